@@ -1,0 +1,58 @@
+# The front door. `make run` and `make test` install what is missing, build, and go; `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PRESET ?= release
+BUILD := build/$(PRESET)
+BIN := $(BUILD)/bin
+CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
+
+.PHONY: help run test test-quick build bench ablate list pprof setup setup-pprof clean format
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: build ## the order service growing until the kernel kills it, and the fixed one staying flat (about 80 s)
+	@mkdir -p out
+	@$(BIN)/order_service --json out/order_service.json --profile out/profiles
+
+test: build ## every test: unit, end to end, and one full-length experiment (about 5 minutes)
+	@$(CTEST)
+
+test-quick: build ## the tests without the full-length experiment
+	@$(CTEST) -LE full
+
+build: setup ## libraries, labs, benchmarks and tests into build/release
+	@[ -f $(BUILD)/build.ninja ] || cmake --preset $(PRESET) > $(BUILD).log 2>&1 || { mkdir -p build; cmake --preset $(PRESET); }
+	@cmake --build --preset $(PRESET) -- --quiet
+
+ablate: build ## each fix alone, all but each, and the wrong fixes: what each one bought (about 10 minutes)
+	@mkdir -p out
+	@$(BIN)/order_service ablate --json out/ablation.json
+
+list: build ## the fixes, the wrong fixes and the mechanisms
+	@$(BIN)/order_service list
+
+bench: build ## each before/after pair as a benchmark, with calls and bytes per operation
+	@mkdir -p out
+	@$(BIN)/order_service_bench --benchmark_out=out/bench.json --benchmark_out_format=json
+
+pprof: build setup-pprof build/pprof ## pprof's web UI on a heap profile: make pprof PROFILE=out/profiles/before-peak.heap
+	@test -n "$(PROFILE)" || { echo "plateau: say which: make pprof PROFILE=out/profiles/before-peak.heap" >&2; exit 2; }
+	@test -r "$(PROFILE)" || { echo "plateau: cannot read $(PROFILE); make run writes profiles into out/profiles" >&2; exit 2; }
+	@build/pprof -http=$(or $(PPROF_ADDRESS),127.0.0.1:8080) $(PPROF_FLAGS) $(BIN)/order_service $(PROFILE)
+
+build/pprof:
+	@mkdir -p build
+	GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$(CURDIR)/build/go-cache go build -o $@ github.com/google/pprof
+
+setup:
+	@.ci/install
+
+setup-pprof:
+	@.ci/install .ci/packages-pprof.txt
+
+format: ## clang-format over all sources
+	@git ls-files '*.cpp' '*.hpp' | xargs clang-format -i
+
+clean: ## removes build/ and out/
+	@rm -rf build out

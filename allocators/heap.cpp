@@ -1,0 +1,77 @@
+#include "allocators/heap.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "allocators/heap_backend.hpp"
+
+namespace plateau {
+namespace {
+
+// The object file that provides the symbol, or "" when there is none.
+std::string provider_of(const char* name) {
+  void* const address = dlsym(RTLD_DEFAULT, name);
+  Dl_info info{};
+  if (address == nullptr || dladdr(address, &info) == 0 || info.dli_fname == nullptr) return {};
+  std::error_code error;
+  const auto file = std::filesystem::canonical(info.dli_fname, error);
+  return error ? std::string(info.dli_fname) : file.string();
+}
+
+class UnknownHeap final : public Heap {
+ public:
+  using Heap::Heap;
+  AllocatorKind kind() const override { return AllocatorKind::unknown; }
+  std::string version() const override { return "unknown"; }
+  HeapStatistics statistics() override { return {}; }
+  HeapReply purge() override { return {false, "this allocator is unknown: no purge can be asked of it"}; }
+};
+
+std::unique_ptr<Heap> detect() {
+  std::string library = provider_of("malloc");
+  // An allocator counts only when the object that serves malloc is the one that has its control functions: a library
+  // that is merely loaded (as a dependency of another) does not.
+  const auto serves = [&library](const char* name) { return !library.empty() && provider_of(name) == library; };
+  if (serves("mallctl")) return heap_backend::make_jemalloc(std::move(library));
+  if (serves("MallocExtension_GetNumericProperty")) return heap_backend::make_tcmalloc(std::move(library));
+  if (serves("mi_version")) return heap_backend::make_mimalloc(std::move(library));
+  if (serves("gnu_get_libc_version")) return heap_backend::make_glibc(std::move(library));
+  return std::make_unique<UnknownHeap>(std::move(library));
+}
+
+}  // namespace
+
+std::string_view to_string(AllocatorKind kind) {
+  switch (kind) {
+    case AllocatorKind::glibc:
+      return "glibc";
+    case AllocatorKind::jemalloc:
+      return "jemalloc";
+    case AllocatorKind::tcmalloc:
+      return "tcmalloc";
+    case AllocatorKind::mimalloc:
+      return "mimalloc";
+    case AllocatorKind::unknown:
+      break;
+  }
+  return "unknown";
+}
+
+Heap& Heap::process() {
+  static const std::unique_ptr<Heap> heap = detect();
+  return *heap;
+}
+
+std::optional<SizeClass> Heap::size_class(std::uint64_t /*bytes*/) const { return std::nullopt; }
+
+HeapReply Heap::set_dirty_decay(std::chrono::milliseconds /*decay*/) {
+  return {false, "this allocator has no dirty decay"};
+}
+
+HeapReply Heap::set_muzzy_decay(std::chrono::milliseconds /*decay*/) {
+  return {false, "this allocator has no muzzy decay"};
+}
+
+HeapReply Heap::set_background_thread(bool /*on*/) { return {false, "this allocator has no background thread"}; }
+
+}  // namespace plateau

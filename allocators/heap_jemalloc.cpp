@@ -1,0 +1,209 @@
+#include <sys/types.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "allocators/heap_backend.hpp"
+
+namespace plateau::heap_backend {
+namespace {
+
+// Names and meanings: the MALLCTL NAMESPACE section of jemalloc(3), version 5.3.
+class JemallocHeap final : public Heap {
+ public:
+  explicit JemallocHeap(std::string library) : Heap(std::move(library)) {
+    mallctl_ = runtime_symbol<Mallctl>("mallctl");
+    name_to_mib_ = runtime_symbol<NameToMib>("mallctlnametomib");
+    by_mib_ = runtime_symbol<ByMib>("mallctlbymib");
+    const unsigned bins = read<unsigned>("arenas.nbins").value_or(0);
+    for (unsigned i = 0; i < bins; ++i) {
+      const std::string prefix = "arenas.bin." + std::to_string(i) + ".";
+      classes_.push_back({read<std::size_t>((prefix + "size").c_str()).value_or(0),
+                          read<std::size_t>((prefix + "slab_size").c_str()).value_or(0),
+                          read<std::uint32_t>((prefix + "nregs").c_str()).value_or(0)});
+    }
+    current_regions_ = Mib(*this, "stats.arenas.0.bins.0.curregs");
+    current_slabs_ = Mib(*this, "stats.arenas.0.bins.0.curslabs");
+    page_bytes_ = read<std::size_t>("arenas.page").value_or(4096);
+  }
+
+  AllocatorKind kind() const override { return AllocatorKind::jemalloc; }
+  std::string version() const override { return read<const char*>("version").value_or("unknown"); }
+
+  std::string configuration() const override {
+    std::string text = "dirty_decay_ms:" + std::to_string(read<ssize_t>("opt.dirty_decay_ms").value_or(0));
+    text += ",muzzy_decay_ms:" + std::to_string(read<ssize_t>("opt.muzzy_decay_ms").value_or(0));
+    text += std::string(",background_thread:") + (read<bool>("opt.background_thread").value_or(false) ? "true" : "false");
+    text += std::string(",retain:") + (read<bool>("opt.retain").value_or(false) ? "true" : "false");
+    text += ",narenas:" + std::to_string(read<unsigned>("opt.narenas").value_or(0));
+    if (read<bool>("config.prof").value_or(false)) {
+      text += std::string(",prof:") + (read<bool>("opt.prof").value_or(false) ? "true" : "false");
+    }
+    return text;
+  }
+
+  HeapStatistics statistics() override {
+    refresh();
+    HeapStatistics result;
+    result.allocated = read<std::size_t>("stats.allocated");
+    result.active = read<std::size_t>("stats.active");
+    result.resident = read<std::size_t>("stats.resident");
+    result.mapped = read<std::size_t>("stats.mapped");
+    result.retained = read<std::size_t>("stats.retained");
+    result.metadata = read<std::size_t>("stats.metadata");
+    result.dirty = pages("pdirty");
+    result.muzzy = pages("pmuzzy");
+    result.purges = sum("dirty_npurge", "muzzy_npurge");
+    result.madvise_calls = sum("dirty_nmadvise", "muzzy_nmadvise");
+    return result;
+  }
+
+  std::optional<SlabStatistics> slab_statistics() override {
+    refresh();
+    SlabStatistics result;
+    for (std::size_t i = 0; i < classes_.size(); ++i) {
+      const auto regions = current_regions_.read_bin(*this, i);
+      const auto slabs = current_slabs_.read_bin(*this, i);
+      if (!regions || !slabs) return std::nullopt;
+      result.slab_bytes += *slabs * classes_[i].slab_bytes;
+      result.region_bytes += *regions * classes_[i].region_bytes;
+    }
+    return result;
+  }
+
+  std::optional<SizeClass> size_class(std::uint64_t bytes) const override {
+    const auto found = std::lower_bound(classes_.begin(), classes_.end(), bytes,
+                                        [](const SizeClass& c, std::uint64_t wanted) { return c.region_bytes < wanted; });
+    if (found == classes_.end()) return std::nullopt;
+    return *found;
+  }
+
+  HeapReply purge() override {
+    // Purges every arena's unused pages. What other threads hold in their caches stays: each can only flush its own.
+    mallctl_("thread.tcache.flush", nullptr, nullptr, nullptr, 0);
+    return mallctl_("arena.4096.purge", nullptr, nullptr, nullptr, 0) == 0  // 4096 is MALLCTL_ARENAS_ALL
+               ? heap_done
+               : HeapReply{false, "jemalloc refused arena.<all>.purge"};
+  }
+
+  HeapReply set_dirty_decay(std::chrono::milliseconds decay) override { return set_decay("dirty_decay_ms", decay); }
+  HeapReply set_muzzy_decay(std::chrono::milliseconds decay) override { return set_decay("muzzy_decay_ms", decay); }
+  std::optional<std::chrono::milliseconds> dirty_decay() const override { return decay("arenas.dirty_decay_ms"); }
+  std::optional<std::chrono::milliseconds> muzzy_decay() const override { return decay("arenas.muzzy_decay_ms"); }
+
+  HeapReply set_background_thread(bool on) override {
+    if (mallctl_("background_thread", nullptr, nullptr, &on, sizeof on) != 0) {
+      return {false, "jemalloc refused background_thread (not built with it, or no threads here)"};
+    }
+    return background_thread() == on ? heap_done : HeapReply{false, "background_thread did not take"};
+  }
+  std::optional<bool> background_thread() const override { return read<bool>("background_thread"); }
+
+ private:
+  using Mallctl = int(const char*, void*, std::size_t*, void*, std::size_t);
+  using NameToMib = int(const char*, std::size_t*, std::size_t*);
+  using ByMib = int(const std::size_t*, std::size_t, void*, std::size_t*, void*, std::size_t);
+  static constexpr std::size_t all_arenas = 4096;  // MALLCTL_ARENAS_ALL
+
+  // A name of the form stats.arenas.<i>.bins.<j>.X, looked up once and read for all arenas and a chosen bin.
+  class Mib {
+   public:
+    Mib() = default;
+    Mib(const JemallocHeap& heap, const char* name) {
+      length_ = path_.size();
+      if (heap.name_to_mib_ == nullptr || heap.name_to_mib_(name, path_.data(), &length_) != 0) length_ = 0;
+    }
+    std::optional<std::size_t> read_bin(const JemallocHeap& heap, std::size_t bin) const {
+      if (length_ != 6) return std::nullopt;
+      auto path = path_;
+      path[2] = all_arenas;
+      path[4] = bin;
+      std::size_t value = 0;
+      std::size_t size = sizeof value;
+      if (heap.by_mib_(path.data(), length_, &value, &size, nullptr, 0) != 0) return std::nullopt;
+      return value;
+    }
+
+   private:
+    std::array<std::size_t, 8> path_{};
+    std::size_t length_ = 0;
+  };
+
+  template <class Value>
+  std::optional<Value> read(const char* name) const {
+    Value value{};
+    std::size_t size = sizeof value;
+    if (mallctl_ == nullptr || mallctl_(name, &value, &size, nullptr, 0) != 0 || size != sizeof value) return std::nullopt;
+    return value;
+  }
+
+  // Statistics are a snapshot that only writing the epoch renews.
+  void refresh() const {
+    std::uint64_t epoch = 1;
+    std::size_t size = sizeof epoch;
+    mallctl_("epoch", &epoch, &size, &epoch, size);
+  }
+
+  std::optional<std::uint64_t> pages(const char* what) const {
+    std::array<char, 64> name{};
+    const auto count = read<std::size_t>(arena_name(name, what));
+    return count ? std::optional<std::uint64_t>(*count * page_bytes_) : std::nullopt;
+  }
+
+  std::optional<std::uint64_t> sum(const char* one, const char* other) const {
+    std::array<char, 64> name{};
+    const auto first = read<std::uint64_t>(arena_name(name, one));
+    const auto second = read<std::uint64_t>(arena_name(name, other));
+    return first && second ? std::optional(*first + *second) : std::nullopt;
+  }
+
+  // stats.arenas.4096.<what>, without allocating.
+  static const char* arena_name(std::array<char, 64>& buffer, const char* what) {
+    const std::string_view prefix = "stats.arenas.4096.";
+    auto end = std::copy(prefix.begin(), prefix.end(), buffer.begin());
+    while (*what != '\0' && end != buffer.end() - 1) *end++ = *what++;
+    *end = '\0';
+    return buffer.data();
+  }
+
+  std::optional<std::chrono::milliseconds> decay(const char* name) const {
+    const auto value = read<ssize_t>(name);
+    return value ? std::optional(std::chrono::milliseconds(*value)) : std::nullopt;
+  }
+
+  // `arenas.X` is only for arenas made later, so every initialised arena is written as well.
+  HeapReply set_decay(const std::string& what, std::chrono::milliseconds decay) {
+    auto value = static_cast<ssize_t>(decay.count());
+    if (mallctl_(("arenas." + what).c_str(), nullptr, nullptr, &value, sizeof value) != 0) {
+      return {false, "jemalloc refused the decay for future arenas"};
+    }
+    const unsigned arenas = read<unsigned>("arenas.narenas").value_or(0);
+    for (unsigned i = 0; i < arenas; ++i) {
+      const std::string prefix = "arena." + std::to_string(i) + ".";
+      if (!read<bool>((prefix + "initialized").c_str()).value_or(false)) continue;
+      if (mallctl_((prefix + what).c_str(), nullptr, nullptr, &value, sizeof value) != 0 ||
+          read<ssize_t>((prefix + what).c_str()) != value) {
+        return {false, "the decay of an arena did not take"};
+      }
+    }
+    return read<ssize_t>(("arenas." + what).c_str()) == value ? heap_done
+                                                              : HeapReply{false, "the decay for future arenas did not take"};
+  }
+
+  Mallctl* mallctl_ = nullptr;
+  NameToMib* name_to_mib_ = nullptr;
+  ByMib* by_mib_ = nullptr;
+  std::vector<SizeClass> classes_;
+  Mib current_regions_;
+  Mib current_slabs_;
+  std::size_t page_bytes_ = 4096;
+};
+
+}  // namespace
+
+std::unique_ptr<Heap> make_jemalloc(std::string library) { return std::make_unique<JemallocHeap>(std::move(library)); }
+
+}  // namespace plateau::heap_backend

@@ -1,0 +1,139 @@
+#include "labs/harness/ablation.hpp"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace plateau::harness {
+namespace {
+
+constexpr double mb = 1e6;
+constexpr std::string_view only_prefix = "only-";
+constexpr std::string_view wrong_prefix = "wrong-";
+
+using Gap = std::optional<double> WaterfallGaps::*;
+constexpr std::array<std::pair<std::string_view, Gap>, 4> closable_gaps{{
+    {"live heap", &WaterfallGaps::live},
+    {"rounding and pool slack", &WaterfallGaps::rounding},
+    {"pinned slabs", &WaterfallGaps::slabs},
+    {"dirty pages", &WaterfallGaps::dirty_and_metadata},
+}};
+
+// Smaller changes than this are noise of sampling, not a gap that was closed.
+constexpr double least_closed_bytes = 4 * mb;
+
+std::optional<double> difference(std::optional<std::uint64_t> more, std::optional<std::uint64_t> less) {
+  if (!more || !less) return std::nullopt;
+  return static_cast<double>(*more) - static_cast<double>(*less);
+}
+
+std::string cell(const std::optional<double>& bytes) { return bytes ? fmt::format("{:.0f}", *bytes / mb) : "-"; }
+
+// The first words of an arm's sample that can be compared with `none` at the same simulated moment.
+void find_closed_gap(const ArmResult& none, const ArmResult& arm, AblationRow& row) {
+  const double both_lived = std::min(none.series.back().t, arm.series.back().t) * 0.98;
+  const Sample* const without = none.at(both_lived);
+  const Sample* const with = arm.at(both_lived);
+  if (without == nullptr || with == nullptr) return;
+  const WaterfallGaps reference = waterfall_of(*without);
+  const WaterfallGaps fixed = waterfall_of(*with);
+  for (const auto& [name, gap] : closable_gaps) {
+    if (!(reference.*gap) || !(fixed.*gap)) continue;
+    const double closed = *(reference.*gap) - *(fixed.*gap);
+    if (closed > row.closes_bytes.value_or(least_closed_bytes)) {
+      row.closes = name;
+      row.closes_bytes = closed;
+    }
+  }
+}
+
+}  // namespace
+
+WaterfallGaps waterfall_of(const Sample& s) {
+  WaterfallGaps gaps;
+  if (s.requested) gaps.live = static_cast<double>(*s.requested);
+  gaps.rounding = difference(s.allocated, s.requested);
+  gaps.slabs = difference(s.active, s.allocated);
+  gaps.dirty_and_metadata = difference(s.resident, s.active);
+  gaps.rest = difference(s.rss, s.resident);
+  return gaps;
+}
+
+std::vector<ArmSpec> ablation_arms(const LabDescription& lab, const ArmSpec& base) {
+  std::vector<std::string> all;
+  std::transform(lab.fixes.begin(), lab.fixes.end(), std::back_inserter(all), [](const Fix& f) { return std::string(f.name); });
+
+  std::vector<ArmSpec> arms;
+  const auto add = [&](std::string name, std::vector<std::string> fixes) -> ArmSpec& {
+    ArmSpec& arm = arms.emplace_back(base);
+    arm.name = std::move(name);
+    arm.fixes = std::move(fixes);
+    arm.hours = std::min(base.hours, lab.ablation_hours);
+    return arm;
+  };
+  add("none", {});
+  for (const std::string& fix : all) add(std::string(only_prefix) + fix, {fix});
+  for (const std::string& fix : all) {
+    std::vector<std::string> others;
+    std::copy_if(all.begin(), all.end(), std::back_inserter(others), [&fix](const std::string& f) { return f != fix; });
+    add("all-but-" + fix, std::move(others));
+  }
+  add("all", all);
+  for (const WrongFix& wrong : lab.wrong_fixes) {
+    add(std::string(wrong_prefix) + std::string(wrong.name), {std::string(wrong.name)}).hours = std::min(base.hours, wrong.hours);
+  }
+  return arms;
+}
+
+Ablation summarise_ablation(const LabDescription& lab, double hours, const std::deque<ArmResult>& arms) {
+  Ablation ablation;
+  ablation.hours = hours;
+  for (const ArmResult& arm : arms) {
+    AblationRow row;
+    row.arm = arm.spec.name;
+    row.outcome = arm.outcome;
+    if (arm.out_of_memory()) row.died_at_hours = arm.simulated_seconds() / 3600;
+    const Sample* const compared = arm.at(std::min(hours * 3600, arm.series.back().t));
+    row.rss = static_cast<double>(compared != nullptr ? compared->rss : arm.peak_rss);
+    row.gaps = waterfall_of(compared != nullptr ? *compared : arm.series.back());
+    row.allocation_rate = arm.bytes_per_simulated_second(0, arm.simulated_seconds()).value_or(0);
+    row.cpu_us_per_operation = arm.cpu_seconds * 1e6 / static_cast<double>(std::max<std::uint64_t>(arm.operations, 1));
+    const bool wrong = row.arm.starts_with(wrong_prefix);
+    if (wrong) {
+      const std::string_view name = std::string_view(row.arm).substr(wrong_prefix.size());
+      const auto found = std::find_if(lab.wrong_fixes.begin(), lab.wrong_fixes.end(), [&](const WrongFix& w) { return w.name == name; });
+      if (found != lab.wrong_fixes.end()) row.reason = found->reason;
+    }
+    if (&arm != &arms.front()) find_closed_gap(arms.front(), arm, row);
+    ablation.rows.push_back(std::move(row));
+  }
+  return ablation;
+}
+
+std::string format_table(const Ablation& ablation) {
+  std::string text = fmt::format("\nWhat each fix bought, after {:.3g} simulated hours or at the kernel's kill (MB)\n", ablation.hours);
+  text += fmt::format("{:<20} {:>7} {:>12} | {:>6} {:>8} {:>6} {:>6} {:>5} | {:>8} {:>9}  {}\n", "arm", "RSS", "ended", "live",
+                      "rounding", "slabs", "dirty", "rest", "MB/sim s", "us/order", "closes most");
+  for (const AblationRow& row : ablation.rows) {
+    const std::string ended = row.died_at_hours ? fmt::format("died {:.1f} h", *row.died_at_hours) : "lived";
+    const std::string closes = row.closes.empty() ? "-" : fmt::format("{} (-{:.0f} MB)", row.closes, *row.closes_bytes / mb);
+    text += fmt::format("{:<20} {:>7.0f} {:>12} | {:>6} {:>8} {:>6} {:>6} {:>5} | {:>8.3f} {:>9.1f}  {}\n", row.arm, row.rss / mb,
+                        ended, cell(row.gaps.live), cell(row.gaps.rounding), cell(row.gaps.slabs),
+                        cell(row.gaps.dirty_and_metadata), cell(row.gaps.rest), row.allocation_rate / mb,
+                        row.cpu_us_per_operation, closes);
+  }
+  text += "\nWhy the wrong fixes fail\n";
+  for (const AblationRow& row : ablation.rows) {
+    if (row.reason.empty()) continue;
+    const std::string end = row.died_at_hours ? fmt::format("died at {:.1f} h", *row.died_at_hours)
+                                              : fmt::format("lived, at {:.0f} MB", row.rss / mb);
+    text += fmt::format("  {:<20} {}: {}\n", row.arm, end, row.reason);
+  }
+  return text;
+}
+
+}  // namespace plateau::harness

@@ -1,0 +1,51 @@
+// Ablation: each fix alone, and all but each. What each one bought, and which step of the RSS waterfall it closed.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "labs/harness/arm.hpp"
+#include "labs/harness/lab.hpp"
+
+namespace plateau::harness {
+
+// The steps of the RSS waterfall, in bytes; their sum is RSS. Empty where the allocator does not tell.
+struct WaterfallGaps {
+  std::optional<double> live;                // requested by the program
+  std::optional<double> rounding;            // allocated - requested: size classes, and slack in the program's own pools
+  std::optional<double> slabs;               // active - allocated: live blocks that pin their slabs
+  std::optional<double> dirty_and_metadata;  // resident - active: unused pages kept, and the allocator's records
+  std::optional<double> rest;                // RSS - resident: code, stacks; negative when resident is not all touched
+};
+
+WaterfallGaps waterfall_of(const Sample& sample);
+
+struct AblationRow {
+  std::string arm;
+  Outcome outcome = Outcome::completed;
+  std::optional<double> died_at_hours;
+  double rss = 0;              // at the compared hour, or the last before the arm died
+  double allocation_rate = 0;  // bytes a simulated second
+  double cpu_us_per_operation = 0;
+  WaterfallGaps gaps;
+  std::string closes;  // the step that shrank most against no fix at all, at the same simulated moment; empty for none
+  std::optional<double> closes_bytes;
+  std::string reason;  // for wrong fixes: why they fail
+};
+
+struct Ablation {
+  double hours = 0;  // at which arms are compared, or their end if that came first
+  std::vector<AblationRow> rows;
+};
+
+// The arms to run: none, each alone, all but each, all, and the wrong fixes. `base` gives all that is not the set of fixes.
+std::vector<ArmSpec> ablation_arms(const LabDescription& lab, const ArmSpec& base);
+
+Ablation summarise_ablation(const LabDescription& lab, double hours, const std::deque<ArmResult>& arms);
+
+std::string format_table(const Ablation& ablation);
+
+}  // namespace plateau::harness

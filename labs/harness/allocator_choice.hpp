@@ -1,0 +1,33 @@
+// Which allocator an arm runs on: a name or a shared object, the environment that makes it so, and whether it can be had.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace plateau::harness {
+
+struct AllocatorChoice {
+  std::string name;     // "jemalloc", "tcmalloc", "mimalloc", "glibc", or the path as given
+  std::string library;  // what to preload; empty for glibc
+
+  bool is_named() const { return name.find('/') == std::string::npos; }
+};
+
+// Runs this program once more to see. Throws UsageError, in one line that names the Debian package to install, when the library cannot be loaded here.
+AllocatorChoice choose_allocator(const std::string& name);
+
+// Command by which a lab, run again with a library preloaded, says whether it is (exit status 0).
+inline constexpr const char* probe_command = "probe";
+bool is_preloaded(const std::string& library);
+
+// Settings for one arm. Times are already compressed.
+struct AllocatorSettings {
+  std::string malloc_conf;                 // jemalloc's MALLOC_CONF, complete but for the user's own, which is appended
+  std::vector<std::string> environment;    // further NAME=value
+};
+
+// This process's environment with the allocator preloaded and set, as execve takes it.
+std::vector<std::string> environment_for(const AllocatorChoice& choice, const AllocatorSettings& settings);
+
+}  // namespace plateau::harness

@@ -1,0 +1,90 @@
+// An arm: one run of a lab with a set of fixes, on one allocator with one configuration, in a process of its own. What is
+// asked of it and what came of it.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/json.hpp>
+
+#include "labs/harness/latency_histogram.hpp"
+#include "labs/harness/memory_limit.hpp"
+#include "labs/harness/simulated_time.hpp"
+
+namespace plateau::harness {
+
+struct ArmSpec {
+  std::string name;                // "before", "after", "only-query", …; unique in an experiment, used in file names
+  std::vector<std::string> fixes;  // wrong fixes too
+  std::string allocator = "jemalloc";
+  std::optional<std::uint64_t> memory_limit;
+  double hours = 24;  // simulated
+  TimeScale time;
+  std::uint64_t seed = 1;
+  std::string profile_dir;     // empty: no heap profiles
+  boost::json::object options;  // the lab's own
+
+  bool has(std::string_view fix) const { return std::find(fixes.begin(), fixes.end(), fix) != fixes.end(); }
+  std::uint64_t operations() const { return time.operations_in(hours * 3600); }
+};
+
+boost::json::object to_json(const ArmSpec& spec);
+ArmSpec arm_spec_from_json(const boost::json::object& json);
+
+// One moment of an arm. Bytes; what is not known is empty.
+struct Sample {
+  double t = 0;  // simulated seconds
+  std::uint64_t operations = 0;
+  std::uint64_t rss = 0;
+  std::uint64_t anonymous = 0;
+  std::optional<std::uint64_t> requested, allocated, active, resident, retained, metadata, dirty;
+  std::optional<std::uint64_t> slab_bytes, slab_region_bytes;
+  std::uint64_t allocation_calls = 0;  // of the general heap since start
+  std::uint64_t allocation_bytes = 0;
+  double cpu_seconds = 0;  // since the arm was ready
+};
+
+enum class Outcome { completed, oom_killed, allocation_failed, failed };
+
+std::string_view to_string(Outcome outcome);
+
+struct ArmResult {
+  ArmSpec spec;
+  Outcome outcome = Outcome::failed;
+  std::string message;   // why it failed
+  std::string evidence;  // the kernel's own words about the limit
+  LimitKind limit_kind = LimitKind::none;
+  std::string allocator_name, allocator_version, allocator_configuration, allocator_library;
+  std::string malloc_conf;  // as given to the arm
+  std::vector<Sample> series;  // the first sample is that of the arm being ready
+  std::uint64_t peak_rss = 0;
+  std::uint64_t operations = 0;
+  double wall_seconds = 0;  // since the arm was ready
+  double cpu_seconds = 0;
+  std::uint64_t allocation_calls = 0;  // of the general heap since the arm was ready
+  std::uint64_t allocation_bytes = 0;
+  std::vector<std::vector<std::uint64_t>> digests;  // by lane, a digest a batch
+  std::map<std::string, double> gauges;
+  LatencyHistogram latency;
+  LatencyHistogram hiccups;
+  std::uint64_t purges = 0;
+  std::uint64_t madvise_calls = 0;
+  std::uint64_t minor_faults = 0;
+  std::uint64_t major_faults = 0;
+  std::map<std::string, std::string> profiles;  // "start", "peak", "end" to file
+
+  bool out_of_memory() const { return outcome == Outcome::oom_killed || outcome == Outcome::allocation_failed; }
+  double simulated_seconds() const { return spec.time.seconds_of(operations); }
+  // The last sample at or before simulated second `t`; null when the arm did not live that long.
+  const Sample* at(double t) const;
+  // Between two moments of the series; empty when they are not in it or are the same.
+  std::optional<double> bytes_per_simulated_second(double from_s, double to_s) const;
+  std::optional<double> calls_per_operation(double from_s, double to_s) const;
+};
+
+}  // namespace plateau::harness

@@ -1,0 +1,182 @@
+#include "labs/harness/arm_child.hpp"
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include <cstdlib>
+#include <new>
+
+#include <fmt/format.h>
+
+#include "allocators/allocation_counter.hpp"
+#include "allocators/heap.hpp"
+#include "labs/harness/process_sample.hpp"
+#include "profiling/heap_profiler.hpp"
+
+namespace plateau::harness {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds sample_period{50};
+constexpr double peak_profile_step = 0.05;  // of the limit: a new peak profile each time RSS has grown by so much
+constexpr std::uint64_t peak_profile_step_unlimited = 64 << 20;
+
+std::uint64_t own_cpu_us() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto us = [](const timeval& t) { return static_cast<std::uint64_t>(t.tv_sec) * 1000000 + static_cast<std::uint64_t>(t.tv_usec); };
+  return us(usage.ru_utime) + us(usage.ru_stime);
+}
+
+}  // namespace
+
+ArmContext::ArmContext(const Lab& /*lab*/, ArmSpec spec, ArmBlock& block, std::vector<int> sockets)
+    : spec_(std::move(spec)), block_(block), sockets_(std::move(sockets)), start_(Clock::now()) {}
+
+ArmContext::~ArmContext() {
+  stopping_.store(true, std::memory_order_relaxed);
+  if (sampler_.joinable()) sampler_.join();
+}
+
+void ArmContext::ready() {
+  if (!spec_.profile_dir.empty()) {
+    dump_profile("start");
+    profiled_rss_ = own_rss_bytes();
+  }
+  publish();
+  block_.start_cpu_us.store(own_cpu_us(), std::memory_order_relaxed);
+  start_ = Clock::now();
+  block_.phase.store(Phase::running, std::memory_order_release);
+  sampler_ = std::thread([this] { sample_loop(); });
+}
+
+void ArmContext::wait_until_due(std::uint64_t index) const {
+  const auto due = start_ + spec_.time.due(index);
+  if (Clock::now() < due) std::this_thread::sleep_until(due);
+}
+
+void ArmContext::finish_operation(std::size_t lane, std::size_t worker, std::uint64_t index) {
+  const auto taken = Clock::now() - (start_ + spec_.time.due(index));
+  block_.latency[worker].record(std::chrono::duration<double, std::micro>(taken).count());
+  auto& done = block_.operations[lane];
+  done.store(done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // one writer a lane at a time
+}
+
+void ArmContext::set_slack(std::size_t lane, std::size_t bytes) {
+  block_.slack_bytes[lane].store(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
+}
+
+void ArmContext::sample_loop() {
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    publish();
+    dump_peak_profile_if_grown();
+    std::this_thread::sleep_for(sample_period);
+  }
+}
+
+// Allocates nothing: the measured heap must not change because it is measured.
+void ArmContext::publish() {
+  const AllocationCounts counts = allocation_counts();
+  block_.allocation_calls.store(counts.calls, std::memory_order_relaxed);
+  block_.allocation_bytes.store(counts.bytes, std::memory_order_relaxed);
+
+  const HeapStatistics heap = Heap::process().statistics();
+  std::uint64_t slack = 0;
+  for (const auto& lane : block_.slack_bytes) slack += static_cast<std::uint64_t>(lane.load(std::memory_order_relaxed));
+  const std::uint64_t live = counts.live_bytes();
+  block_.heap.requested.set(live > slack ? live - slack : 0);
+  block_.heap.allocated.set(heap.allocated);
+  block_.heap.active.set(heap.active);
+  block_.heap.resident.set(heap.resident);
+  block_.heap.mapped.set(heap.mapped);
+  block_.heap.retained.set(heap.retained);
+  block_.heap.metadata.set(heap.metadata);
+  block_.heap.dirty.set(heap.dirty);
+  block_.heap.muzzy.set(heap.muzzy);
+  block_.heap.purges.set(heap.purges);
+  block_.heap.madvise_calls.set(heap.madvise_calls);
+  if (const auto slabs = Heap::process().slab_statistics()) {
+    block_.heap.slab_bytes.set(slabs->slab_bytes);
+    block_.heap.slab_region_bytes.set(slabs->region_bytes);
+  }
+}
+
+void ArmContext::dump_peak_profile_if_grown() {
+  if (spec_.profile_dir.empty()) return;
+  const std::uint64_t rss = own_rss_bytes();
+  const std::uint64_t step = spec_.memory_limit
+                                 ? static_cast<std::uint64_t>(peak_profile_step * static_cast<double>(*spec_.memory_limit))
+                                 : peak_profile_step_unlimited;
+  if (rss < profiled_rss_ + step) return;
+  dump_profile("peak");
+  profiled_rss_ = rss;
+}
+
+void ArmContext::dump_profile(std::string_view moment) {
+  const ProfileReply reply = HeapProfiler::dump(fmt::format("{}/{}-{}.heap", spec_.profile_dir, spec_.name, moment));
+  if (!reply.done) throw std::runtime_error(reply.reason);
+}
+
+void ArmContext::finish() {
+  stopping_.store(true, std::memory_order_relaxed);
+  if (sampler_.joinable()) sampler_.join();
+  publish();
+  if (!spec_.profile_dir.empty()) {
+    if (own_rss_bytes() > profiled_rss_) dump_profile("peak");
+    dump_profile("end");
+  }
+}
+
+void ArmContext::fail_with_current_exception() noexcept {
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    publish();
+    store_text(block_.message, "the allocator returned no more memory (std::bad_alloc)");
+    block_.phase.store(Phase::allocation_failed, std::memory_order_release);
+  } catch (const std::exception& error) {
+    store_text(block_.message, error.what());
+    block_.phase.store(Phase::failed, std::memory_order_release);
+  } catch (...) {
+    store_text(block_.message, "an unknown exception");
+    block_.phase.store(Phase::failed, std::memory_order_release);
+  }
+  std::_Exit(EXIT_FAILURE);
+}
+
+int run_arm_process(const Lab& lab, const std::string& argument) {
+  const boost::json::object json = boost::json::parse(argument).as_object();
+  const int block_fd = static_cast<int>(json.at("block").as_int64());
+  void* const memory = ::mmap(nullptr, sizeof(ArmBlock), PROT_READ | PROT_WRITE, MAP_SHARED, block_fd, 0);
+  if (memory == MAP_FAILED) return EXIT_FAILURE;
+  auto& block = *static_cast<ArmBlock*>(memory);  // constructed by the parent
+
+  std::vector<int> sockets;
+  for (const auto& socket : json.at("sockets").as_array()) sockets.push_back(static_cast<int>(socket.as_int64()));
+  ArmContext context(lab, arm_spec_from_json(json.at("spec").as_object()), block, std::move(sockets));
+  try {
+    Heap& heap = Heap::process();
+    store_text(block.allocator_name, to_string(heap.kind()));
+    store_text(block.allocator_version, heap.version());
+    store_text(block.allocator_configuration, heap.configuration());
+    store_text(block.allocator_library, heap.library());
+    const ArmSpec& spec = context.spec();
+    if (spec.allocator.find('/') == std::string::npos && spec.allocator != to_string(heap.kind())) {
+      throw std::runtime_error(fmt::format("asked to run on {}, but malloc comes from {} ({})", spec.allocator,
+                                           to_string(heap.kind()), heap.library()));
+    }
+    if (!spec.profile_dir.empty()) {
+      const ProfileReply reply = HeapProfiler::start(fmt::format("{}/{}-gperftools", spec.profile_dir, spec.name));
+      if (!reply.done) throw std::runtime_error("--profile: " + reply.reason);
+    }
+    lab.run_arm(context);
+  } catch (...) {
+    context.fail_with_current_exception();
+  }
+  block.phase.store(Phase::finished, std::memory_order_release);
+  std::_Exit(EXIT_SUCCESS);  // the heap of a service that was fed for a day is not worth tearing down
+}
+
+}  // namespace plateau::harness

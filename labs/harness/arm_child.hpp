@@ -1,0 +1,64 @@
+// The side of an arm that is measured: the process that runs the lab's code.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "labs/harness/arm.hpp"
+#include "labs/harness/arm_block.hpp"
+#include "labs/harness/lab.hpp"
+
+namespace plateau::harness {
+
+// What the lab's code is given. The methods are thread-safe and allocate nothing unless they say so.
+class ArmContext {
+ public:
+  ArmContext(const Lab& lab, ArmSpec spec, ArmBlock& block, std::vector<int> sockets);
+  ~ArmContext();
+  ArmContext(const ArmContext&) = delete;
+  ArmContext& operator=(const ArmContext&) = delete;
+
+  const ArmSpec& spec() const { return spec_; }
+  std::span<const int> sockets() const { return sockets_; }
+
+  // The start-up heap is complete: measurement begins, and intended start times count from here. Once, by the main thread.
+  void ready();
+  // Blocks until operation `index` is due; returns at once when it is late.
+  void wait_until_due(std::uint64_t index) const;
+  // From the intended start of the operation until now, into the histogram of `worker`.
+  void finish_operation(std::size_t lane, std::size_t worker, std::uint64_t index);
+  // Digest of the output of a finished batch.
+  void finish_batch(std::size_t lane, std::uint64_t digest) { block_.digests[lane].append(digest); }
+  // Bytes that the lab holds in arenas and pools of its own without using them: not live data.
+  void set_slack(std::size_t lane, std::size_t bytes);
+  void set_gauge(std::size_t index, double value) { block_.gauges[index].store(value, std::memory_order_relaxed); }
+  // Ends the process at once with the exception's reason; for worker threads. Call inside a catch block.
+  [[noreturn]] void fail_with_current_exception() noexcept;
+
+  // End of the run, while its data still lives: last figures and the last profile. Once, by the main thread. Allocates.
+  void finish();
+
+ private:
+  void sample_loop();
+  void publish();
+  void dump_profile(std::string_view moment);
+  void dump_peak_profile_if_grown();
+
+  ArmSpec spec_;
+  ArmBlock& block_;
+  std::vector<int> sockets_;
+  std::chrono::steady_clock::time_point start_;
+  std::uint64_t profiled_rss_ = 0;
+  std::atomic<bool> stopping_{false};
+  std::thread sampler_;
+};
+
+// Entry of the re-executed program: `argument` is what the parent passed. Returns the exit status.
+int run_arm_process(const Lab& lab, const std::string& argument);
+
+}  // namespace plateau::harness

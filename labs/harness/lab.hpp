@@ -1,0 +1,82 @@
+// A lab owns one case: a symptom, the mechanisms that cause it, and a fix for each.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <boost/json.hpp>
+
+#include "labs/harness/allocator_choice.hpp"
+#include "labs/harness/arm.hpp"
+#include "labs/harness/verdict.hpp"
+
+namespace plateau::harness {
+
+class ArmContext;
+
+struct Mechanism {
+  std::string_view name;
+  std::string_view sentence;
+};
+
+struct Fix {
+  std::string_view name;
+  std::string_view sentence;
+};
+
+// A fix that sounds right and fails; `reason` says why, `hours` how long it must run for that to show.
+struct WrongFix {
+  std::string_view name;
+  std::string_view sentence;
+  std::string_view reason;
+  double hours = 24;
+};
+
+struct LabDescription {
+  std::string_view name;
+  std::string_view symptom;
+  std::string_view operation;  // what is counted: "order"
+  std::vector<Mechanism> mechanisms;
+  std::vector<Fix> fixes;
+  std::vector<WrongFix> wrong_fixes;
+  std::vector<std::string_view> gauges;  // names of ArmBlock::gauges, in order
+  std::size_t lanes = 1;                 // each with a socket to the peer
+  double operations_per_second = 1;      // of simulated time
+  std::uint64_t memory_limit = 0;
+  double hours = 24;
+  double ablation_hours = 6;
+  double before_speedup = 1;  // for arms without all fixes
+  double after_speedup = 1;
+};
+
+class Lab {
+ public:
+  virtual ~Lab() = default;
+
+  virtual const LabDescription& description() const = 0;
+
+  // The lab's own options: added to the command line, then carried to the arms as JSON.
+  virtual void add_options(CLI::App& app) = 0;
+  // Throws UsageError for what cannot be had, before anything is run.
+  virtual boost::json::object options() const = 0;
+
+  // Changes of the arm itself that its fixes ask for, such as a larger limit.
+  virtual void prepare(ArmSpec& /*spec*/) const {}
+  // In the parent: allocator settings for an arm, times compressed.
+  virtual AllocatorSettings allocator_settings(const ArmSpec& spec) const = 0;
+  // In the parent, on a thread of its own: the other end of the arm's sockets, until they are closed.
+  virtual void run_peer(const ArmSpec& spec, std::span<const int> sockets) const = 0;
+  // In the arm's own process: everything that is measured.
+  virtual void run_arm(ArmContext& context) const = 0;
+
+  // What was predicted for an arm when it was ready; with `measured` once it has ended.
+  virtual std::vector<Prediction> predictions(const ArmResult& result) const = 0;
+  virtual Verdict judge(const ArmResult& before, const ArmResult& after) const = 0;
+};
+
+}  // namespace plateau::harness

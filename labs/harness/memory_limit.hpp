@@ -1,0 +1,54 @@
+// A real memory limit for a child process: a cgroup of its own (v2, else v1), else RLIMIT_DATA. The result says which.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace plateau::harness {
+
+enum class LimitKind { none, cgroup_v2, cgroup_v1, rlimit_data };
+
+std::string to_string(LimitKind kind);
+
+// Where the cgroup hierarchies are, and which groups this process is in; parameters so that tests can make their own.
+struct CgroupPlaces {
+  std::filesystem::path mounts = "/proc/self/mounts";
+  std::filesystem::path own_groups = "/proc/self/cgroup";
+};
+
+// Owns the cgroup: it is removed by the destructor, after its processes are gone. Not thread-safe.
+class MemoryLimit {
+ public:
+  // `bytes` empty: no limit, but a cgroup is still made where possible, for its evidence. `name` goes into the cgroup's name
+  // together with this process's id. Throws std::system_error only on failures that no fallback can mend.
+  MemoryLimit(std::optional<std::uint64_t> bytes, const std::string& name, const CgroupPlaces& places = {});
+  ~MemoryLimit();
+  MemoryLimit(const MemoryLimit&) = delete;
+  MemoryLimit& operator=(const MemoryLimit&) = delete;
+
+  LimitKind kind() const { return kind_; }
+  std::optional<std::uint64_t> bytes() const { return bytes_; }
+
+  // Puts the calling process under the limit. Called in the child between fork and exec: async-signal-safe, allocates
+  // nothing; false on failure.
+  bool enter() const noexcept;
+
+  // How often the kernel killed for this limit, from memory.events or memory.oom_control; 0 without a cgroup.
+  std::uint64_t oom_kills() const;
+  // The lines of the kernel that say so, for the report; empty without a cgroup.
+  std::string evidence() const;
+
+ private:
+  bool make_v2(const CgroupPlaces& places, const std::string& name);
+  bool make_v1(const CgroupPlaces& places, const std::string& name);
+  bool adopt(const std::filesystem::path& group, const char* limit_file);
+
+  std::optional<std::uint64_t> bytes_;
+  LimitKind kind_ = LimitKind::none;
+  std::filesystem::path group_;
+  int procs_fd_ = -1;
+};
+
+}  // namespace plateau::harness

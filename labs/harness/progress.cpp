@@ -1,0 +1,75 @@
+#include "labs/harness/progress.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+namespace plateau::harness {
+namespace {
+
+double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+std::string clock_text(double seconds) {
+  const int minutes = static_cast<int>(seconds) / 60;
+  return fmt::format("{:02d}:{:02d}", minutes / 60, minutes % 60);
+}
+
+}  // namespace
+
+Progress::Progress() : terminal_(::isatty(STDOUT_FILENO) == 1) {
+  const char* const term = std::getenv("TERM");  // NOLINT(concurrency-mt-unsafe): read before threads start
+  const bool dumb = term == nullptr || std::string_view(term) == "dumb";
+  const char* const no_color = std::getenv("NO_COLOR");  // NOLINT(concurrency-mt-unsafe)
+  terminal_ = terminal_ && !dumb;
+  colour_ = terminal_ && (no_color == nullptr || *no_color == '\0');
+}
+
+void Progress::show(const ArmResult& arm, const Sample& now, double rate, std::string_view operation) {
+  if (arm.spec.name != arm_) {
+    arm_ = arm.spec.name;
+    last_hour_ = -1;
+    last_drawn_ = -1;
+  }
+  const double limit = static_cast<double>(arm.spec.memory_limit.value_or(0));
+  const double rss = static_cast<double>(now.rss);
+  if (!terminal_) {
+    const int hour = static_cast<int>(now.t / 3600);
+    if (hour == last_hour_) return;
+    last_hour_ = hour;
+    fmt::print("{:<12} {} h  RSS {:>5.0f} MB  {:>6.0f} {}s/s\n", arm_, clock_text(now.t), rss / 1e6, rate, operation);
+    std::fflush(stdout);
+    return;
+  }
+  const double time = now_seconds();
+  if (time - last_drawn_ < 0.1) return;
+  last_drawn_ = time;
+  constexpr int width = 30;
+  std::string bar;
+  if (limit > 0) {
+    const int filled = std::clamp(static_cast<int>(rss / limit * width + 0.5), 0, width);
+    std::string full;
+    for (int i = 0; i < filled; ++i) full += "█";
+    const char* const paint = rss / limit > 0.8 ? "\033[31m" : rss / limit > 0.4 ? "\033[33m" : "\033[32m";
+    bar = colour_ ? fmt::format("▕{}{}\033[0m{:{}}▏", paint, full, "", width - filled)
+                  : fmt::format("▕{}{:{}}▏", full, "", width - filled);
+    bar += fmt::format(" {:>4.0f} of {:.0f} MB", rss / 1e6, limit / 1e6);
+  } else {
+    bar = fmt::format("RSS {:.0f} MB, no limit", rss / 1e6);
+  }
+  fmt::print("\r\033[K{:<12} {} h of {:.4g} h  {}  {:>6.0f} {}s/s", arm_, clock_text(now.t), arm.spec.hours, bar, rate, operation);
+  std::fflush(stdout);
+}
+
+void Progress::end() {
+  if (terminal_ && !arm_.empty()) fmt::print("\r\033[K");
+  std::fflush(stdout);
+}
+
+}  // namespace plateau::harness

@@ -1,0 +1,206 @@
+#include "labs/harness/result.hpp"
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "labs/harness/usage_error.hpp"
+
+namespace plateau::harness {
+namespace json = boost::json;
+namespace {
+
+template <class Value>
+json::value or_null(const std::optional<Value>& value) {
+  return value ? json::value(*value) : json::value(nullptr);
+}
+
+std::string first_line(const char* file) {
+  std::ifstream in(file);
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+json::object machine_json() {
+  utsname name{};
+  ::uname(&name);
+  return {{"kernel", std::string(name.sysname) + " " + name.release},
+          {"cpus", ::sysconf(_SC_NPROCESSORS_ONLN)},
+          {"memory_bytes", ::sysconf(_SC_PHYS_PAGES) * ::sysconf(_SC_PAGESIZE)},
+          {"transparent_huge_pages", first_line("/sys/kernel/mm/transparent_hugepage/enabled")}};
+}
+
+json::object latency_json(const LatencyHistogram& latency) {
+  json::array histogram;
+  for (const auto& [upper, count] : latency.buckets()) histogram.push_back(json::array{upper, count});
+  const auto quantile = [&latency](double q) -> json::value {
+    return latency.count() > 0 ? json::value(latency.quantile_us(q)) : json::value(nullptr);
+  };
+  return {{"p50", quantile(0.5)},   {"p90", quantile(0.9)},     {"p95", quantile(0.95)},
+          {"p99", quantile(0.99)},  {"p999", quantile(0.999)},  {"max", quantile(1)},
+          {"count", latency.count()}, {"histogram", histogram}};
+}
+
+json::object sample_json(const Sample& s, const std::optional<std::uint64_t>& limit) {
+  return {{"t", s.t},
+          {"rss", s.rss},
+          {"anonymous", s.anonymous},
+          {"requested", or_null(s.requested)},
+          {"allocated", or_null(s.allocated)},
+          {"active", or_null(s.active)},
+          {"resident", or_null(s.resident)},
+          {"retained", or_null(s.retained)},
+          {"metadata", or_null(s.metadata)},
+          {"dirty", or_null(s.dirty)},
+          {"slab_bytes", or_null(s.slab_bytes)},
+          {"slab_region_bytes", or_null(s.slab_region_bytes)},
+          {"limit", or_null(limit)}};
+}
+
+json::object arm_json(const ArmResult& arm, const std::deque<ArmResult>& all) {
+  json::array series;
+  for (const Sample& sample : arm.series) series.push_back(sample_json(sample, arm.spec.memory_limit));
+  const double seconds = arm.simulated_seconds();
+  const auto per = [](std::uint64_t amount, double count) {
+    return count > 0 ? json::value(static_cast<double>(amount) / count) : json::value(nullptr);
+  };
+  const auto operations = static_cast<double>(arm.operations);
+  json::object profiles;
+  for (const auto& [moment, file] : arm.profiles) profiles[moment] = file;
+  json::object gauges;
+  for (const auto& [name, value] : arm.gauges) gauges[name] = value;
+  return {
+      {"name", arm.spec.name},
+      {"fixes", json::value_from(arm.spec.fixes)},
+      {"allocator",
+       {{"name", arm.allocator_name},
+        {"version", arm.allocator_version},
+        {"library", arm.allocator_library},
+        {"conf", arm.malloc_conf},
+        {"configuration", arm.allocator_configuration}}},
+      {"outcome", to_string(arm.outcome)},
+      {"evidence", arm.evidence},
+      {"limit", {{"bytes", or_null(arm.spec.memory_limit)}, {"by", to_string(arm.limit_kind)}}},
+      {"input", {{"orders", arm.operations}, {"seed", arm.spec.seed}}},
+      {"checksum", common_checksum(arm, all)},
+      {"simulated_seconds", seconds},
+      {"speedup", arm.spec.time.speedup},
+      {"wall_seconds", arm.wall_seconds},
+      {"cpu_seconds", arm.cpu_seconds},
+      {"memory",
+       {{"series", series},
+        {"peak_rss", arm.peak_rss},
+        {"minor_faults", arm.minor_faults},
+        {"major_faults", arm.major_faults},
+        {"purges", arm.purges},
+        {"madvise_calls", arm.madvise_calls}}},
+      {"allocation",
+       {{"calls", arm.allocation_calls},
+        {"bytes", arm.allocation_bytes},
+        {"bytes_per_simulated_second", per(arm.allocation_bytes, seconds)},
+        {"calls_per_operation", per(arm.allocation_calls, operations)},
+        {"bytes_per_operation", per(arm.allocation_bytes, operations)},
+        {"steady_calls_per_operation", or_null(arm.calls_per_operation(seconds / 2, seconds))}}},
+      {"latency_us", latency_json(arm.latency)},
+      {"hiccup_us", latency_json(arm.hiccups)},
+      {"pauses", nullptr},
+      {"gauges", gauges},
+      {"profiles", profiles},
+  };
+}
+
+json::object verdict_json(const Verdict& verdict) {
+  json::array rows;
+  for (const VerdictRow& row : verdict.rows) {
+    rows.push_back(json::object{{"metric", row.metric},
+                                {"unit", row.unit},
+                                {"before", or_null(row.before)},
+                                {"after", or_null(row.after)},
+                                {"improvement", or_null(row.improvement())},
+                                {"target", or_null(row.target)},
+                                {"relation", row.relation},
+                                {"holds", or_null(row.holds)},
+                                {"note", row.note}});
+  }
+  return {{"holds", verdict.holds()}, {"rows", rows}};
+}
+
+json::object ablation_json(const Ablation& ablation) {
+  json::array rows;
+  for (const AblationRow& row : ablation.rows) {
+    rows.push_back(json::object{{"arm", row.arm},
+                                {"outcome", to_string(row.outcome)},
+                                {"died_at_hours", or_null(row.died_at_hours)},
+                                {"rss", row.rss},
+                                {"allocation_bytes_per_simulated_second", row.allocation_rate},
+                                {"cpu_us_per_operation", row.cpu_us_per_operation},
+                                {"gaps",
+                                 {{"live", or_null(row.gaps.live)},
+                                  {"rounding", or_null(row.gaps.rounding)},
+                                  {"slabs", or_null(row.gaps.slabs)},
+                                  {"dirty_and_metadata", or_null(row.gaps.dirty_and_metadata)},
+                                  {"rest", or_null(row.gaps.rest)}}},
+                                {"closes", row.closes.empty() ? json::value(nullptr) : json::value(row.closes)},
+                                {"closes_bytes", or_null(row.closes_bytes)},
+                                {"reason", row.reason.empty() ? json::value(nullptr) : json::value(row.reason)}});
+  }
+  return {{"hours", ablation.hours}, {"rows", rows}};
+}
+
+std::string error_text() { return std::system_category().message(errno); }
+
+}  // namespace
+
+json::object to_json(const ExperimentResult& result) {
+  json::array arms;
+  for (const ArmResult& arm : result.arms) arms.push_back(arm_json(arm, result.arms));
+  json::array predictions;
+  for (const Prediction& p : result.predictions) {
+    predictions.push_back(json::object{{"arm", p.arm},
+                                       {"metric", p.metric},
+                                       {"unit", p.unit},
+                                       {"predicted", p.predicted},
+                                       {"measured", or_null(p.measured)}});
+  }
+  return {{"schema", result_schema},
+          {"lab", result.lab},
+          {"machine", machine_json()},
+          {"options", result.options},
+          {"arms", arms},
+          {"predictions", predictions},
+          {"ablation", result.ablation ? json::value(ablation_json(*result.ablation)) : json::value(nullptr)},
+          {"verdict", result.verdict ? json::value(verdict_json(*result.verdict)) : json::value(nullptr)}};
+}
+
+void check_writable(const std::string& path) {
+  const std::string unfinished = path + ".part";
+  std::FILE* const file = std::fopen(unfinished.c_str(), "w");
+  if (file == nullptr) throw UsageError(fmt::format("cannot write {}: {}", path, error_text()));
+  std::fclose(file);
+  std::filesystem::remove(unfinished);
+  if (std::filesystem::is_directory(path)) throw UsageError(fmt::format("cannot write {}: it is a directory", path));
+}
+
+void write_json(const ExperimentResult& result, const std::string& path) {
+  const std::string unfinished = path + ".part";
+  std::ofstream out(unfinished, std::ios::trunc);
+  out << to_json(result) << '\n';
+  out.close();
+  if (!out) {
+    const std::string reason = error_text();
+    std::filesystem::remove(unfinished);
+    throw UsageError(fmt::format("cannot write {}: {}", path, reason));
+  }
+  std::filesystem::rename(unfinished, path);
+}
+
+}  // namespace plateau::harness

@@ -1,0 +1,87 @@
+#include "labs/order_service/history.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <new>
+
+#include "labs/order_service/calibration.hpp"
+
+namespace plateau::order_service {
+namespace {
+
+constexpr double bucket_s = 900;
+// Six hours in quarters, the one being filled, and the one that is only partly too old.
+constexpr std::size_t buckets = static_cast<std::size_t>(history_s / bucket_s) + 2;
+
+}  // namespace
+
+// Not inlined, so that a heap profile names it.
+[[gnu::noinline]] void HistoryAmongTemporaries::record(const HistoryEntry& entry, std::string_view note) {
+  records_.push_back({entry, std::string(note)});
+}
+
+std::uint64_t HistoryAmongTemporaries::recent_total_cents() const {
+  std::uint64_t sum = 0;
+  const std::size_t count = std::min(recent_orders, records_.size());
+  for (auto it = records_.rbegin(); it != records_.rbegin() + static_cast<std::ptrdiff_t>(count); ++it) sum += it->entry.total_cents;
+  return sum;
+}
+
+void HistoryAmongTemporaries::expire(double now_s) {
+  while (!records_.empty() && records_.front().entry.placed_s + history_s < now_s) records_.pop_front();
+}
+
+HistoryInArenas::HistoryInArenas(std::pmr::memory_resource* blocks, std::size_t block_bytes) {
+  for (std::size_t i = 0; i < buckets; ++i) {
+    ring_.push_back(std::make_unique<Bucket>(ArenaOptions{.block_bytes = block_bytes, .retain_bytes = 0}, blocks));
+  }
+}
+
+[[gnu::noinline]] void HistoryInArenas::record(const HistoryEntry& entry, std::string_view note) {
+  if (head_ == tail_ || entry.placed_s >= newest().begin_s + bucket_s) {
+    if (tail_ - head_ == ring_.size()) expire(ring_[head_ % ring_.size()]->begin_s + bucket_s + history_s);
+    ++tail_;
+    newest().begin_s = std::floor(entry.placed_s / bucket_s) * bucket_s;
+  }
+  Bucket& bucket = newest();
+  char* text = nullptr;
+  if (!note.empty()) {
+    text = static_cast<char*>(bucket.arena.allocate(note.size(), 1));
+    std::memcpy(text, note.data(), note.size());
+  }
+  void* const memory = bucket.arena.allocate(sizeof(Record), alignof(Record));
+  bucket.newest = ::new (memory) Record{entry, {text, note.size()}, bucket.newest};
+  ++bucket.records;
+  ++records_;
+}
+
+std::uint64_t HistoryInArenas::recent_total_cents() const {
+  std::uint64_t sum = 0;
+  std::size_t left = recent_orders;
+  for (std::uint64_t at = tail_; at > head_ && left > 0; --at) {
+    for (const Record* r = ring_[(at - 1) % ring_.size()]->newest; r != nullptr && left > 0; r = r->previous, --left) {
+      sum += r->entry.total_cents;
+    }
+  }
+  return sum;
+}
+
+void HistoryInArenas::expire(double now_s) {
+  for (; head_ < tail_; ++head_) {
+    Bucket& oldest = *ring_[head_ % ring_.size()];
+    if (oldest.begin_s + bucket_s + history_s > now_s) return;
+    oldest.arena.release();
+    records_ -= oldest.records;
+    oldest.records = 0;
+    oldest.newest = nullptr;
+  }
+}
+
+std::size_t HistoryInArenas::slack_bytes() const {
+  std::size_t sum = 0;
+  for (std::uint64_t at = head_; at < tail_; ++at) sum += ring_[at % ring_.size()]->arena.statistics().slack_bytes();
+  return sum;
+}
+
+}  // namespace plateau::order_service

@@ -1,0 +1,88 @@
+// Fix "lifetimes", the long half: what is remembered of each order for six hours.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <memory_resource>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "allocators/arena.hpp"
+#include "labs/order_service/order.hpp"
+
+namespace plateau::order_service {
+
+struct HistoryEntry {
+  OrderId id = 0;
+  double placed_s = 0;
+  CustomerId customer = 0;
+  std::uint64_t total_cents = 0;
+};
+
+// Of one lane; not thread-safe.
+class History {
+ public:
+  virtual ~History() = default;
+  // `note` may be empty.
+  virtual void record(const HistoryEntry& entry, std::string_view note) = 0;
+  // Sum of the totals of the newest orders, as many as there are up to `recent_orders`.
+  virtual std::uint64_t recent_total_cents() const = 0;
+  // Forgets what is older than `history_s`.
+  virtual void expire(double now_s) = 0;
+  virtual std::uint64_t records() const = 0;
+  virtual std::size_t slack_bytes() const = 0;  // held and not used
+};
+
+// Before: each record is allocated when it is made, among the temporaries of that moment, and pins the slab it lands in.
+class HistoryAmongTemporaries final : public History {
+ public:
+  void record(const HistoryEntry& entry, std::string_view note) override;
+  std::uint64_t recent_total_cents() const override;
+  void expire(double now_s) override;
+  std::uint64_t records() const override { return records_.size(); }
+  std::size_t slack_bytes() const override { return 0; }
+
+ private:
+  struct Record {
+    HistoryEntry entry;
+    std::string note;
+  };
+  std::deque<Record> records_;
+};
+
+// After: an arena for each quarter of an hour, dropped whole when all of it is too old. Nothing else shares its blocks.
+class HistoryInArenas final : public History {
+ public:
+  // Blocks of the arenas, of `block_bytes`, come from `blocks`, which must outlive the history.
+  HistoryInArenas(std::pmr::memory_resource* blocks, std::size_t block_bytes);
+  void record(const HistoryEntry& entry, std::string_view note) override;
+  std::uint64_t recent_total_cents() const override;
+  void expire(double now_s) override;
+  std::uint64_t records() const override { return records_; }
+  std::size_t slack_bytes() const override;
+
+ private:
+  struct Record {
+    HistoryEntry entry;
+    std::string_view note;
+    Record* previous;
+  };
+  struct Bucket {
+    explicit Bucket(ArenaOptions options, std::pmr::memory_resource* blocks) : arena(options, blocks) {}
+    Arena arena;
+    double begin_s = 0;
+    Record* newest = nullptr;
+    std::uint64_t records = 0;
+  };
+  Bucket& newest() const { return *ring_[(tail_ - 1) % ring_.size()]; }
+
+  std::vector<std::unique_ptr<Bucket>> ring_;  // live ones from head_ up to tail_
+  std::uint64_t head_ = 0;
+  std::uint64_t tail_ = 0;
+  std::uint64_t records_ = 0;
+};
+
+}  // namespace plateau::order_service

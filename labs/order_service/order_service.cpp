@@ -1,0 +1,172 @@
+// The order service: memory that grows until the kernel kills the process, and the fixes.
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "labs/harness/command_line.hpp"
+#include "labs/harness/process_sample.hpp"
+#include "labs/harness/statistics.hpp"
+#include "labs/harness/usage_error.hpp"
+#include "labs/order_service/calibration.hpp"
+#include "labs/order_service/downstream.hpp"
+#include "labs/order_service/generated_orders.hpp"
+#include "labs/order_service/prediction.hpp"
+#include "labs/order_service/recorded_orders.hpp"
+#include "labs/order_service/service.hpp"
+#include "labs/order_service/store.hpp"
+#include "labs/order_service/targets.hpp"
+
+namespace plateau::order_service {
+namespace {
+
+using harness::ArmResult;
+using harness::ArmSpec;
+
+const harness::LabDescription& describe() {
+  static const harness::LabDescription description{
+      .name = "order_service",
+      .symptom = "an order service whose memory grows until the kernel kills it",
+      .operation = "order",
+      .mechanisms =
+          {
+              {"churn", "temporaries and growing strings: 5 MB of allocation a second. Costs CPU; does not by itself grow RSS"},
+              {"survivors", "outbox entries that are never acknowledged and never removed: the live heap itself grows"},
+              {"pinning", "history records that live for hours share slabs with temporaries; payload sizes drift, so the holes are not filled again"},
+              {"retention", "arenas of idle workers keep their dirty pages: decay ticks only when an arena is used"},
+          },
+      .fixes =
+          {
+              {"buffers", "confirmations are encoded in an arena and into recycled buffers, not into fresh ones"},
+              {"items", "the vector of items is reserved, not grown one push at a time"},
+              {"query", "the IN (…) query is built in one reserved builder, not by repeated concatenation"},
+              {"outbox", "the outbox is bounded and its entries expire, instead of waiting for ever"},
+              {"lifetimes", "history lives in arenas of its own and each batch in an arena, not side by side on the heap"},
+              {"retention", "unused pages are purged in the background after 1 s, not after 10 s of activity"},
+          },
+      .wrong_fixes =
+          {
+              {"bigger-limit", "twice the memory limit", "the growth is the same, so the kernel only kills later", 14},
+              {"trim-often", "purge the whole heap every simulated minute",
+               "purging gives back unused pages; live entries and slabs with one live block in them are used"},
+              {"decay-only", "dirty_decay_ms:0, every unused page goes back at once",
+               "decay acts on resident - active; what grows is live data and active - allocated"},
+          },
+      .gauges = {service_gauges.begin(), service_gauges.end()},
+      .lanes = lanes,
+      .operations_per_second = orders_per_second,
+      .memory_limit = limit_bytes,
+      .hours = 24,
+      .ablation_hours = 6,
+      .before_speedup = 800,
+      .after_speedup = 2200,
+  };
+  return description;
+}
+
+ServiceOptions service_options(const ArmSpec& spec) {
+  ServiceOptions options;
+  options.buffers = spec.has("buffers");
+  options.items = spec.has("items");
+  options.query = spec.has("query");
+  options.outbox = spec.has("outbox");
+  options.lifetimes = spec.has("lifetimes");
+  options.trim_often = spec.has("trim-often");
+  options.settlement_orders = spec.options.at("settlement_orders").to_number<std::uint32_t>();
+  return options;
+}
+
+class OrderServiceLab final : public harness::Lab {
+ public:
+  const harness::LabDescription& description() const override { return describe(); }
+
+  void add_options(CLI::App& app) override {
+    app.add_option("--orders", orders_file_, "replay the orders of this file (a JSON object a line), from the first again at its end");
+    app.add_option("--settlement-orders", settlement_orders_, "orders of a lane that are settled together")
+        ->capture_default_str()
+        ->check(CLI::Range(10U, 1'000'000U));
+  }
+
+  boost::json::object options() const override {
+    boost::json::object options{{"settlement_orders", settlement_orders_}, {"orders", nullptr}};
+    if (!orders_file_.empty()) {
+      const Store store(1);  // the catalogue's skus are the same for every seed
+      const RecordedOrders checked(store, orders_file_);
+      options["orders"] = std::filesystem::absolute(orders_file_).string();
+    }
+    return options;
+  }
+
+  void prepare(ArmSpec& spec) const override {
+    if (spec.has("bigger-limit") && spec.memory_limit) spec.memory_limit = *spec.memory_limit * 2;
+  }
+
+  harness::AllocatorSettings allocator_settings(const ArmSpec& spec) const override {
+    using std::chrono::milliseconds;
+    const bool fixed = spec.has("retention");
+    const milliseconds decay = spec.has("decay-only") ? milliseconds(0) : spec.time.compressed(milliseconds(fixed ? 1000 : 10000));
+    harness::AllocatorSettings settings;
+    settings.malloc_conf = fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0,background_thread:{}", decay.count(), fixed);
+    if (!spec.profile_dir.empty()) settings.malloc_conf += ",prof:true,prof_active:true,lg_prof_sample:19,prof_accum:true";
+    // mimalloc's own default of 100 ms; 0 would mean at once.
+    settings.environment.push_back(fmt::format("MIMALLOC_RESET_DELAY={}", spec.time.compressed(milliseconds(100)).count()));
+    return settings;
+  }
+
+  void run_peer(const ArmSpec& /*spec*/, std::span<const int> sockets) const override { serve_downstream(sockets); }
+
+  void run_arm(harness::ArmContext& context) const override {
+    const ArmSpec& spec = context.spec();
+    const Store store(1);
+    std::unique_ptr<OrderSource> source;
+    if (spec.options.at("orders").is_null()) {
+      source = std::make_unique<GeneratedOrders>(store, spec.seed);
+    } else {
+      source = std::make_unique<RecordedOrders>(store, std::string(spec.options.at("orders").as_string()));
+    }
+    const ServiceOptions options = service_options(spec);
+    context.set_gauge(gauge_kill_hour, NAN);
+    context.set_gauge(gauge_pinned, NAN);
+    const bool generated = spec.options.at("orders").is_null();  // the forecast knows the generator's law
+    if (generated && spec.memory_limit) {
+      const auto expected = forecast(store, *source, options, static_cast<double>(*spec.memory_limit),
+                                     static_cast<double>(harness::own_rss_bytes()), spec.hours);
+      if (expected) {
+        context.set_gauge(gauge_kill_hour, expected->kill_hour);
+        context.set_gauge(gauge_pinned, expected->pinned_bytes);
+      }
+    }
+    run_service(context, store, *source, options);
+  }
+
+  std::vector<harness::Prediction> predictions(const ArmResult& result) const override {
+    const double hour = result.gauges.at(std::string(service_gauges[gauge_kill_hour]));
+    const double pinned = result.gauges.at(std::string(service_gauges[gauge_pinned]));
+    if (std::isnan(hour)) return {};
+    harness::Prediction kill{result.spec.name, "memory runs out at", "h (simulated)", hour, std::nullopt};
+    harness::Prediction slack{result.spec.name, "slack of pinned slabs then", "MB", pinned / 1e6, std::nullopt};
+    if (result.out_of_memory() && !result.series.empty()) {
+      kill.measured = result.simulated_seconds() / 3600;
+      const auto slack_of = [](const harness::Sample& s) {
+        return static_cast<double>(s.slab_bytes.value_or(0)) - static_cast<double>(s.slab_region_bytes.value_or(0));
+      };
+      slack.measured = (slack_of(result.series.back()) - slack_of(result.series.front())) / 1e6;
+    }
+    return {kill, slack};
+  }
+
+  harness::Verdict judge(const ArmResult& before, const ArmResult& after) const override { return judge_order_service(before, after); }
+
+ private:
+  std::string orders_file_;
+  std::uint32_t settlement_orders_ = calibration_settlement_orders;
+};
+
+}  // namespace
+}  // namespace plateau::order_service
+
+int main(int argc, char** argv) {
+  plateau::order_service::OrderServiceLab lab;
+  return plateau::harness::lab_main(lab, argc, argv);
+}

@@ -1,0 +1,224 @@
+#include "labs/order_service/service.hpp"
+
+#include <pthread.h>
+#include <xxhash.h>
+
+#include <stdexcept>
+#include <thread>
+
+#include "allocators/heap.hpp"
+#include "labs/order_service/downstream.hpp"
+#include "labs/order_service/query.hpp"
+#include "labs/order_service/random.hpp"
+
+namespace plateau::order_service {
+namespace {
+
+constexpr std::size_t block_bytes = 64 * 1024;
+constexpr std::size_t blocks_per_chunk = 8;
+constexpr std::size_t outbox_capacity = 512;
+constexpr double outbox_lifetime_s = 60;
+constexpr std::uint64_t housekeeping_every = 32;  // orders of a lane
+constexpr std::size_t worker_stack_bytes = 512 * 1024;
+
+std::unique_ptr<Outbox> make_outbox(bool fixed) {
+  if (fixed) return std::make_unique<BoundedOutbox>(outbox_capacity, outbox_lifetime_s);
+  return std::make_unique<UnboundedOutbox>();
+}
+
+std::unique_ptr<History> make_history(bool fixed, std::pmr::memory_resource* blocks) {
+  if (fixed) return std::make_unique<HistoryInArenas>(blocks, block_bytes);
+  return std::make_unique<HistoryAmongTemporaries>();
+}
+
+}  // namespace
+
+Lane::Lane(const Store& store, const OrderSource& source, const ServiceOptions& options, BufferRecycler& buffers, int socket)
+    : store_(store),
+      source_(source),
+      options_(options),
+      socket_(socket),
+      blocks_(block_bytes, blocks_per_chunk),
+      batch_arena_({.block_bytes = block_bytes, .retain_bytes = 0}, &blocks_),
+      batch_memory_(options.lifetimes ? static_cast<std::pmr::memory_resource*>(&batch_arena_) : std::pmr::new_delete_resource()),
+      encoder_(buffers),
+      outbox_(make_outbox(options.outbox)),
+      history_(make_history(options.lifetimes, &blocks_)),
+      acknowledged_(256) {
+  order_.lines.reserve(max_lines);
+  related_.reserve(related_per_customer);
+}
+
+Lane::~Lane() { options_.lifetimes ? forget_batch_after() : forget_batch_before(); }
+
+void Lane::handle(std::uint64_t index) {
+  source_.read(index, order_);
+  const Customer* const customer = store_.find_customer(order_.customer);
+  if (customer == nullptr) throw std::invalid_argument("order of an unknown customer");
+
+  const auto numbers = store_.related(order_.customer);
+  store_.select_orders(options_.query ? build_query_after(numbers, query_) : build_query_before(numbers, query_), related_);
+
+  Items items = options_.items ? build_order_items_after(order_, store_, batch_memory_)
+                               : build_order_items_before(order_, store_, batch_memory_);
+  std::uint64_t total_cents = 0;
+  for (const Item& item : items) total_cents += item.total_cents;
+
+  const Confirmation confirmation{order_, *customer, items, related_, total_cents, history_->recent_total_cents()};
+  Payload payload = options_.buffers ? encoder_.encode_after(confirmation) : encoder_.encode_before(confirmation);
+  digest_ = SplitMix64::mix(digest_ ^ XXH3_64bits(payload->data(), payload->size()));
+  send_confirmation(socket_, order_.id, *payload);
+  outbox_->keep(order_.id, order_.placed_s, std::move(payload));
+
+  const bool audited = order_.customer % audited_one_in == 0;
+  history_->record({order_.id, order_.placed_s, order_.customer, total_cents}, audited ? order_.lines.front().note : std::string_view());
+  keep_until_settled(std::move(items), total_cents);
+
+  take_acknowledgements();
+  if (index / lanes % housekeeping_every == 0) {
+    outbox_->expire(order_.placed_s);
+    history_->expire(order_.placed_s);
+    update_figures();
+  }
+}
+
+void Lane::keep_until_settled(Items items, std::uint64_t total_cents) {
+  std::pmr::polymorphic_allocator<WorkingOrder> allocator(batch_memory_);
+  newest_ = allocator.new_object<WorkingOrder>(order_.id, total_cents, std::move(items), newest_);
+}
+
+std::uint64_t Lane::settle() {
+  std::uint64_t revenue = 0;
+  std::uint64_t tax = 0;
+  std::uint64_t note_bytes = 0;
+  for (const WorkingOrder* order = newest_; order != nullptr; order = order->previous) {
+    revenue += order->total_cents;
+    for (const Item& item : order->items) {
+      tax += item.total_cents * item.product->tax_per_mille / 1000;
+      note_bytes += item.note.size();
+    }
+  }
+  const std::uint64_t digest = SplitMix64::mix(digest_ ^ SplitMix64::mix(revenue) ^ SplitMix64::mix(tax + 1) ^ SplitMix64::mix(note_bytes + 2));
+  options_.lifetimes ? forget_batch_after() : forget_batch_before();
+  digest_ = 0;
+  update_figures();
+  return digest;
+}
+
+// Every order of the batch is taken apart: a free for each note, each vector, each order.
+void Lane::forget_batch_before() {
+  std::pmr::polymorphic_allocator<WorkingOrder> allocator(batch_memory_);
+  while (newest_ != nullptr) {
+    WorkingOrder* const previous = newest_->previous;
+    allocator.delete_object(newest_);
+    newest_ = previous;
+  }
+}
+
+// All that the batch allocated lives in its arena, so nothing needs to be taken apart.
+void Lane::forget_batch_after() {
+  newest_ = nullptr;
+  batch_arena_.reset();
+}
+
+void Lane::take_acknowledgements() {
+  std::size_t count = 0;
+  do {
+    count = receive_acknowledgements(socket_, acknowledged_);
+    for (std::size_t i = 0; i < count; ++i) outbox_->acknowledge(acknowledged_[i]);
+  } while (count == acknowledged_.size());
+}
+
+void Lane::update_figures() {
+  const OutboxStatistics outbox = outbox_->statistics();
+  figures_.outbox_entries.store(outbox.entries, std::memory_order_relaxed);
+  figures_.outbox_bytes.store(outbox.bytes, std::memory_order_relaxed);
+  figures_.expired.store(outbox.expired, std::memory_order_relaxed);
+  figures_.history_records.store(history_->records(), std::memory_order_relaxed);
+}
+
+std::size_t Lane::slack_bytes() const {
+  return blocks_.statistics().free_bytes() + batch_arena_.statistics().slack_bytes() + history_->slack_bytes() + encoder_.slack_bytes();
+}
+
+namespace {
+
+void publish_figures(harness::ArmContext& context, const std::vector<std::unique_ptr<Lane>>& all) {
+  const auto set = [&](GaugeIndex index, std::atomic<std::uint64_t> LaneFigures::*figure) {
+    std::uint64_t sum = 0;
+    for (const auto& lane : all) sum += (lane->figures().*figure).load(std::memory_order_relaxed);
+    context.set_gauge(index, static_cast<double>(sum));
+  };
+  set(gauge_outbox_entries, &LaneFigures::outbox_entries);
+  set(gauge_outbox_bytes, &LaneFigures::outbox_bytes);
+  set(gauge_expired, &LaneFigures::expired);
+  set(gauge_history, &LaneFigures::history_records);
+}
+
+// Whose turn it is in a lane: batch b belongs to worker b % workers_per_lane.
+struct Turn {
+  std::atomic<std::uint64_t> batch{0};
+};
+
+}  // namespace
+
+void run_service(harness::ArmContext& context, const Store& store, const OrderSource& source, const ServiceOptions& options) {
+  // Thread stacks are reserved address space, which RLIMIT_DATA counts; the workers need little.
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, worker_stack_bytes);
+  pthread_setattr_default_np(&attributes);
+  pthread_attr_destroy(&attributes);
+
+  BufferRecycler buffers({.max_idle = 2 * outbox_capacity, .max_object_bytes = 64 * 1024});
+  std::vector<std::unique_ptr<Lane>> all;
+  for (std::size_t i = 0; i < lanes; ++i) {
+    all.push_back(std::make_unique<Lane>(store, source, options, buffers, context.sockets()[i]));
+  }
+  const std::uint64_t orders = context.spec().operations();
+  const std::uint64_t purge_every = static_cast<std::uint64_t>(60 * orders_per_second);
+  std::array<Turn, lanes> turns;
+
+  const auto work = [&](std::size_t lane_number, std::size_t place) {
+    Lane& lane = *all[lane_number];
+    Turn& turn = turns[lane_number];
+    const std::uint64_t lane_orders = orders / lanes + (lane_number < orders % lanes ? 1 : 0);
+    const std::uint64_t batches = (lane_orders + options.settlement_orders - 1) / options.settlement_orders;
+    for (std::uint64_t batch = place; batch < batches; batch += workers_per_lane) {
+      for (std::uint64_t now = turn.batch.load(); now != batch; now = turn.batch.load()) turn.batch.wait(now);
+      const std::uint64_t end = std::min(lane_orders, (batch + 1) * options.settlement_orders);
+      for (std::uint64_t i = batch * options.settlement_orders; i < end; ++i) {
+        const std::uint64_t index = i * lanes + lane_number;
+        context.wait_until_due(index);
+        lane.handle(index);
+        if (options.trim_often && index % purge_every == 0) Heap::process().purge();
+        context.finish_operation(lane_number, lane_number * workers_per_lane + place, index);
+        if (i % housekeeping_every == 0) context.set_slack(lane_number, lane.slack_bytes());
+      }
+      // The last batch may be cut short by the end of the run; only whole ones can be compared.
+      const std::uint64_t digest = lane.settle();
+      if (end == (batch + 1) * options.settlement_orders) context.finish_batch(lane_number, digest);
+      publish_figures(context, all);
+      turn.batch.store(batch + 1);
+      turn.batch.notify_all();
+    }
+  };
+
+  context.ready();
+  std::vector<std::thread> threads;
+  for (std::size_t lane = 0; lane < lanes; ++lane) {
+    for (std::size_t place = 0; place < workers_per_lane; ++place) {
+      threads.emplace_back([&, lane, place] {
+        try {
+          work(lane, place);
+        } catch (...) {
+          context.fail_with_current_exception();
+        }
+      });
+    }
+  }
+  for (std::thread& thread : threads) thread.join();
+  context.finish();
+}
+
+}  // namespace plateau::order_service

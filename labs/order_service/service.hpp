@@ -1,0 +1,104 @@
+// The service core: takes orders, validates and prices them, asks the store for related ones, encodes and sends the
+// confirmation, keeps it until it is acknowledged, and records history. Every fix is chosen here and implemented elsewhere.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <memory_resource>
+#include <string>
+#include <vector>
+
+#include "allocators/arena.hpp"
+#include "allocators/pool.hpp"
+#include "labs/harness/arm_child.hpp"
+#include "labs/order_service/calibration.hpp"
+#include "labs/order_service/confirmation.hpp"
+#include "labs/order_service/history.hpp"
+#include "labs/order_service/items.hpp"
+#include "labs/order_service/order.hpp"
+#include "labs/order_service/outbox.hpp"
+#include "labs/order_service/store.hpp"
+
+namespace plateau::order_service {
+
+struct ServiceOptions {
+  bool buffers = false;
+  bool items = false;
+  bool query = false;
+  bool outbox = false;
+  bool lifetimes = false;
+  bool trim_often = false;  // a wrong fix: purge the heap every simulated minute
+  std::uint32_t settlement_orders = calibration_settlement_orders;
+};
+
+// Own figures of a lane, read by others while it works.
+struct LaneFigures {
+  std::atomic<std::uint64_t> outbox_entries{0};
+  std::atomic<std::uint64_t> outbox_bytes{0};
+  std::atomic<std::uint64_t> expired{0};
+  std::atomic<std::uint64_t> history_records{0};
+};
+
+// One partition of the order stream. Used by one worker at a time.
+class Lane {
+ public:
+  Lane(const Store& store, const OrderSource& source, const ServiceOptions& options, BufferRecycler& buffers, int socket);
+  ~Lane();
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+
+  void handle(std::uint64_t index);
+  // Ends the batch: totals are computed, working orders forgotten. Gives the digest of the batch's whole output.
+  std::uint64_t settle();
+  // Unused bytes in arenas, pools and worker buffers.
+  std::size_t slack_bytes() const;
+  const LaneFigures& figures() const { return figures_; }
+
+ private:
+  // Kept until the batch is settled.
+  struct WorkingOrder {
+    WorkingOrder(OrderId order, std::uint64_t total, Items priced, WorkingOrder* before)
+        : id(order), total_cents(total), items(std::move(priced)), previous(before) {}
+    OrderId id;
+    std::uint64_t total_cents;
+    Items items;
+    WorkingOrder* previous;
+  };
+
+  void keep_until_settled(Items items, std::uint64_t total_cents);
+  void forget_batch_before();
+  void forget_batch_after();
+  void take_acknowledgements();
+  void update_figures();
+
+  const Store& store_;
+  const OrderSource& source_;
+  const ServiceOptions options_;
+  const int socket_;
+  Pool blocks_;         // of batch_arena_ and of history, when lifetimes are apart
+  Arena batch_arena_;
+  std::pmr::memory_resource* const batch_memory_;
+  Encoder encoder_;
+  std::unique_ptr<Outbox> outbox_;
+  std::unique_ptr<History> history_;
+  Order order_;
+  std::string query_;
+  std::vector<const PastOrder*> related_;
+  std::vector<OrderId> acknowledged_;
+  WorkingOrder* newest_ = nullptr;
+  std::uint64_t digest_ = 0;
+  LaneFigures figures_;
+};
+
+// Runs the orders of an arm on its worker threads, and returns when the last is done.
+void run_service(harness::ArmContext& context, const Store& store, const OrderSource& source, const ServiceOptions& options);
+
+// Order of the gauges that run_service sets.
+inline constexpr std::array<std::string_view, 6> service_gauges{"outbox entries", "outbox bytes", "outbox expired",
+                                                                "history records", "predicted kill hour", "predicted pinned bytes"};
+enum GaugeIndex : std::size_t { gauge_outbox_entries, gauge_outbox_bytes, gauge_expired, gauge_history, gauge_kill_hour, gauge_pinned };
+
+}  // namespace plateau::order_service

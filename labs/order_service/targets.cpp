@@ -1,0 +1,162 @@
+#include "labs/order_service/targets.hpp"
+
+#include <cmath>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "labs/harness/statistics.hpp"
+
+namespace plateau::order_service {
+namespace {
+
+using harness::ArmResult;
+using harness::Sample;
+using harness::VerdictRow;
+
+constexpr double mb = 1e6;
+constexpr double hour = 3600;
+
+// The case study's "before", to be met within a fifth.
+constexpr double calibration_tolerance = 0.2;
+constexpr double case_start_mb = 100;
+constexpr double case_first_hour_mb = 500;
+constexpr double case_kill_hour = 6;
+constexpr double case_allocation_mb_s = 5;
+
+// "after", beyond the case study's own figures.
+constexpr double most_peak_mb = 140;
+constexpr double most_slope_mb_h = 0.2;
+constexpr double most_rss_over_live = 1.2;
+constexpr double most_allocation_mb_s = 0.05;
+constexpr double most_calls_an_order = 0.01;
+constexpr double most_cpu_share = 0.5;
+
+std::optional<double> rss_mb_at(const ArmResult& arm, double t) {
+  const Sample* const sample = t == 0 && !arm.series.empty() ? &arm.series.front() : arm.at(t);
+  return sample != nullptr ? std::optional(static_cast<double>(sample->rss) / mb) : std::nullopt;
+}
+
+void hold_within(VerdictRow& row, double target) {
+  row.target = target;
+  row.relation = fmt::format("before within {:.0f} % of", calibration_tolerance * 100);
+  if (row.before) row.holds = std::abs(*row.before - target) <= calibration_tolerance * target;
+}
+
+void hold_at_most(VerdictRow& row, double target) {
+  row.target = target;
+  row.relation = "after at most";
+  if (row.after) row.holds = *row.after <= target;
+}
+
+std::optional<double> slope_mb_an_hour(const ArmResult& arm, double from_s, double to_s) {
+  std::vector<harness::Point> points;
+  for (const Sample& s : arm.series) {
+    if (s.t >= from_s && s.t <= to_s) points.push_back({s.t / hour, static_cast<double>(s.rss) / mb});
+  }
+  return harness::slope(points);
+}
+
+// Median over the last half of the run: single moments depend on how full the open batch is.
+std::optional<double> rss_over_live(const ArmResult& arm) {
+  std::vector<double> ratios;
+  for (const Sample& s : arm.series) {
+    if (s.t >= arm.simulated_seconds() / 2 && s.requested.value_or(0) > 0) {
+      ratios.push_back(static_cast<double>(s.rss) / static_cast<double>(*s.requested));
+    }
+  }
+  return harness::median(std::move(ratios));
+}
+
+double cpu_us_an_order(const ArmResult& arm) { return arm.cpu_seconds * 1e6 / static_cast<double>(std::max<std::uint64_t>(arm.operations, 1)); }
+
+std::optional<double> allocation_mb_s(const ArmResult& arm) {
+  const auto bytes = arm.bytes_per_simulated_second(0, arm.simulated_seconds());
+  return bytes ? std::optional(*bytes / mb) : std::nullopt;
+}
+
+}  // namespace
+
+harness::Verdict judge_order_service(const ArmResult& before, const ArmResult& after) {
+  harness::Verdict verdict;
+  const auto add = [&verdict](VerdictRow row) -> VerdictRow& { return verdict.rows.emplace_back(std::move(row)); };
+  const bool calibrated = before.spec.memory_limit == limit_bytes && before.spec.options.at("orders").is_null();
+  const bool whole_day = after.outcome == harness::Outcome::completed && after.spec.hours >= 24;
+  const bool jemalloc = before.allocator_name == "jemalloc";
+  const char* const other_scale = "calibrated for jemalloc, generated orders and a limit of 2 GiB";
+
+  VerdictRow start{.metric = "memory at start", .unit = "MB", .before = rss_mb_at(before, 0), .after = rss_mb_at(after, 0)};
+  if (calibrated && jemalloc) hold_within(start, case_start_mb);
+  add(start);
+
+  VerdictRow first_hour{.metric = "memory after 1 h", .unit = "MB", .before = rss_mb_at(before, hour), .after = rss_mb_at(after, hour)};
+  if (calibrated && jemalloc) hold_within(first_hour, case_first_hour_mb);
+  add(first_hour);
+
+  VerdictRow killed{.metric = before.outcome == harness::Outcome::oom_killed ? "killed by the kernel after" : "out of memory after", .unit = "h"};
+  if (before.out_of_memory()) killed.before = before.simulated_seconds() / hour;
+  if (after.out_of_memory()) killed.after = after.simulated_seconds() / hour;
+  if (calibrated && jemalloc) {
+    hold_within(killed, case_kill_hour);
+    if (!killed.before && before.spec.hours >= case_kill_hour * (1 + calibration_tolerance)) killed.holds = false;
+    if (after.out_of_memory()) killed.holds = false;
+  } else {
+    killed.note = other_scale;
+  }
+  add(killed);
+
+  VerdictRow last{.metric = "memory at the end", .unit = "MB"};
+  last.before = before.series.empty() ? std::nullopt : std::optional(static_cast<double>(before.series.back().rss) / mb);
+  last.after = after.series.empty() ? std::nullopt : std::optional(static_cast<double>(after.series.back().rss) / mb);
+  last.note = fmt::format("after {:.1f} h and {:.1f} h", before.simulated_seconds() / hour, after.simulated_seconds() / hour);
+  add(last);
+
+  VerdictRow peak{.metric = "peak memory", .unit = "MB", .before = static_cast<double>(before.peak_rss) / mb, .after = static_cast<double>(after.peak_rss) / mb};
+  if (jemalloc) hold_at_most(peak, most_peak_mb);
+  add(peak);
+
+  VerdictRow slope{.metric = "slope over the last 12 h", .unit = "MB/h"};
+  slope.before = slope_mb_an_hour(before, 0, before.simulated_seconds());
+  slope.note = "before: over its whole life";
+  slope.after = whole_day ? slope_mb_an_hour(after, after.simulated_seconds() - 12 * hour, after.simulated_seconds()) : std::nullopt;
+  hold_at_most(slope, most_slope_mb_h);
+  if (!slope.after) slope.note = "needs 24 h";
+  add(slope);
+
+  VerdictRow over_live{.metric = "RSS / requested live bytes, median", .before = rss_over_live(before), .after = rss_over_live(after)};
+  if (jemalloc) hold_at_most(over_live, most_rss_over_live);
+  add(over_live);
+
+  VerdictRow rate{.metric = "allocation rate", .unit = "MB/simulated s", .before = allocation_mb_s(before), .after = allocation_mb_s(after)};
+  if (calibrated) hold_within(rate, case_allocation_mb_s);
+  add(rate);
+
+  VerdictRow rate_after{.metric = "the same, after", .unit = "MB/simulated s", .after = rate.after};
+  hold_at_most(rate_after, most_allocation_mb_s);
+  add(rate_after);
+
+  const auto steady_calls = [](const ArmResult& arm) { return arm.calls_per_operation(arm.simulated_seconds() / 2, arm.simulated_seconds()); };
+  VerdictRow calls{.metric = "heap calls an order, steady state", .before = steady_calls(before), .after = steady_calls(after)};
+  hold_at_most(calls, most_calls_an_order);
+  add(calls);
+
+  VerdictRow cpu{.metric = "CPU an order", .unit = "us", .before = cpu_us_an_order(before), .after = cpu_us_an_order(after)};
+  hold_at_most(cpu, *cpu.before * most_cpu_share);
+  cpu.note = "at most half of before";
+  add(cpu);
+
+  VerdictRow p99{.metric = "p99 from intended start, wall clock", .unit = "us", .before = before.latency.quantile_us(0.99), .after = after.latency.quantile_us(0.99)};
+  p99.note = fmt::format("the machine's own hiccups, p99: {:.0f} and {:.0f}; load {:.0f} and {:.0f} orders/s", before.hiccups.quantile_us(0.99),
+                         after.hiccups.quantile_us(0.99), before.spec.time.speedup * before.spec.time.operations_per_second,
+                         after.spec.time.speedup * after.spec.time.operations_per_second);
+  add(p99);
+
+  const harness::OutputComparison output = harness::compare_output(before, after);
+  VerdictRow same{.metric = "same output, in batches compared", .before = static_cast<double>(output.batches), .after = static_cast<double>(output.batches)};
+  same.relation = "equal checksums";
+  if (output.batches > 0) same.holds = output.same;
+  add(same);
+  return verdict;
+}
+
+}  // namespace plateau::order_service
