@@ -16,10 +16,11 @@ constexpr std::string_view only_prefix = "only-";
 constexpr std::string_view wrong_prefix = "wrong-";
 
 using Gap = std::optional<double> WaterfallGaps::*;
-constexpr std::array<std::pair<std::string_view, Gap>, 4> closable_gaps{{
+constexpr std::array<std::pair<std::string_view, Gap>, 5> closable_gaps{{
     {"live heap", &WaterfallGaps::live},
     {"rounding and pool slack", &WaterfallGaps::rounding},
     {"pinned slabs", &WaterfallGaps::slabs},
+    {"padding of large blocks", &WaterfallGaps::padding},
     {"dirty pages", &WaterfallGaps::dirty_and_metadata},
 }};
 
@@ -57,7 +58,13 @@ WaterfallGaps waterfall_of(const Sample& s) {
   WaterfallGaps gaps;
   if (s.requested) gaps.live = static_cast<double>(*s.requested);
   gaps.rounding = difference(s.allocated, s.requested);
-  gaps.slabs = difference(s.active, s.allocated);
+  gaps.slabs = difference(s.slab_bytes, s.slab_region_bytes);
+  gaps.padding = difference(s.active, s.allocated);
+  if (gaps.slabs && gaps.padding) {
+    *gaps.padding -= *gaps.slabs;
+  } else {
+    std::swap(gaps.slabs, gaps.padding);  // not told apart: all of it may be slack of slabs
+  }
   gaps.dirty_and_metadata = difference(s.resident, s.active);
   gaps.rest = difference(s.rss, s.resident);
   return gaps;
@@ -116,13 +123,13 @@ Ablation summarise_ablation(const LabDescription& lab, double hours, const std::
 
 std::string format_table(const Ablation& ablation) {
   std::string text = fmt::format("\nWhat each fix bought, after {:.3g} simulated hours or at the kernel's kill (MB)\n", ablation.hours);
-  text += fmt::format("{:<20} {:>7} {:>12} | {:>6} {:>8} {:>6} {:>6} {:>5} | {:>8} {:>9}  {}\n", "arm", "RSS", "ended", "live",
-                      "rounding", "slabs", "dirty", "rest", "MB/sim s", "us/order", "closes most");
+  text += fmt::format("{:<20} {:>7} {:>12} | {:>6} {:>8} {:>6} {:>7} {:>6} {:>5} | {:>8} {:>9}  {}\n", "arm", "RSS", "ended", "live",
+                      "rounding", "slabs", "padding", "dirty", "rest", "MB/sim s", "us/order", "closes most");
   for (const AblationRow& row : ablation.rows) {
     const std::string ended = row.died_at_hours ? fmt::format("died {:.1f} h", *row.died_at_hours) : "lived";
     const std::string closes = row.closes.empty() ? "-" : fmt::format("{} (-{:.0f} MB)", row.closes, *row.closes_bytes / mb);
-    text += fmt::format("{:<20} {:>7.0f} {:>12} | {:>6} {:>8} {:>6} {:>6} {:>5} | {:>8.3f} {:>9.1f}  {}\n", row.arm, row.rss / mb,
-                        ended, cell(row.gaps.live), cell(row.gaps.rounding), cell(row.gaps.slabs),
+    text += fmt::format("{:<20} {:>7.0f} {:>12} | {:>6} {:>8} {:>6} {:>7} {:>6} {:>5} | {:>8.3f} {:>9.1f}  {}\n", row.arm, row.rss / mb,
+                        ended, cell(row.gaps.live), cell(row.gaps.rounding), cell(row.gaps.slabs), cell(row.gaps.padding),
                         cell(row.gaps.dirty_and_metadata), cell(row.gaps.rest), row.allocation_rate / mb,
                         row.cpu_us_per_operation, closes);
   }

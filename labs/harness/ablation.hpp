@@ -16,7 +16,8 @@ namespace plateau::harness {
 struct WaterfallGaps {
   std::optional<double> live;                // requested by the program
   std::optional<double> rounding;            // allocated - requested: size classes, and slack in the program's own pools
-  std::optional<double> slabs;               // active - allocated: live blocks that pin their slabs
+  std::optional<double> slabs;               // slack in slabs that live blocks pin
+  std::optional<double> padding;             // active - allocated beyond that: a page for each large block (cache_oblivious)
   std::optional<double> dirty_and_metadata;  // resident - active: unused pages kept, and the allocator's records
   std::optional<double> rest;                // RSS - resident: code, stacks; negative when resident is not all touched
 };

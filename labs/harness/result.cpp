@@ -147,6 +147,7 @@ json::object ablation_json(const Ablation& ablation) {
                                  {{"live", or_null(row.gaps.live)},
                                   {"rounding", or_null(row.gaps.rounding)},
                                   {"slabs", or_null(row.gaps.slabs)},
+                                  {"padding", or_null(row.gaps.padding)},
                                   {"dirty_and_metadata", or_null(row.gaps.dirty_and_metadata)},
                                   {"rest", or_null(row.gaps.rest)}}},
                                 {"closes", row.closes.empty() ? json::value(nullptr) : json::value(row.closes)},

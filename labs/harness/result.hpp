@@ -19,7 +19,7 @@
 //     "gauges": {the lab's own figures}, "profiles": {"start", "peak", "end": file} } … ],
 //   "predictions": [{"arm", "metric", "unit", "predicted", "measured"}…],
 //   "ablation": null | {"hours", "rows": [{"arm", "outcome", "died_at_hours", "rss", "allocation_bytes_per_simulated_second",
-//                "cpu_us_per_operation", "gaps": {"live", "rounding", "slabs", "dirty_and_metadata", "rest"},
+//                "cpu_us_per_operation", "gaps": {"live", "rounding", "slabs", "padding", "dirty_and_metadata", "rest"},
 //                "closes": TEXT | null, "closes_bytes": N | null, "reason": why a wrong fix fails | null}…]},
 //   "verdict": null | {"holds", "rows": [{"metric", "unit", "before", "after", "improvement" (%), "target", "relation", "holds",
 //                "note"}…]} }

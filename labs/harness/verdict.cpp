@@ -89,9 +89,10 @@ std::string format_waterfall(const std::deque<ArmResult>& arms) {
   constexpr Step steps[] = {
       {"requested (live)", &WaterfallGaps::live, "data that nobody trims: bound it, expire it"},
       {"+ rounding, own pools", &WaterfallGaps::rounding, "size classes; capacity kept in arenas and buffers"},
-      {"+ slab slack", &WaterfallGaps::slabs, "pinning: separate lifetimes; not decay, not purge"},
+      {"+ slack of pinned slabs", &WaterfallGaps::slabs, "separate lifetimes; not decay, not purge"},
+      {"+ padding of large blocks", &WaterfallGaps::padding, "a page each (cache_oblivious): fewer large blocks"},
       {"+ dirty and metadata", &WaterfallGaps::dirty_and_metadata, "decay, background purge"},
-      {"+ rest (code, stacks)", &WaterfallGaps::rest, "nothing here: residual"},
+      {"+ rest", &WaterfallGaps::rest, "residual: code and stacks, less pages never touched"},
   };
   std::string text = "\nWhere RSS is at the end (MB)      ";
   for (const ArmResult& arm : arms) text += fmt::format("{:>10}", arm.spec.name);

@@ -16,27 +16,32 @@ inline constexpr double orders_per_second = 10;
 inline constexpr std::size_t lanes = 2;
 inline constexpr std::size_t workers_per_lane = 4;
 inline constexpr std::size_t workers = lanes * workers_per_lane;
-inline constexpr std::uint32_t calibration_settlement_orders = 1600;  // in a batch of one lane: about five minutes
+inline constexpr std::uint32_t calibration_settlement_orders = 1200;  // in a batch of one lane: four minutes
 
-// The data that requests read: about 80 MB, so that the process starts at about 100 MB less what code and stacks take.
+// The data that requests read: about 76 MB, so that the process starts at about 100 MB less what code and stacks take.
 inline constexpr std::uint32_t product_count = 20'000;
 inline constexpr std::uint32_t customer_count = 60'000;
-inline constexpr std::uint32_t past_order_count = 800'000;
-inline constexpr std::uint32_t related_per_customer = 92;  // ids in the query: quadratic in the naive builder
+inline constexpr std::uint32_t past_order_count = 1'300'000;
+inline constexpr std::uint32_t related_per_customer = 62;  // ids in the query: quadratic in the naive builder
+
+// Every confirmation carries the terms of sale of the customer's country.
+inline constexpr std::uint32_t terms_variants = 8;
+inline constexpr std::size_t terms_bytes = 4500;
 
 // Payload drift: through the six hours of a shift, notes grow longer and orders have fewer lines, so the bytes of an order stay
 // about the same while its blocks walk through the size classes. Six hours are also what history keeps.
 inline constexpr double shift_s = 6 * 3600;
 inline constexpr double shortest_note = 80;
 inline constexpr double note_growth = 5;          // last note of the shift / first
-inline constexpr double note_bytes_an_order = 2600;
+inline constexpr double item_overhead = 72;  // what an item takes beside its note
+inline constexpr double item_bytes_an_order = 4700;
 inline constexpr double line_count_sigma = 0.35;  // of the log-normal
 inline constexpr std::size_t max_lines = 256;
 inline constexpr std::size_t max_note = 4096;
 inline constexpr double zipf_exponent = 0.9;
 
 // Downstream: every acknowledgement but those of partners that never send one.
-inline constexpr std::uint64_t never_acknowledged_per_mille = 300;
+inline constexpr std::uint64_t never_acknowledged_per_mille = 370;
 
 // History: every order is recorded; the audit keeps the note of one in three.
 inline constexpr double history_s = 6 * 3600;

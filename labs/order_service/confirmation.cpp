@@ -1,12 +1,16 @@
 #include "labs/order_service/confirmation.hpp"
 
+#include <algorithm>
+
 namespace plateau::order_service {
 namespace json = boost::json;
 namespace {
 
+constexpr std::size_t shown_related_orders = 10;
+
 json::object confirmation_document(const Confirmation& c, const json::storage_ptr& memory) {
   json::object document(memory);
-  document.reserve(8);
+  document.reserve(9);
   document["order_id"] = c.order.id;
   document["placed_s"] = c.order.placed_s;
   json::object& customer = document["customer"].emplace_object();
@@ -28,15 +32,19 @@ json::object confirmation_document(const Confirmation& c, const json::storage_pt
     line["tax_cents"] = item.total_cents * item.product->tax_per_mille / 1000;
     line["note"] = std::string_view(item.note);
   }
+  std::uint64_t related_total_cents = 0;
+  for (const PastOrder* const row : c.related) related_total_cents += row->total_cents;
+  document["related_total_cents"] = related_total_cents;
   json::array& related = document["related_orders"].emplace_array();
-  related.reserve(c.related.size());
-  for (const PastOrder* const row : c.related) {
+  related.reserve(shown_related_orders);
+  for (const PastOrder* const row : c.related.first(std::min(shown_related_orders, c.related.size()))) {
     json::object& past = related.emplace_back(json::object_kind).as_object();
     past.reserve(3);
     past["number"] = row->number;
     past["total_cents"] = row->total_cents;
     past["status"] = status_name(row->status);
   }
+  document["terms"] = c.terms;
   document["total_cents"] = c.total_cents;
   document["recent_total_cents"] = c.recent_total_cents;
   return document;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include <boost/json.hpp>
 
@@ -22,6 +23,7 @@ struct Confirmation {
   const Customer& customer;
   const Items& items;
   std::span<const PastOrder* const> related;
+  std::string_view terms;
   std::uint64_t total_cents = 0;
   std::uint64_t recent_total_cents = 0;  // of the orders just before, for the velocity check downstream
 };

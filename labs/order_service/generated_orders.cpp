@@ -45,7 +45,9 @@ double note_length_at(double simulated_s) {
   return shortest_note * std::pow(note_growth, of_shift);
 }
 
-double median_lines_at(double simulated_s) { return note_bytes_an_order / note_length_at(simulated_s); }
+double median_lines_at(double simulated_s) {
+  return item_bytes_an_order / (note_length_at(simulated_s) + item_overhead);
+}
 
 GeneratedOrders::GeneratedOrders(const Store& store, std::uint64_t seed)
     : store_(store),

@@ -45,13 +45,9 @@ HistoryInArenas::HistoryInArenas(std::pmr::memory_resource* blocks, std::size_t 
     newest().begin_s = std::floor(entry.placed_s / bucket_s) * bucket_s;
   }
   Bucket& bucket = newest();
-  char* text = nullptr;
-  if (!note.empty()) {
-    text = static_cast<char*>(bucket.arena.allocate(note.size(), 1));
-    std::memcpy(text, note.data(), note.size());
-  }
-  void* const memory = bucket.arena.allocate(sizeof(Record), alignof(Record));
-  bucket.newest = ::new (memory) Record{entry, {text, note.size()}, bucket.newest};
+  void* const memory = bucket.arena.allocate(sizeof(Record) + note.size(), alignof(Record));
+  bucket.newest = ::new (memory) Record{entry, bucket.newest, static_cast<std::uint32_t>(note.size())};
+  std::memcpy(bucket.newest + 1, note.data(), note.size());
   ++bucket.records;
   ++records_;
 }

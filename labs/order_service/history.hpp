@@ -17,9 +17,9 @@ namespace plateau::order_service {
 
 struct HistoryEntry {
   OrderId id = 0;
-  double placed_s = 0;
-  CustomerId customer = 0;
   std::uint64_t total_cents = 0;
+  std::uint32_t placed_s = 0;  // whole simulated seconds
+  CustomerId customer = 0;
 };
 
 // Of one lane; not thread-safe.
@@ -67,8 +67,8 @@ class HistoryInArenas final : public History {
  private:
   struct Record {
     HistoryEntry entry;
-    std::string_view note;
     Record* previous;
+    std::uint32_t note_bytes;  // of the text right behind the record
   };
   struct Bucket {
     explicit Bucket(ArenaOptions options, std::pmr::memory_resource* blocks) : arena(options, blocks) {}

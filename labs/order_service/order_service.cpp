@@ -60,7 +60,7 @@ const harness::LabDescription& describe() {
       .hours = 24,
       .ablation_hours = 6,
       .before_speedup = 800,
-      .after_speedup = 2200,
+      .after_speedup = 1980,
   };
   return description;
 }

@@ -40,7 +40,7 @@ double outbox_bytes_an_order(const Store& store, const OrderSource& source, doub
       query += (query.back() == '(' ? "'" : ", '") + std::string(id, past_order_id_length) + "'";
     }
     store.select_orders(query + ")", related);
-    const Confirmation confirmation{order, *store.find_customer(order.customer), items, related, 0, 0};
+    const Confirmation confirmation{order, *store.find_customer(order.customer), items, related, store.terms(order.customer), 0, 0};
     bytes += round_to_size_class(static_cast<double>(encoder.encode_before(confirmation)->capacity() + 1));
   }
   constexpr double node_bytes = 32 + 32;  // the hash node and the string's own record
@@ -85,7 +85,7 @@ std::optional<Forecast> forecast(const Store& store, const OrderSource& source, 
       const double blocks = orders * (lines + audited);
       v.slabs = std::max(v.slabs, blocks / regions);
       v.survivors += orders * audited;
-      history += orders * (64 + audited * static_cast<double>(size_class->region_bytes));
+      history += orders * (56 + audited * static_cast<double>(size_class->region_bytes));
     }
     batch_live = orders * lines * (note + sizeof(Item)) / 2;  // lanes are half full on average
 

@@ -7,6 +7,8 @@
 #include <thread>
 
 #include "allocators/heap.hpp"
+#include "allocators/pool.hpp"
+#include "allocators/synchronized_resource.hpp"
 #include "labs/order_service/downstream.hpp"
 #include "labs/order_service/query.hpp"
 #include "labs/order_service/random.hpp"
@@ -14,10 +16,10 @@
 namespace plateau::order_service {
 namespace {
 
-constexpr std::size_t block_bytes = 64 * 1024;
 constexpr std::size_t blocks_per_chunk = 8;
 constexpr std::size_t outbox_capacity = 512;
 constexpr double outbox_lifetime_s = 60;
+constexpr std::uint64_t acknowledgements_every = 8;  // orders of a lane
 constexpr std::uint64_t housekeeping_every = 32;  // orders of a lane
 constexpr std::size_t worker_stack_bytes = 512 * 1024;
 
@@ -27,23 +29,23 @@ std::unique_ptr<Outbox> make_outbox(bool fixed) {
 }
 
 std::unique_ptr<History> make_history(bool fixed, std::pmr::memory_resource* blocks) {
-  if (fixed) return std::make_unique<HistoryInArenas>(blocks, block_bytes);
+  if (fixed) return std::make_unique<HistoryInArenas>(blocks, arena_block_bytes);
   return std::make_unique<HistoryAmongTemporaries>();
 }
 
 }  // namespace
 
-Lane::Lane(const Store& store, const OrderSource& source, const ServiceOptions& options, BufferRecycler& buffers, int socket)
+Lane::Lane(const Store& store, const OrderSource& source, const ServiceOptions& options, BufferRecycler& buffers,
+           std::pmr::memory_resource* blocks, int socket)
     : store_(store),
       source_(source),
       options_(options),
       socket_(socket),
-      blocks_(block_bytes, blocks_per_chunk),
-      batch_arena_({.block_bytes = block_bytes, .retain_bytes = 0}, &blocks_),
+      batch_arena_({.block_bytes = arena_block_bytes, .retain_bytes = 0}, blocks),
       batch_memory_(options.lifetimes ? static_cast<std::pmr::memory_resource*>(&batch_arena_) : std::pmr::new_delete_resource()),
       encoder_(buffers),
       outbox_(make_outbox(options.outbox)),
-      history_(make_history(options.lifetimes, &blocks_)),
+      history_(make_history(options.lifetimes, blocks)),
       acknowledged_(256) {
   order_.lines.reserve(max_lines);
   related_.reserve(related_per_customer);
@@ -64,19 +66,22 @@ void Lane::handle(std::uint64_t index) {
   std::uint64_t total_cents = 0;
   for (const Item& item : items) total_cents += item.total_cents;
 
-  const Confirmation confirmation{order_, *customer, items, related_, total_cents, history_->recent_total_cents()};
+  const Confirmation confirmation{order_, *customer, items, related_, store_.terms(order_.customer), total_cents, history_->recent_total_cents()};
   Payload payload = options_.buffers ? encoder_.encode_after(confirmation) : encoder_.encode_before(confirmation);
   digest_ = SplitMix64::mix(digest_ ^ XXH3_64bits(payload->data(), payload->size()));
   send_confirmation(socket_, order_.id, *payload);
   outbox_->keep(order_.id, order_.placed_s, std::move(payload));
 
   const bool audited = order_.customer % audited_one_in == 0;
-  history_->record({order_.id, order_.placed_s, order_.customer, total_cents}, audited ? order_.lines.front().note : std::string_view());
+  history_->record({order_.id, total_cents, static_cast<std::uint32_t>(order_.placed_s), order_.customer},
+                    audited ? order_.lines.front().note : std::string_view());
   keep_until_settled(std::move(items), total_cents);
 
-  take_acknowledgements();
-  if (index / lanes % housekeeping_every == 0) {
+  if (index / lanes % acknowledgements_every == 0) {
+    take_acknowledgements();
     outbox_->expire(order_.placed_s);
+  }
+  if (index / lanes % housekeeping_every == 0) {
     history_->expire(order_.placed_s);
     update_figures();
   }
@@ -138,7 +143,7 @@ void Lane::update_figures() {
 }
 
 std::size_t Lane::slack_bytes() const {
-  return blocks_.statistics().free_bytes() + batch_arena_.statistics().slack_bytes() + history_->slack_bytes() + encoder_.slack_bytes();
+  return batch_arena_.statistics().slack_bytes() + history_->slack_bytes() + encoder_.slack_bytes();
 }
 
 namespace {
@@ -170,34 +175,46 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
   pthread_setattr_default_np(&attributes);
   pthread_attr_destroy(&attributes);
 
-  BufferRecycler buffers({.max_idle = 2 * outbox_capacity, .max_object_bytes = 64 * 1024});
+  BufferRecycler buffers({.max_idle = 128, .max_object_bytes = 64 * 1024});
+  Pool pool(arena_block_bytes, blocks_per_chunk);
+  SynchronizedResource blocks(pool);
   std::vector<std::unique_ptr<Lane>> all;
   for (std::size_t i = 0; i < lanes; ++i) {
-    all.push_back(std::make_unique<Lane>(store, source, options, buffers, context.sockets()[i]));
+    all.push_back(std::make_unique<Lane>(store, source, options, buffers, &blocks, context.sockets()[i]));
   }
   const std::uint64_t orders = context.spec().operations();
   const std::uint64_t purge_every = static_cast<std::uint64_t>(60 * orders_per_second);
   std::array<Turn, lanes> turns;
 
+  // Idle blocks and buffers that the lanes share; counted with the first lane.
+  const auto shared_slack = [&] {
+    const std::scoped_lock lock(blocks.mutex());
+    return pool.statistics().free_bytes() + buffers.statistics().idle_bytes;
+  };
+
   const auto work = [&](std::size_t lane_number, std::size_t place) {
     Lane& lane = *all[lane_number];
     Turn& turn = turns[lane_number];
     const std::uint64_t lane_orders = orders / lanes + (lane_number < orders % lanes ? 1 : 0);
-    const std::uint64_t batches = (lane_orders + options.settlement_orders - 1) / options.settlement_orders;
+    // Lanes are staggered: the first batch of the second is half a batch, so that not all are full at once.
+    const std::uint64_t offset = options.settlement_orders * lane_number / lanes;
+    const std::uint64_t batches = (lane_orders + offset + options.settlement_orders - 1) / options.settlement_orders;
     for (std::uint64_t batch = place; batch < batches; batch += workers_per_lane) {
       for (std::uint64_t now = turn.batch.load(); now != batch; now = turn.batch.load()) turn.batch.wait(now);
-      const std::uint64_t end = std::min(lane_orders, (batch + 1) * options.settlement_orders);
-      for (std::uint64_t i = batch * options.settlement_orders; i < end; ++i) {
+      const std::uint64_t whole_end = (batch + 1) * options.settlement_orders - offset;
+      const std::uint64_t begin = batch == 0 ? 0 : whole_end - options.settlement_orders;
+      const std::uint64_t end = std::min(lane_orders, whole_end);
+      for (std::uint64_t i = begin; i < end; ++i) {
         const std::uint64_t index = i * lanes + lane_number;
         context.wait_until_due(index);
         lane.handle(index);
         if (options.trim_often && index % purge_every == 0) Heap::process().purge();
         context.finish_operation(lane_number, lane_number * workers_per_lane + place, index);
-        if (i % housekeeping_every == 0) context.set_slack(lane_number, lane.slack_bytes());
+        if (i % housekeeping_every == 0) context.set_slack(lane_number, lane.slack_bytes() + (lane_number == 0 ? shared_slack() : 0));
       }
       // The last batch may be cut short by the end of the run; only whole ones can be compared.
       const std::uint64_t digest = lane.settle();
-      if (end == (batch + 1) * options.settlement_orders) context.finish_batch(lane_number, digest);
+      if (end == whole_end) context.finish_batch(lane_number, digest);
       publish_figures(context, all);
       turn.batch.store(batch + 1);
       turn.batch.notify_all();

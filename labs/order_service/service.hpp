@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "allocators/arena.hpp"
-#include "allocators/pool.hpp"
 #include "labs/harness/arm_child.hpp"
 #include "labs/order_service/calibration.hpp"
 #include "labs/order_service/confirmation.hpp"
@@ -45,7 +44,9 @@ struct LaneFigures {
 // One partition of the order stream. Used by one worker at a time.
 class Lane {
  public:
-  Lane(const Store& store, const OrderSource& source, const ServiceOptions& options, BufferRecycler& buffers, int socket);
+  // `blocks` gives blocks of `arena_block_bytes` to the lane's arenas, and is shared with other lanes.
+  Lane(const Store& store, const OrderSource& source, const ServiceOptions& options, BufferRecycler& buffers,
+       std::pmr::memory_resource* blocks, int socket);
   ~Lane();
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
@@ -53,7 +54,7 @@ class Lane {
   void handle(std::uint64_t index);
   // Ends the batch: totals are computed, working orders forgotten. Gives the digest of the batch's whole output.
   std::uint64_t settle();
-  // Unused bytes in arenas, pools and worker buffers.
+  // Unused bytes in arenas and worker buffers.
   std::size_t slack_bytes() const;
   const LaneFigures& figures() const { return figures_; }
 
@@ -78,7 +79,6 @@ class Lane {
   const OrderSource& source_;
   const ServiceOptions options_;
   const int socket_;
-  Pool blocks_;         // of batch_arena_ and of history, when lifetimes are apart
   Arena batch_arena_;
   std::pmr::memory_resource* const batch_memory_;
   Encoder encoder_;
@@ -92,6 +92,8 @@ class Lane {
   std::uint64_t digest_ = 0;
   LaneFigures figures_;
 };
+
+inline constexpr std::size_t arena_block_bytes = 64 * 1024;
 
 // Runs the orders of an arm on its worker threads, and returns when the last is done.
 void run_service(harness::ArmContext& context, const Store& store, const OrderSource& source, const ServiceOptions& options);

@@ -1,7 +1,9 @@
 #include "labs/order_service/store.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -20,7 +22,11 @@ constexpr std::array<std::string_view, 8> streets{"Linden Avenue", "Harbour Road
 constexpr std::array<std::string_view, 5> statuses{"paid", "packed", "shipped", "delivered", "returned"};
 
 constexpr std::string_view select_prefix = "SELECT * FROM orders WHERE id IN (";
-constexpr std::uint32_t first_number = 10'000'000;  // eight digits
+// Numbers of past orders are nearly dense, so their index is a plain array.
+constexpr std::uint32_t first_number = 10'000'000;
+constexpr std::uint32_t number_step = 3;
+constexpr std::uint32_t no_order = UINT32_MAX;
+constexpr std::size_t id_digits = 12;
 
 // Appends texts to one string and gives each as offset and length, since the string moves while it grows.
 class TextBuilder {
@@ -48,7 +54,12 @@ class TextBuilder {
 }  // namespace
 
 void write_past_order_id(std::uint32_t number, PastOrderId& id) {
-  fmt::format_to_n(id, past_order_id_length, "ORD-{:08d}", number);
+  constexpr std::string_view head = "shop-eu-central-1/order/";
+  constexpr std::uint64_t thirteen_digits = 1'000'000'000'000;  // the first is cut off, which leaves leading zeros
+  char digits[id_digits + 1];
+  std::to_chars(std::begin(digits), std::end(digits), thirteen_digits + number);
+  std::copy(head.begin(), head.end(), id);
+  std::copy(digits + 1, std::end(digits), id + head.size());
 }
 
 std::string_view status_name(std::uint8_t status) { return statuses.at(status); }
@@ -76,6 +87,15 @@ Store::Store(std::uint64_t seed) {
   }
   text_ = text.finish();
 
+  for (std::uint32_t country = 0; country < terms_variants; ++country) {
+    std::string& terms = terms_.emplace_back();
+    terms.reserve(terms_bytes + 128);
+    for (int clause = 1; terms.size() < terms_bytes; ++clause) {
+      fmt::format_to(std::back_inserter(terms), "{}.{} The {} {} may be returned within {} days of delivery, unopened. ", country + 1, clause,
+                     adjectives[random.below(16)], nouns[random.below(16)], 14 + random.below(30));
+    }
+  }
+
   products_.reserve(product_count);
   by_sku_.reserve(product_count);
   for (std::uint32_t i = 0; i < product_count; ++i) {
@@ -87,12 +107,12 @@ Store::Store(std::uint64_t seed) {
   for (const CustomerText& c : customer_texts) customers_.push_back({c.name.in(text_), c.email.in(text_), c.address.in(text_)});
 
   orders_.reserve(past_order_count);
-  by_number_.reserve(past_order_count);
+  by_number_.assign(std::size_t{past_order_count} * number_step, no_order);
   for (std::uint32_t i = 0; i < past_order_count; ++i) {
-    orders_.push_back({1'760'000'000 + i * 17ULL, first_number + i * 3, static_cast<CustomerId>(random.below(customer_count)),
+    orders_.push_back({1'760'000'000 + i * 17ULL, first_number + i * number_step, static_cast<CustomerId>(random.below(customer_count)),
                        static_cast<std::uint32_t>(random.below(1'000'000)), static_cast<std::uint16_t>(random.below(40) + 1),
                        static_cast<std::uint8_t>(random.below(statuses.size()))});
-    by_number_.emplace(orders_[i].number, i);
+    by_number_[i * number_step] = i;
   }
   related_.reserve(std::size_t{customer_count} * related_per_customer);
   for (std::size_t i = 0; i < std::size_t{customer_count} * related_per_customer; ++i) {
@@ -116,14 +136,17 @@ void Store::select_orders(std::string_view query, std::vector<const PastOrder*>&
   if (!query.starts_with(select_prefix) || !query.ends_with(')')) throw std::invalid_argument("not a query by order ids");
   std::string_view list = query.substr(select_prefix.size(), query.size() - select_prefix.size() - 1);
   while (!list.empty()) {
-    // Each is 'ORD-00001234', with ", " between.
-    constexpr std::size_t quoted = past_order_id_length + 2;
+    constexpr std::size_t quoted = past_order_id_length + 2;  // with ", " between
     std::uint32_t number = 0;
-    const char* const digits = list.data() + 5;
-    if (list.size() < quoted || std::from_chars(digits, digits + 8, number).ptr != digits + 8) {
+    const char* const digits = list.data() + 1 + past_order_id_length - id_digits;
+    if (list.size() < quoted || std::from_chars(digits, digits + id_digits, number).ptr != digits + id_digits) {
       throw std::invalid_argument("not a list of order ids");
     }
-    if (const auto found = by_number_.find(number); found != by_number_.end()) rows.push_back(&orders_[found->second]);
+    const std::size_t at = std::size_t{number} - first_number;  // wraps to out of range below the first
+    if (at < by_number_.size() && by_number_[at] != no_order) {
+      rows.push_back(&orders_[by_number_[at]]);
+      __builtin_prefetch(rows.back());  // rows are scattered; they are read only after the last is found
+    }
     list.remove_prefix(quoted);
     if (list.starts_with(", ")) list.remove_prefix(2);
   }

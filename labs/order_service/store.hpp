@@ -29,16 +29,16 @@ struct Customer {
 
 struct PastOrder {
   std::uint64_t placed_at = 0;  // seconds since the epoch
-  std::uint32_t number = 0;     // its id is "ORD-" and eight digits
+  std::uint32_t number = 0;     // its id is write_past_order_id's
   CustomerId customer = 0;
   std::uint32_t total_cents = 0;
   std::uint16_t lines = 0;
   std::uint8_t status = 0;
 };
 
-inline constexpr std::size_t past_order_id_length = 12;
+inline constexpr std::size_t past_order_id_length = 36;
 using PastOrderId = char[past_order_id_length];
-// Writes "ORD-00001234".
+// Writes "shop-eu-central-1/order/000012345678".
 void write_past_order_id(std::uint32_t number, PastOrderId& id);
 
 std::string_view status_name(std::uint8_t status);
@@ -54,21 +54,24 @@ class Store {
   // Null for an unknown sku or customer.
   const Product* find_product(std::string_view sku) const;
   const Customer* find_customer(CustomerId id) const;
+  // Terms of sale that go with a customer's confirmations.
+  std::string_view terms(CustomerId id) const { return terms_[id % terms_.size()]; }
   // Numbers of the past orders that belong with a customer's.
   std::span<const std::uint32_t> related(CustomerId id) const;
 
-  // Runs "SELECT * FROM orders WHERE id IN ('ORD-…', …)": the rows found, in the order asked, into `rows` (cleared first).
+  // Runs "SELECT * FROM orders WHERE id IN ('shop-…', …)": the rows found, in the order asked, into `rows` (cleared first).
   // Throws std::invalid_argument for any other text.
   void select_orders(std::string_view query, std::vector<const PastOrder*>& rows) const;
 
  private:
   std::string text_;  // every name and address, one after the other
+  std::vector<std::string> terms_;
   std::vector<Product> products_;
   std::vector<Customer> customers_;
   std::vector<PastOrder> orders_;
   std::vector<std::uint32_t> related_;
   boost::unordered_flat_map<std::string_view, std::uint32_t> by_sku_;
-  boost::unordered_flat_map<std::uint32_t, std::uint32_t> by_number_;
+  std::vector<std::uint32_t> by_number_;  // position in orders_ of number first_number + i, or none
 };
 
 }  // namespace plateau::order_service
