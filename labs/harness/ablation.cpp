@@ -13,6 +13,7 @@ namespace {
 
 constexpr double mb = 1e6;
 constexpr std::string_view only_prefix = "only-";
+constexpr std::string_view all_but_prefix = "all-but-";
 constexpr std::string_view wrong_prefix = "wrong-";
 
 using Gap = std::optional<double> WaterfallGaps::*;
@@ -34,22 +35,27 @@ std::optional<double> difference(std::optional<std::uint64_t> more, std::optiona
 
 std::string cell(const std::optional<double>& bytes) { return bytes ? fmt::format("{:.0f}", *bytes / mb) : "-"; }
 
-// The first words of an arm's sample that can be compared with `none` at the same simulated moment.
-void find_closed_gap(const ArmResult& none, const ArmResult& arm, AblationRow& row) {
-  const double both_lived = std::min(none.series.back().t, arm.series.back().t) * 0.98;
-  const Sample* const without = none.at(both_lived);
-  const Sample* const with = arm.at(both_lived);
+// What a fix closes is the step that is most smaller with it than without it, at a simulated moment that both arms lived.
+void find_closed_gap(const ArmResult& without_fix, const ArmResult& with_fix, AblationRow& row) {
+  const double both_lived = std::min(without_fix.series.back().t, with_fix.series.back().t) * 0.98;
+  const Sample* const without = without_fix.at(both_lived);
+  const Sample* const with = with_fix.at(both_lived);
   if (without == nullptr || with == nullptr) return;
-  const WaterfallGaps reference = waterfall_of(*without);
-  const WaterfallGaps fixed = waterfall_of(*with);
+  const WaterfallGaps open = waterfall_of(*without);
+  const WaterfallGaps closed = waterfall_of(*with);
   for (const auto& [name, gap] : closable_gaps) {
-    if (!(reference.*gap) || !(fixed.*gap)) continue;
-    const double closed = *(reference.*gap) - *(fixed.*gap);
-    if (closed > row.closes_bytes.value_or(least_closed_bytes)) {
+    if (!(open.*gap) || !(closed.*gap)) continue;
+    const double bytes = *(open.*gap) - *(closed.*gap);
+    if (bytes > row.closes_bytes.value_or(least_closed_bytes)) {
       row.closes = name;
-      row.closes_bytes = closed;
+      row.closes_bytes = bytes;
     }
   }
+}
+
+const ArmResult* find_arm(const std::deque<ArmResult>& arms, std::string_view name) {
+  const auto found = std::find_if(arms.begin(), arms.end(), [name](const ArmResult& arm) { return arm.spec.name == name; });
+  return found == arms.end() ? nullptr : &*found;
 }
 
 }  // namespace
@@ -87,7 +93,7 @@ std::vector<ArmSpec> ablation_arms(const LabDescription& lab, const ArmSpec& bas
   for (const std::string& fix : all) {
     std::vector<std::string> others;
     std::copy_if(all.begin(), all.end(), std::back_inserter(others), [&fix](const std::string& f) { return f != fix; });
-    add("all-but-" + fix, std::move(others));
+    add(std::string(all_but_prefix) + fix, std::move(others));
   }
   add("all", all);
   for (const WrongFix& wrong : lab.wrong_fixes) {
@@ -115,7 +121,13 @@ Ablation summarise_ablation(const LabDescription& lab, double hours, const std::
       const auto found = std::find_if(lab.wrong_fixes.begin(), lab.wrong_fixes.end(), [&](const WrongFix& w) { return w.name == name; });
       if (found != lab.wrong_fixes.end()) row.reason = found->reason;
     }
-    if (&arm != &arms.front()) find_closed_gap(arms.front(), arm, row);
+    const ArmResult* const none = find_arm(arms, "none");
+    const ArmResult* const all = find_arm(arms, "all");
+    if (row.arm.starts_with(all_but_prefix)) {
+      if (all != nullptr) find_closed_gap(arm, *all, row);
+    } else if (none != nullptr && &arm != none) {
+      find_closed_gap(*none, arm, row);
+    }
     ablation.rows.push_back(std::move(row));
   }
   return ablation;
@@ -124,10 +136,10 @@ Ablation summarise_ablation(const LabDescription& lab, double hours, const std::
 std::string format_table(const Ablation& ablation) {
   std::string text = fmt::format("\nWhat each fix bought, after {:.3g} simulated hours or at the kernel's kill (MB)\n", ablation.hours);
   text += fmt::format("{:<20} {:>7} {:>12} | {:>6} {:>8} {:>6} {:>7} {:>6} {:>5} | {:>8} {:>9}  {}\n", "arm", "RSS", "ended", "live",
-                      "rounding", "slabs", "padding", "dirty", "rest", "MB/sim s", "us/order", "closes most");
+                      "rounding", "slabs", "padding", "dirty", "rest", "MB/sim s", "us/order", "closes most (all-but: what it closes in all)");
   for (const AblationRow& row : ablation.rows) {
     const std::string ended = row.died_at_hours ? fmt::format("died {:.1f} h", *row.died_at_hours) : "lived";
-    const std::string closes = row.closes.empty() ? "-" : fmt::format("{} (-{:.0f} MB)", row.closes, *row.closes_bytes / mb);
+    const std::string closes = row.closes.empty() ? "-" : fmt::format("{} ({:.0f} MB)", row.closes, *row.closes_bytes / mb);
     text += fmt::format("{:<20} {:>7.0f} {:>12} | {:>6} {:>8} {:>6} {:>7} {:>6} {:>5} | {:>8.3f} {:>9.1f}  {}\n", row.arm, row.rss / mb,
                         ended, cell(row.gaps.live), cell(row.gaps.rounding), cell(row.gaps.slabs), cell(row.gaps.padding),
                         cell(row.gaps.dirty_and_metadata), cell(row.gaps.rest), row.allocation_rate / mb,

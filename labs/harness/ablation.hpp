@@ -32,7 +32,8 @@ struct AblationRow {
   double allocation_rate = 0;  // bytes a simulated second
   double cpu_us_per_operation = 0;
   WaterfallGaps gaps;
-  std::string closes;  // the step that shrank most against no fix at all, at the same simulated moment; empty for none
+  // The step that the fix closes most: none against only-X, all-but-X against all, at the same simulated moment; empty for none.
+  std::string closes;
   std::optional<double> closes_bytes;
   std::string reason;  // for wrong fixes: why they fail
 };

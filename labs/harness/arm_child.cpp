@@ -127,6 +127,8 @@ void ArmContext::finish() {
     if (own_rss_bytes() > profiled_rss_) dump_profile("peak");
     dump_profile("end");
   }
+  block_.phase.store(Phase::finished, std::memory_order_release);
+  std::_Exit(EXIT_SUCCESS);
 }
 
 void ArmContext::fail_with_current_exception() noexcept {
@@ -146,11 +148,11 @@ void ArmContext::fail_with_current_exception() noexcept {
   std::_Exit(EXIT_FAILURE);
 }
 
-int run_arm_process(const Lab& lab, const std::string& argument) {
+void run_arm_process(const Lab& lab, const std::string& argument) {
   const boost::json::object json = boost::json::parse(argument).as_object();
   const int block_fd = static_cast<int>(json.at("block").as_int64());
   void* const memory = ::mmap(nullptr, sizeof(ArmBlock), PROT_READ | PROT_WRITE, MAP_SHARED, block_fd, 0);
-  if (memory == MAP_FAILED) return EXIT_FAILURE;
+  if (memory == MAP_FAILED) std::_Exit(EXIT_FAILURE);
   auto& block = *static_cast<ArmBlock*>(memory);  // constructed by the parent
 
   std::vector<int> sockets;
@@ -172,11 +174,10 @@ int run_arm_process(const Lab& lab, const std::string& argument) {
       if (!reply.done) throw std::runtime_error("--profile: " + reply.reason);
     }
     lab.run_arm(context);
+    throw std::logic_error("the lab returned without finish()");
   } catch (...) {
     context.fail_with_current_exception();
   }
-  block.phase.store(Phase::finished, std::memory_order_release);
-  std::_Exit(EXIT_SUCCESS);  // the heap of a service that was fed for a day is not worth tearing down
 }
 
 }  // namespace plateau::harness

@@ -40,8 +40,9 @@ class ArmContext {
   // Ends the process at once with the exception's reason; for worker threads. Call inside a catch block.
   [[noreturn]] void fail_with_current_exception() noexcept;
 
-  // End of the run, while its data still lives: last figures and the last profile. Once, by the main thread. Allocates.
-  void finish();
+  // End of the run, while its data still lives: last figures, the last profile, and the end of the process, since the heap of a
+  // service that was fed for a day is not worth tearing down. Called by the main thread.
+  [[noreturn]] void finish();
 
  private:
   void sample_loop();
@@ -58,7 +59,7 @@ class ArmContext {
   std::thread sampler_;
 };
 
-// Entry of the re-executed program: `argument` is what the parent passed. Returns the exit status.
-int run_arm_process(const Lab& lab, const std::string& argument);
+// Entry of the re-executed program: `argument` is what the parent passed. The lab's run_arm ends the process by finish().
+[[noreturn]] void run_arm_process(const Lab& lab, const std::string& argument);
 
 }  // namespace plateau::harness

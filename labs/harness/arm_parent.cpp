@@ -283,7 +283,8 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
       read_block(lab.description(), *block, result);
       observer.ready(result);
     }
-    if (ready && sampled && cpu) {
+    // A sample counts only if the arm was still at work after it was taken: RSS falls while a process ends.
+    if (phase == Phase::running && sampled && cpu) {
       const Sample sample = take_sample(spec, *block, *sampled, *cpu);
       result.peak_rss = std::max({result.peak_rss, sampled->rss_bytes, sampled->peak_rss_bytes});
       result.series.push_back(sample);

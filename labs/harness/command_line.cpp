@@ -252,7 +252,7 @@ std::vector<std::string> parse_fixes(const LabDescription& lab, const std::strin
 
 int lab_main(Lab& lab, int argc, char** argv) {
   const LabDescription& description = lab.description();
-  if (argc == 3 && std::string_view(argv[1]) == "arm") return run_arm_process(lab, argv[2]);
+  if (argc == 3 && std::string_view(argv[1]) == "arm") run_arm_process(lab, argv[2]);
   if (argc == 3 && std::string_view(argv[1]) == probe_command) return is_preloaded(argv[2]) ? 0 : 1;
 
   Settings settings;

@@ -71,7 +71,7 @@ class Lab {
   virtual AllocatorSettings allocator_settings(const ArmSpec& spec) const = 0;
   // In the parent, on a thread of its own: the other end of the arm's sockets, until they are closed.
   virtual void run_peer(const ArmSpec& spec, std::span<const int> sockets) const = 0;
-  // In the arm's own process: everything that is measured.
+  // In the arm's own process: everything that is measured. Ends by context.finish().
   virtual void run_arm(ArmContext& context) const = 0;
 
   // What was predicted for an arm when it was ready; with `measured` once it has ended.

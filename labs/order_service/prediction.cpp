@@ -61,6 +61,7 @@ struct Visits {
 std::optional<Forecast> forecast(const Store& store, const OrderSource& source, const ServiceOptions& options, double limit_bytes,
                                  double start_rss_bytes, double hours) {
   if (options.outbox && options.lifetimes) return std::nullopt;
+  if (options.buffers && !options.outbox) return std::nullopt;  // the capacity of recycled buffers depends on their past
   if (!Heap::process().size_class(static_cast<std::uint64_t>(shortest_note))) return std::nullopt;
 
   const double batch_s = options.settlement_orders * static_cast<double>(lanes) / orders_per_second;

@@ -1,0 +1,84 @@
+// Protects the choice of the limit and its cleaning up, on a made-up cgroup hierarchy; the real kernel is in the end-to-end tests.
+#include "labs/harness/memory_limit.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace plateau::harness {
+namespace {
+namespace fs = std::filesystem;
+
+class MemoryLimitTest : public testing::Test {
+ protected:
+  MemoryLimitTest() : root_(fs::temp_directory_path() / ("plateau-limit-test-" + std::to_string(::getpid()))) {
+    fs::remove_all(root_);
+    fs::create_directories(root_);
+  }
+  ~MemoryLimitTest() override { fs::remove_all(root_); }
+
+  CgroupPlaces places(const std::string& mounts, const std::string& groups) {
+    write(root_ / "mounts", mounts);
+    write(root_ / "cgroup", groups);
+    return {root_ / "mounts", root_ / "cgroup"};
+  }
+  static void write(const fs::path& file, const std::string& text) { std::ofstream(file) << text; }
+
+  fs::path root_;
+};
+
+TEST_F(MemoryLimitTest, WithoutACgroupTheLimitIsRlimitData) {
+  const MemoryLimit limit(64 << 20, "test", places("proc /proc proc rw 0 0\n", "0::/\n"));
+  EXPECT_EQ(limit.kind(), LimitKind::rlimit_data);
+  EXPECT_EQ(limit.oom_kills(), 0U);
+  EXPECT_TRUE(limit.evidence().empty());
+  const pid_t child = ::fork();
+  if (child == 0) {
+    rlimit got{};
+    const bool entered = limit.enter() && ::getrlimit(RLIMIT_DATA, &got) == 0 && got.rlim_cur == 64 << 20;
+    ::_exit(entered ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(MemoryLimitTest, NoLimitAndNoCgroupIsNone) {
+  const MemoryLimit limit(std::nullopt, "test", places("", ""));
+  EXPECT_EQ(limit.kind(), LimitKind::none);
+  EXPECT_TRUE(limit.enter());
+}
+
+TEST_F(MemoryLimitTest, AGroupThatCannotBeLimitedIsLeftAloneAndRemoved) {
+  // A plain folder stands in for the mount: there is no memory.max in a new folder, so the group is useless.
+  fs::create_directories(root_ / "v2/own");
+  write(root_ / "v2/own/cgroup.subtree_control", "cpu memory\n");
+  const MemoryLimit limit(64 << 20, "test", places("cgroup2 " + (root_ / "v2").string() + " cgroup2 rw 0 0\n", "0::/own\n"));
+  EXPECT_EQ(limit.kind(), LimitKind::rlimit_data);
+  for (const auto& entry : fs::directory_iterator(root_ / "v2/own")) EXPECT_FALSE(entry.is_directory()) << entry.path();
+}
+
+TEST_F(MemoryLimitTest, OrphansOfDeadRunsAreRemovedAndOthersStay) {
+  fs::create_directories(root_ / "v1/plateau-999999999-before");  // no such process
+  fs::create_directories(root_ / ("v1/plateau-" + std::to_string(::getpid()) + "-other"));
+  fs::create_directories(root_ / "v1/somebody-else");
+  const MemoryLimit limit(64 << 20, "test", places("cgroup " + (root_ / "v1").string() + " cgroup rw,memory 0 0\n", "4:memory:/\n"));
+  EXPECT_FALSE(fs::exists(root_ / "v1/plateau-999999999-before"));
+  EXPECT_TRUE(fs::exists(root_ / ("v1/plateau-" + std::to_string(::getpid()) + "-other")));
+  EXPECT_TRUE(fs::exists(root_ / "v1/somebody-else"));
+}
+
+TEST(LimitKind, NamesAreThoseOfTheResult) {
+  EXPECT_EQ(to_string(LimitKind::cgroup_v2), "cgroup_v2");
+  EXPECT_EQ(to_string(LimitKind::cgroup_v1), "cgroup_v1");
+  EXPECT_EQ(to_string(LimitKind::rlimit_data), "rlimit_data");
+  EXPECT_EQ(to_string(LimitKind::none), "none");
+}
+
+}  // namespace
+}  // namespace plateau::harness
