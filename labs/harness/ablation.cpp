@@ -72,7 +72,10 @@ WaterfallGaps waterfall_of(const Sample& s) {
     std::swap(gaps.slabs, gaps.padding);  // not told apart: all of it may be slack of slabs
   }
   gaps.dirty_and_metadata = difference(s.resident, s.active);
-  gaps.rest = difference(s.rss, s.resident);
+  // From the last step that the allocator tells.
+  for (const auto& step : {s.requested, s.allocated, s.active, s.resident}) {
+    if (step) gaps.rest = static_cast<double>(s.rss) - static_cast<double>(*step);
+  }
   return gaps;
 }
 

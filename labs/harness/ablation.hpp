@@ -19,7 +19,7 @@ struct WaterfallGaps {
   std::optional<double> slabs;               // slack in slabs that live blocks pin
   std::optional<double> padding;             // active - allocated beyond that: a page for each large block (cache_oblivious)
   std::optional<double> dirty_and_metadata;  // resident - active: unused pages kept, and the allocator's records
-  std::optional<double> rest;                // RSS - resident: code, stacks; negative when resident is not all touched
+  std::optional<double> rest;                // RSS - the last step that is known: code, stacks; negative when not all was touched
 };
 
 WaterfallGaps waterfall_of(const Sample& sample);

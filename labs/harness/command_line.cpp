@@ -181,7 +181,9 @@ class Session {
     fmt::print("latency from intended start: p50 {:.0f} us, p99 {:.0f} us, max {:.0f} us (the machine's own hiccups: p99 {:.0f} us, max {:.0f} us)\n",
                result.latency.quantile_us(0.5), result.latency.quantile_us(0.99), result.latency.max_us(),
                result.hiccups.quantile_us(0.99), result.hiccups.max_us());
-    for (const auto& [name, value] : result.gauges) fmt::print("  {:<32} {:.6g}\n", name, value);
+    for (const auto& [name, value] : result.gauges) {
+      if (!std::isnan(value)) fmt::print("  {:<32} {:.6g}\n", name, value);
+    }
   }
 
   void print_predictions() const {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -77,7 +78,7 @@ json::object arm_json(const ArmResult& arm, const std::deque<ArmResult>& all) {
   json::object profiles;
   for (const auto& [moment, file] : arm.profiles) profiles[moment] = file;
   json::object gauges;
-  for (const auto& [name, value] : arm.gauges) gauges[name] = value;
+  for (const auto& [name, value] : arm.gauges) gauges[name] = std::isnan(value) ? json::value(nullptr) : json::value(value);
   return {
       {"name", arm.spec.name},
       {"fixes", json::value_from(arm.spec.fixes)},

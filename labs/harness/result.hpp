@@ -16,7 +16,7 @@
 //     "latency_us": {"p50", "p90", "p95", "p99", "p999", "max", "count", "histogram": [[upper edge, count]…]},
 //     "hiccup_us": the same, of the machine itself,
 //     "pauses": null where the lab does not measure them,
-//     "gauges": {the lab's own figures}, "profiles": {"start", "peak", "end": file} } … ],
+//     "gauges": {the lab's own figures, null where there is none}, "profiles": {"start", "peak", "end": file} } … ],
 //   "predictions": [{"arm", "metric", "unit", "predicted", "measured"}…],
 //   "ablation": null | {"hours", "rows": [{"arm", "outcome", "died_at_hours", "rss", "allocation_bytes_per_simulated_second",
 //                "cpu_us_per_operation", "gaps": {"live", "rounding", "slabs", "padding", "dirty_and_metadata", "rest"},

@@ -22,11 +22,11 @@ inline constexpr std::uint32_t calibration_settlement_orders = 1200;  // in a ba
 inline constexpr std::uint32_t product_count = 20'000;
 inline constexpr std::uint32_t customer_count = 60'000;
 inline constexpr std::uint32_t past_order_count = 1'300'000;
-inline constexpr std::uint32_t related_per_customer = 62;  // ids in the query: quadratic in the naive builder
+inline constexpr std::uint32_t related_per_customer = 60;  // ids in the query: quadratic in the naive builder
 
 // Every confirmation carries the terms of sale of the customer's country.
 inline constexpr std::uint32_t terms_variants = 8;
-inline constexpr std::size_t terms_bytes = 4500;
+inline constexpr std::size_t terms_bytes = 7500;
 
 // Payload drift: through the six hours of a shift, notes grow longer and orders have fewer lines, so the bytes of an order stay
 // about the same while its blocks walk through the size classes. Six hours are also what history keeps.
@@ -41,7 +41,7 @@ inline constexpr std::size_t max_note = 4096;
 inline constexpr double zipf_exponent = 0.9;
 
 // Downstream: every acknowledgement but those of partners that never send one.
-inline constexpr std::uint64_t never_acknowledged_per_mille = 370;
+inline constexpr std::uint64_t never_acknowledged_per_mille = 410;
 
 // History: every order is recorded; the audit keeps the note of one in three.
 inline constexpr double history_s = 6 * 3600;

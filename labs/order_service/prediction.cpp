@@ -13,12 +13,13 @@ namespace {
 
 constexpr double page = 4096;
 
-// jemalloc's large size classes: four to each doubling (jemalloc(3), "IMPLEMENTATION NOTES").
-double round_to_size_class(double bytes) {
+// What a block takes of jemalloc's pages: small ones their size class; large ones, whose classes are four to each doubling, a page
+// more, by which their addresses are staggered (jemalloc(3): "IMPLEMENTATION NOTES", and "opt.cache_oblivious").
+double pages_of_block(double bytes) {
   const auto whole = static_cast<std::uint64_t>(bytes);
   if (const auto small = Heap::process().size_class(whole)) return static_cast<double>(small->region_bytes);
   const double step = static_cast<double>(std::bit_floor(whole - 1)) / 4;
-  return std::ceil(bytes / std::max(step, page)) * std::max(step, page);
+  return std::ceil(bytes / std::max(step, page)) * std::max(step, page) + page;
 }
 
 // Mean bytes that an order leaves behind in the outbox for ever: seen on a few orders of the moment.
@@ -41,7 +42,7 @@ double outbox_bytes_an_order(const Store& store, const OrderSource& source, doub
     }
     store.select_orders(query + ")", related);
     const Confirmation confirmation{order, *store.find_customer(order.customer), items, related, store.terms(order.customer), 0, 0};
-    bytes += round_to_size_class(static_cast<double>(encoder.encode_before(confirmation)->capacity() + 1));
+    bytes += pages_of_block(static_cast<double>(encoder.encode_before(confirmation)->size() + 1));
   }
   constexpr double node_bytes = 32 + 32;  // the hash node and the string's own record
   return never_acknowledged_per_mille / 1000.0 * (bytes / looked_at + node_bytes);
@@ -61,7 +62,6 @@ struct Visits {
 std::optional<Forecast> forecast(const Store& store, const OrderSource& source, const ServiceOptions& options, double limit_bytes,
                                  double start_rss_bytes, double hours) {
   if (options.outbox && options.lifetimes) return std::nullopt;
-  if (options.buffers && !options.outbox) return std::nullopt;  // the capacity of recycled buffers depends on their past
   if (!Heap::process().size_class(static_cast<std::uint64_t>(shortest_note))) return std::nullopt;
 
   const double batch_s = options.settlement_orders * static_cast<double>(lanes) / orders_per_second;

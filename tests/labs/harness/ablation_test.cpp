@@ -52,6 +52,12 @@ TEST(Ablation, StepsOfTheWaterfallSumToRss) {
 TEST(Ablation, WhatAnAllocatorDoesNotTellIsEmpty) {
   const WaterfallGaps gaps = waterfall_of({});
   EXPECT_FALSE(gaps.live || gaps.rounding || gaps.slabs || gaps.padding || gaps.dirty_and_metadata || gaps.rest);
+  Sample glibc;
+  glibc.requested = 100;
+  glibc.allocated = 120;
+  glibc.rss = 200;
+  EXPECT_DOUBLE_EQ(*waterfall_of(glibc).rest, 80) << "the rest begins where the allocator stops telling";
+  EXPECT_FALSE(waterfall_of(glibc).slabs);
 }
 
 TEST(Ablation, NamesTheStepThatAFixClosed) {

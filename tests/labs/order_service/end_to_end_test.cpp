@@ -57,7 +57,7 @@ TEST(Experiment, BothArmsProduceTheSameOutput) {
   const object& result = small_experiment();
   EXPECT_EQ(arm(result, 0).at("checksum"), arm(result, 1).at("checksum"));
   EXPECT_EQ(row(result, "same output, in batches compared").at("holds"), true);
-  EXPECT_EQ(row(result, "same output, in batches compared").at("before"), 90);  // 44.5 batches of 200 a lane, and a half one
+  EXPECT_EQ(number(row(result, "same output, in batches compared").at("before")), 90);  // 44.5 batches of 200 a lane, and a half one
 }
 
 TEST(Experiment, BeforeGrowsAndAfterDoesNot) {

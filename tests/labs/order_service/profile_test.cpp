@@ -23,8 +23,9 @@ class Profiled : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(Profiled, BeforeNamesTheOutboxAndTheHistory) {
   const ScratchFolder folder;
-  const Finished finished = run(ORDER_SERVICE, {"run", "--fix", "none", "--allocator", GetParam(), "--hours", "0.4", "--settlement-orders", "200",
-                                                "--profile", folder / "profiles", "--json", folder / "out.json"});
+  const Finished finished = run(ORDER_SERVICE, {"run", "--fix", "none", "--allocator", GetParam(), "--hours", "0.15", "--settlement-orders", "200",
+                                                "--profile", folder / "profiles", "--json", folder / "out.json"},
+                                {.environment = {"MALLOC_CONF=lg_prof_sample:14"}});  // a short run needs dense samples
   ASSERT_EQ(finished.status, 0) << finished.error;
   const auto profiles = read_json(folder / "out.json").at("arms").at(0).at("profiles").as_object();
   for (const char* const moment : {"start", "peak", "end"}) {
@@ -50,7 +51,7 @@ TEST(Profile, OfAKilledArmIsThereFromJustBelowTheLimit) {
 
 TEST(HeapProfile, TheVariableOfGperftoolsWorksAsItDocuments) {
   const ScratchFolder folder;
-  const Finished finished = run(ORDER_SERVICE, {"run", "--allocator", "tcmalloc", "--hours", "0.1"}, {.environment = {"HEAPPROFILE=" + folder / "order"}});
+  const Finished finished = run(ORDER_SERVICE, {"run", "--allocator", "tcmalloc", "--hours", "0.02"}, {.environment = {"HEAPPROFILE=" + folder / "order"}});
   ASSERT_EQ(finished.status, 0) << finished.error;
   EXPECT_TRUE(std::filesystem::exists(folder / "order.0001.heap"));
 }
