@@ -22,8 +22,11 @@ test-quick: build ## the tests without the full-length experiment
 	@$(CTEST) -LE full
 
 build: setup ## libraries, labs, benchmarks and tests into build/release
-	@[ -f $(BUILD)/build.ninja ] || cmake --preset $(PRESET) > $(BUILD).log 2>&1 || { mkdir -p build; cmake --preset $(PRESET); }
-	@cmake --build --preset $(PRESET) -- --quiet
+	@mkdir -p build
+	@[ -f $(BUILD)/build.ninja ] || cmake --preset $(PRESET) > $(BUILD).log 2>&1 || { cat $(BUILD).log >&2; exit 2; }
+	@[ "$$(ninja -C $(BUILD) -n | tail -n 1)" = "ninja: no work to do." ] || { \
+	  echo "plateau: building (two to three minutes the first time)"; \
+	  if [ -t 1 ]; then cmake --build --preset $(PRESET); else cmake --build --preset $(PRESET) -- --quiet; fi; }
 
 ablate: build ## each fix alone, all but each, and the wrong fixes: what each one bought (about 10 minutes)
 	@mkdir -p out
