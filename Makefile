@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 
-.PHONY: help run test test-quick build bench ablate list pprof setup setup-pprof clean format
+.PHONY: help run test test-quick build bench ablate list measured picture pprof setup setup-pprof clean format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,20 @@ pprof: build setup-pprof build/pprof ## pprof's web UI on a heap profile: make p
 	@test -n "$(PROFILE)" || { echo "plateau: say which: make pprof PROFILE=out/profiles/before-peak.heap" >&2; exit 2; }
 	@test -r "$(PROFILE)" || { echo "plateau: cannot read $(PROFILE); make run writes profiles into out/profiles" >&2; exit 2; }
 	@build/pprof -http=$(or $(PPROF_ADDRESS),127.0.0.1:8080) $(PPROF_FLAGS) $(BIN)/order_service $(PROFILE)
+
+measured: build ## writes anew what the lab's README quotes: both experiments (about 12 minutes)
+	@mkdir -p out
+	@$(BIN)/order_service --json out/order_service.json > out/measured.txt
+	@$(BIN)/order_service ablate --json out/ablation.json >> out/measured.txt
+	@cp out/measured.txt labs/order_service/measured.txt
+
+picture: ## the picture of the README, from out/order_service.json
+	@.ci/install .ci/packages-picture.txt
+	@test -r out/order_service.json || { echo "plateau: make run first; it writes out/order_service.json" >&2; exit 2; }
+	@for arm in 0 1; do jq -r ".arms[$$arm].memory.series[] | [.t / 3600, .rss / 1e6] | @tsv" out/order_service.json > out/rss-$$arm.tsv; done
+	@gnuplot -e "before_file='out/rss-0.tsv'; after_file='out/rss-1.tsv'; output_file='labs/order_service/rss.svg'; \
+	  limit_mb=$$(jq '.arms[0].limit.bytes / 1e6' out/order_service.json); \
+	  killed_hour=$$(jq '.arms[0].simulated_seconds / 3600' out/order_service.json)" labs/order_service/rss.gnuplot
 
 build/pprof:
 	@mkdir -p build

@@ -50,7 +50,9 @@ struct SlotReturn {
   return shared_slot;
 }
 
-Slot& own_slot() { return slots[thread_slot != no_slot ? thread_slot : take_slot()]; }
+Slot& own_slot() {
+  return slots[thread_slot != no_slot ? thread_slot : take_slot()];
+}
 
 // A slot of one thread needs no atomic read-modify-write; the shared one does.
 void add(const Slot& slot, std::atomic<std::uint64_t>& counter, std::uint64_t amount) {
@@ -84,7 +86,8 @@ void count_unsized_delete(void* block) {
 }
 
 // As [new.delete.single] asks: on failure the new handler is called until it gives up.
-// Inlined down to here, so that the innermost frame of a heap profile is `operator new`, which pprof knows to leave out.
+// Inlined down to here, so that the innermost frame of a heap profile is `operator new`, which pprof knows to leave
+// out.
 template <class Take>
 [[gnu::always_inline]] inline void* take_or_throw(std::size_t bytes, Take take) {
   for (;;) {
@@ -145,16 +148,26 @@ AllocationCounts allocation_counts() {
   return sum;
 }
 
-AllocationCounts thread_allocation_counts() { return read(own_slot()); }
+AllocationCounts thread_allocation_counts() {
+  return read(own_slot());
+}
 
 }  // namespace plateau
 
 // Every form is replaced, also those that the standard library would send here by itself: a preloaded allocator brings
 // replacements of its own, and they would stand between.
-void* operator new(std::size_t bytes) { return plateau::allocate(bytes); }
-void* operator new[](std::size_t bytes) { return plateau::allocate(bytes); }
-void* operator new(std::size_t bytes, std::align_val_t alignment) { return plateau::allocate(bytes, alignment); }
-void* operator new[](std::size_t bytes, std::align_val_t alignment) { return plateau::allocate(bytes, alignment); }
+void* operator new(std::size_t bytes) {
+  return plateau::allocate(bytes);
+}
+void* operator new[](std::size_t bytes) {
+  return plateau::allocate(bytes);
+}
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  return plateau::allocate(bytes, alignment);
+}
+void* operator new[](std::size_t bytes, std::align_val_t alignment) {
+  return plateau::allocate(bytes, alignment);
+}
 void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
   return plateau::null_on_failure([bytes] { return plateau::allocate(bytes); });
 }
@@ -168,15 +181,39 @@ void* operator new[](std::size_t bytes, std::align_val_t alignment, const std::n
   return plateau::null_on_failure([=] { return plateau::allocate(bytes, alignment); });
 }
 
-void operator delete(void* block) noexcept { plateau::release(block); }
-void operator delete[](void* block) noexcept { plateau::release(block); }
-void operator delete(void* block, std::size_t bytes) noexcept { plateau::release(block, bytes); }
-void operator delete[](void* block, std::size_t bytes) noexcept { plateau::release(block, bytes); }
-void operator delete(void* block, std::align_val_t) noexcept { plateau::release(block); }
-void operator delete[](void* block, std::align_val_t) noexcept { plateau::release(block); }
-void operator delete(void* block, std::size_t bytes, std::align_val_t) noexcept { plateau::release(block, bytes); }
-void operator delete[](void* block, std::size_t bytes, std::align_val_t) noexcept { plateau::release(block, bytes); }
-void operator delete(void* block, const std::nothrow_t&) noexcept { plateau::release(block); }
-void operator delete[](void* block, const std::nothrow_t&) noexcept { plateau::release(block); }
-void operator delete(void* block, std::align_val_t, const std::nothrow_t&) noexcept { plateau::release(block); }
-void operator delete[](void* block, std::align_val_t, const std::nothrow_t&) noexcept { plateau::release(block); }
+void operator delete(void* block) noexcept {
+  plateau::release(block);
+}
+void operator delete[](void* block) noexcept {
+  plateau::release(block);
+}
+void operator delete(void* block, std::size_t bytes) noexcept {
+  plateau::release(block, bytes);
+}
+void operator delete[](void* block, std::size_t bytes) noexcept {
+  plateau::release(block, bytes);
+}
+void operator delete(void* block, std::align_val_t) noexcept {
+  plateau::release(block);
+}
+void operator delete[](void* block, std::align_val_t) noexcept {
+  plateau::release(block);
+}
+void operator delete(void* block, std::size_t bytes, std::align_val_t) noexcept {
+  plateau::release(block, bytes);
+}
+void operator delete[](void* block, std::size_t bytes, std::align_val_t) noexcept {
+  plateau::release(block, bytes);
+}
+void operator delete(void* block, const std::nothrow_t&) noexcept {
+  plateau::release(block);
+}
+void operator delete[](void* block, const std::nothrow_t&) noexcept {
+  plateau::release(block);
+}
+void operator delete(void* block, std::align_val_t, const std::nothrow_t&) noexcept {
+  plateau::release(block);
+}
+void operator delete[](void* block, std::align_val_t, const std::nothrow_t&) noexcept {
+  plateau::release(block);
+}

@@ -1,8 +1,8 @@
 // Counts what a program asks of its general-purpose heap, by replacing the global operator new and operator delete.
 //
-// Linked into programs under test only (CMake target plateau_allocation_counter, an object library). The blocks still come
-// from malloc and so from whichever allocator is loaded. Calls of malloc from C code are not seen.
-// Cost: two or three plain stores to a cache line of the calling thread; no lock, no allocation, nothing thrown of its own.
+// Linked into programs under test only (CMake target plateau_allocation_counter, an object library). The blocks still
+// come from malloc and so from whichever allocator is loaded. Calls of malloc from C code are not seen. Cost: two or
+// three plain stores to a cache line of the calling thread; no lock, no allocation, nothing thrown of its own.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +10,17 @@
 namespace plateau {
 
 struct AllocationCounts {
-  std::uint64_t calls = 0;            // of operator new since start
-  std::uint64_t bytes = 0;            // asked for since start
-  std::uint64_t freed_bytes = 0;      // given back since start
-  std::uint64_t unsized_deletes = 0;  // deletes that did not say the size: counted by the usable size, which is rounded up
+  std::uint64_t calls = 0;        // of operator new since start
+  std::uint64_t bytes = 0;        // asked for since start
+  std::uint64_t freed_bytes = 0;  // given back since start
+  std::uint64_t unsized_deletes =
+      0;  // deletes that did not say the size: counted by the usable size, which is rounded up
 
   std::uint64_t live_bytes() const { return bytes > freed_bytes ? bytes - freed_bytes : 0; }
 };
 
-// Sum over all threads, past and present. Thread-safe; does not allocate. Counts of other threads may be a few calls old.
+// Sum over all threads, past and present. Thread-safe; does not allocate. Counts of other threads may be a few calls
+// old.
 AllocationCounts allocation_counts();
 
 // Of the calling thread alone, and exact. Past 255 live threads the last ones share a slot and are counted together.

@@ -13,8 +13,8 @@
 namespace plateau {
 
 struct ArenaOptions {
-  std::size_t block_bytes = 64 * 1024;   // size of a block, header included; larger requests get a block of their own
-  std::size_t retain_bytes = SIZE_MAX;   // what `reset` keeps at most, in whole blocks, for the next round
+  std::size_t block_bytes = 64 * 1024;  // size of a block, header included; larger requests get a block of their own
+  std::size_t retain_bytes = SIZE_MAX;  // what `reset` keeps at most, in whole blocks, for the next round
 };
 
 struct ArenaStatistics {
@@ -82,9 +82,9 @@ class Arena final : public std::pmr::memory_resource {
 
   std::byte* next_ = nullptr;  // first free byte of the current block
   std::byte* end_ = nullptr;
-  Block* current_ = nullptr;    // blocks after it in the list are retained and empty
+  Block* current_ = nullptr;  // blocks after it in the list are retained and empty
   Block* first_ = nullptr;
-  Block* oversized_ = nullptr;  // one request each; never retained
+  Block* oversized_ = nullptr;   // one request each; never retained
   std::size_t used_before_ = 0;  // in blocks already left behind, and in oversized ones
   std::size_t reserved_ = 0;
   std::size_t blocks_ = 0;
@@ -98,8 +98,12 @@ class Arena final : public std::pmr::memory_resource {
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
-inline void plateau::Arena::poison(void* begin, std::size_t bytes) noexcept { __asan_poison_memory_region(begin, bytes); }
-inline void plateau::Arena::unpoison(void* begin, std::size_t bytes) noexcept { __asan_unpoison_memory_region(begin, bytes); }
+inline void plateau::Arena::poison(void* begin, std::size_t bytes) noexcept {
+  __asan_poison_memory_region(begin, bytes);
+}
+inline void plateau::Arena::unpoison(void* begin, std::size_t bytes) noexcept {
+  __asan_unpoison_memory_region(begin, bytes);
+}
 #else
 inline void plateau::Arena::poison(void*, std::size_t) noexcept {}
 inline void plateau::Arena::unpoison(void*, std::size_t) noexcept {}

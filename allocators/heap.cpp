@@ -62,7 +62,9 @@ Heap& Heap::process() {
   return *heap;
 }
 
-std::optional<SizeClass> Heap::size_class(std::uint64_t /*bytes*/) const { return std::nullopt; }
+std::optional<SizeClass> Heap::size_class(std::uint64_t /*bytes*/) const {
+  return std::nullopt;
+}
 
 HeapReply Heap::set_dirty_decay(std::chrono::milliseconds /*decay*/) {
   return {false, "this allocator has no dirty decay"};
@@ -72,6 +74,8 @@ HeapReply Heap::set_muzzy_decay(std::chrono::milliseconds /*decay*/) {
   return {false, "this allocator has no muzzy decay"};
 }
 
-HeapReply Heap::set_background_thread(bool /*on*/) { return {false, "this allocator has no background thread"}; }
+HeapReply Heap::set_background_thread(bool /*on*/) {
+  return {false, "this allocator has no background thread"};
+}
 
 }  // namespace plateau

@@ -22,13 +22,14 @@ struct HeapStatistics {
   std::optional<std::uint64_t> requested;  // asked for by the program, before rounding to size classes
   std::optional<std::uint64_t> allocated;  // in live blocks, rounded to size classes
   std::optional<std::uint64_t> active;     // in pages that hold at least one live block
-  std::optional<std::uint64_t> resident;   // active, plus dirty pages and metadata: what the allocator keeps from the kernel
-  std::optional<std::uint64_t> mapped;     // in extents that are mapped
-  std::optional<std::uint64_t> retained;   // address space kept for later; not resident
-  std::optional<std::uint64_t> metadata;   // the allocator's own records
-  std::optional<std::uint64_t> dirty;      // in unused pages not given back
-  std::optional<std::uint64_t> muzzy;      // in unused pages given back lazily (MADV_FREE)
-  std::optional<std::uint64_t> purges;     // count of purge passes since start
+  std::optional<std::uint64_t>
+      resident;  // active, plus dirty pages and metadata: what the allocator keeps from the kernel
+  std::optional<std::uint64_t> mapped;         // in extents that are mapped
+  std::optional<std::uint64_t> retained;       // address space kept for later; not resident
+  std::optional<std::uint64_t> metadata;       // the allocator's own records
+  std::optional<std::uint64_t> dirty;          // in unused pages not given back
+  std::optional<std::uint64_t> muzzy;          // in unused pages given back lazily (MADV_FREE)
+  std::optional<std::uint64_t> purges;         // count of purge passes since start
   std::optional<std::uint64_t> madvise_calls;  // count of madvise (or equal) calls since start
 };
 
@@ -76,7 +77,8 @@ class Heap {
   virtual HeapStatistics statistics() = 0;
   // Empty where the allocator does not tell (all but jemalloc).
   virtual std::optional<SlabStatistics> slab_statistics() { return std::nullopt; }
-  // The small size class that serves a request of `bytes`; empty where the allocator does not tell or it is no slab class.
+  // The small size class that serves a request of `bytes`; empty where the allocator does not tell or it is no slab
+  // class.
   virtual std::optional<SizeClass> size_class(std::uint64_t bytes) const;
 
   // Returns unused pages to the kernel now, as far as the allocator can from this thread.

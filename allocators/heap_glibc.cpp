@@ -35,6 +35,8 @@ class GlibcHeap final : public Heap {
 
 }  // namespace
 
-std::unique_ptr<Heap> make_glibc(std::string library) { return std::make_unique<GlibcHeap>(std::move(library)); }
+std::unique_ptr<Heap> make_glibc(std::string library) {
+  return std::make_unique<GlibcHeap>(std::move(library));
+}
 
 }  // namespace plateau::heap_backend

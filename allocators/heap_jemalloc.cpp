@@ -36,7 +36,8 @@ class JemallocHeap final : public Heap {
   std::string configuration() const override {
     std::string text = "dirty_decay_ms:" + std::to_string(read<ssize_t>("opt.dirty_decay_ms").value_or(0));
     text += ",muzzy_decay_ms:" + std::to_string(read<ssize_t>("opt.muzzy_decay_ms").value_or(0));
-    text += std::string(",background_thread:") + (read<bool>("opt.background_thread").value_or(false) ? "true" : "false");
+    text +=
+        std::string(",background_thread:") + (read<bool>("opt.background_thread").value_or(false) ? "true" : "false");
     text += std::string(",retain:") + (read<bool>("opt.retain").value_or(false) ? "true" : "false");
     text += ",narenas:" + std::to_string(read<unsigned>("opt.narenas").value_or(0));
     if (read<bool>("config.prof").value_or(false)) {
@@ -75,8 +76,9 @@ class JemallocHeap final : public Heap {
   }
 
   std::optional<SizeClass> size_class(std::uint64_t bytes) const override {
-    const auto found = std::lower_bound(classes_.begin(), classes_.end(), bytes,
-                                        [](const SizeClass& c, std::uint64_t wanted) { return c.region_bytes < wanted; });
+    const auto found =
+        std::lower_bound(classes_.begin(), classes_.end(), bytes,
+                         [](const SizeClass& c, std::uint64_t wanted) { return c.region_bytes < wanted; });
     if (found == classes_.end()) return std::nullopt;
     return *found;
   }
@@ -136,7 +138,8 @@ class JemallocHeap final : public Heap {
   std::optional<Value> read(const char* name) const {
     Value value{};
     std::size_t size = sizeof value;
-    if (mallctl_ == nullptr || mallctl_(name, &value, &size, nullptr, 0) != 0 || size != sizeof value) return std::nullopt;
+    if (mallctl_ == nullptr || mallctl_(name, &value, &size, nullptr, 0) != 0 || size != sizeof value)
+      return std::nullopt;
     return value;
   }
 
@@ -189,8 +192,9 @@ class JemallocHeap final : public Heap {
         return {false, "the decay of an arena did not take"};
       }
     }
-    return read<ssize_t>(("arenas." + what).c_str()) == value ? heap_done
-                                                              : HeapReply{false, "the decay for future arenas did not take"};
+    return read<ssize_t>(("arenas." + what).c_str()) == value
+               ? heap_done
+               : HeapReply{false, "the decay for future arenas did not take"};
   }
 
   Mallctl* mallctl_ = nullptr;
@@ -204,6 +208,8 @@ class JemallocHeap final : public Heap {
 
 }  // namespace
 
-std::unique_ptr<Heap> make_jemalloc(std::string library) { return std::make_unique<JemallocHeap>(std::move(library)); }
+std::unique_ptr<Heap> make_jemalloc(std::string library) {
+  return std::make_unique<JemallocHeap>(std::move(library));
+}
 
 }  // namespace plateau::heap_backend

@@ -55,6 +55,8 @@ class MimallocHeap final : public Heap {
 
 }  // namespace
 
-std::unique_ptr<Heap> make_mimalloc(std::string library) { return std::make_unique<MimallocHeap>(std::move(library)); }
+std::unique_ptr<Heap> make_mimalloc(std::string library) {
+  return std::make_unique<MimallocHeap>(std::move(library));
+}
 
 }  // namespace plateau::heap_backend

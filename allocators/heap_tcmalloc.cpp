@@ -46,7 +46,9 @@ class TcmallocHeap final : public Heap {
   HeapReply set_dirty_decay(std::chrono::milliseconds /*decay*/) override {
     return {false, "tcmalloc has no decay by time: it gives pages back by a rate (TCMALLOC_RELEASE_RATE)"};
   }
-  HeapReply set_background_thread(bool /*on*/) override { return {false, "gperftools' tcmalloc has no background thread"}; }
+  HeapReply set_background_thread(bool /*on*/) override {
+    return {false, "gperftools' tcmalloc has no background thread"};
+  }
 
  private:
   std::optional<std::uint64_t> property(const char* name) const {
@@ -55,7 +57,8 @@ class TcmallocHeap final : public Heap {
     return value;
   }
 
-  const char* (*const version_)(int*, int*, const char**) = runtime_symbol<const char*(int*, int*, const char**)>("tc_version");
+  const char* (*const version_)(int*, int*,
+                                const char**) = runtime_symbol<const char*(int*, int*, const char**)>("tc_version");
   int (*const property_)(const char*, std::size_t*) =
       runtime_symbol<int(const char*, std::size_t*)>("MallocExtension_GetNumericProperty");
   void (*const release_)() = runtime_symbol<void()>("MallocExtension_ReleaseFreeMemory");
@@ -63,6 +66,8 @@ class TcmallocHeap final : public Heap {
 
 }  // namespace
 
-std::unique_ptr<Heap> make_tcmalloc(std::string library) { return std::make_unique<TcmallocHeap>(std::move(library)); }
+std::unique_ptr<Heap> make_tcmalloc(std::string library) {
+  return std::make_unique<TcmallocHeap>(std::move(library));
+}
 
 }  // namespace plateau::heap_backend

@@ -1,5 +1,5 @@
-// Pool: blocks of one size over Boost.Pool, as a memory_resource. The upstream of arenas that come and go: their blocks are
-// taken and given back in O(1), without the general heap.
+// Pool: blocks of one size over Boost.Pool, as a memory_resource. The upstream of arenas that come and go: their blocks
+// are taken and given back in O(1), without the general heap.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,9 @@ class Pool final : public std::pmr::memory_resource {
  public:
   // `blocks_per_chunk` blocks are taken from the general heap at a time.
   Pool(std::size_t block_bytes, std::size_t blocks_per_chunk)
-      : block_bytes_(block_bytes), blocks_per_chunk_(blocks_per_chunk), pool_(block_bytes, blocks_per_chunk, blocks_per_chunk) {}
+      : block_bytes_(block_bytes),
+        blocks_per_chunk_(blocks_per_chunk),
+        pool_(block_bytes, blocks_per_chunk, blocks_per_chunk) {}
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 

@@ -7,7 +7,8 @@
 
 namespace plateau {
 
-// Thread-safe. For resources that are called seldom (blocks of arenas), where an uncontended lock costs nothing that counts.
+// Thread-safe. For resources that are called seldom (blocks of arenas), where an uncontended lock costs nothing that
+// counts.
 class SynchronizedResource final : public std::pmr::memory_resource {
  public:
   // `upstream` must outlive this, and be used through it alone while threads run.

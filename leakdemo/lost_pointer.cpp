@@ -1,7 +1,9 @@
-// Leak "lost pointer": a user logs in again, and the table's pointer to the old session is overwritten. Nothing reaches it any
-// more, and nobody frees it.
+// Leak "lost pointer": a user logs in again, and the table's pointer to the old session is overwritten. Nothing reaches
+// it any more, and nobody frees it.
 //
 //   MALLOC_CONF=prof:true LD_PRELOAD=libjemalloc.so.2 lost_pointer --profile lost.heap
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
@@ -10,7 +12,6 @@
 #include <unordered_map>
 
 #include <CLI/CLI.hpp>
-#include <fmt/format.h>
 
 #include "profiling/heap_profiler.hpp"
 #include "profiling/legacy_heap.hpp"
@@ -35,7 +36,9 @@ class LeakingSessions {
 class OwningSessions {
  public:
   // The repair: the table owns its sessions, and assignment destroys the old one.
-  [[gnu::noinline]] void login(std::uint32_t user) { by_user_[user] = std::make_unique<Session>(Session{.user = user}); }
+  [[gnu::noinline]] void login(std::uint32_t user) {
+    by_user_[user] = std::make_unique<Session>(Session{.user = user});
+  }
   std::size_t count() const { return by_user_.size(); }
 
  private:

@@ -18,7 +18,9 @@ namespace {
 
 using Mallctl = int(const char*, void*, std::size_t*, void*, std::size_t);
 
-std::string errno_text() { return std::strerror(errno); }  // NOLINT(concurrency-mt-unsafe): message only
+std::string errno_text() {
+  return std::strerror(errno);
+}  // NOLINT(concurrency-mt-unsafe): message only
 
 bool jemalloc_prof_on() {
   auto* const mallctl = runtime_symbol<Mallctl>("mallctl");
@@ -79,7 +81,8 @@ ProfileReply HeapProfiler::start(const std::string& prefix) {
   ProfileReply reply = available();
   if (!reply.done || Heap::process().kind() != AllocatorKind::tcmalloc) return reply;
   // With HEAPPROFILE in the environment gperftools has started by itself, and its prefix stands.
-  if (runtime_symbol<int()>("IsHeapProfilerRunning")() == 0) runtime_symbol<void(const char*)>("HeapProfilerStart")(prefix.c_str());
+  if (runtime_symbol<int()>("IsHeapProfilerRunning")() == 0)
+    runtime_symbol<void(const char*)>("HeapProfilerStart")(prefix.c_str());
   return reply;
 }
 

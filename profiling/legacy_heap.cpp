@@ -86,6 +86,8 @@ class Converter {
 
 }  // namespace
 
-void convert_to_gperftools_text(std::istream& dump, std::ostream& text) { Converter(dump, text).run(); }
+void convert_to_gperftools_text(std::istream& dump, std::ostream& text) {
+  Converter(dump, text).run();
+}
 
 }  // namespace plateau

@@ -1,12 +1,12 @@
 #include "labs/harness/ablation.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <iterator>
 #include <string_view>
 #include <utility>
-
-#include <fmt/format.h>
 
 namespace plateau::harness {
 namespace {
@@ -33,9 +33,12 @@ std::optional<double> difference(std::optional<std::uint64_t> more, std::optiona
   return static_cast<double>(*more) - static_cast<double>(*less);
 }
 
-std::string cell(const std::optional<double>& bytes) { return bytes ? fmt::format("{:.0f}", *bytes / mb) : "-"; }
+std::string cell(const std::optional<double>& bytes) {
+  return bytes ? fmt::format("{:.0f}", *bytes / mb) : "-";
+}
 
-// What a fix closes is the step that is most smaller with it than without it, at a simulated moment that both arms lived.
+// What a fix closes is the step that is most smaller with it than without it, at a simulated moment that both arms
+// lived.
 void find_closed_gap(const ArmResult& without_fix, const ArmResult& with_fix, AblationRow& row) {
   const double both_lived = std::min(without_fix.series.back().t, with_fix.series.back().t) * 0.98;
   const Sample* const without = without_fix.at(both_lived);
@@ -54,7 +57,8 @@ void find_closed_gap(const ArmResult& without_fix, const ArmResult& with_fix, Ab
 }
 
 const ArmResult* find_arm(const std::deque<ArmResult>& arms, std::string_view name) {
-  const auto found = std::find_if(arms.begin(), arms.end(), [name](const ArmResult& arm) { return arm.spec.name == name; });
+  const auto found =
+      std::find_if(arms.begin(), arms.end(), [name](const ArmResult& arm) { return arm.spec.name == name; });
   return found == arms.end() ? nullptr : &*found;
 }
 
@@ -81,7 +85,8 @@ WaterfallGaps waterfall_of(const Sample& s) {
 
 std::vector<ArmSpec> ablation_arms(const LabDescription& lab, const ArmSpec& base) {
   std::vector<std::string> all;
-  std::transform(lab.fixes.begin(), lab.fixes.end(), std::back_inserter(all), [](const Fix& f) { return std::string(f.name); });
+  std::transform(lab.fixes.begin(), lab.fixes.end(), std::back_inserter(all),
+                 [](const Fix& f) { return std::string(f.name); });
 
   std::vector<ArmSpec> arms;
   const auto add = [&](std::string name, std::vector<std::string> fixes) -> ArmSpec& {
@@ -100,7 +105,8 @@ std::vector<ArmSpec> ablation_arms(const LabDescription& lab, const ArmSpec& bas
   }
   add("all", all);
   for (const WrongFix& wrong : lab.wrong_fixes) {
-    add(std::string(wrong_prefix) + std::string(wrong.name), {std::string(wrong.name)}).hours = std::min(base.hours, wrong.hours);
+    add(std::string(wrong_prefix) + std::string(wrong.name), {std::string(wrong.name)}).hours =
+        std::min(base.hours, wrong.hours);
   }
   return arms;
 }
@@ -121,7 +127,8 @@ Ablation summarise_ablation(const LabDescription& lab, double hours, const std::
     const bool wrong = row.arm.starts_with(wrong_prefix);
     if (wrong) {
       const std::string_view name = std::string_view(row.arm).substr(wrong_prefix.size());
-      const auto found = std::find_if(lab.wrong_fixes.begin(), lab.wrong_fixes.end(), [&](const WrongFix& w) { return w.name == name; });
+      const auto found = std::find_if(lab.wrong_fixes.begin(), lab.wrong_fixes.end(),
+                                      [&](const WrongFix& w) { return w.name == name; });
       if (found != lab.wrong_fixes.end()) row.reason = found->reason;
     }
     const ArmResult* const none = find_arm(arms, "none");
@@ -137,16 +144,19 @@ Ablation summarise_ablation(const LabDescription& lab, double hours, const std::
 }
 
 std::string format_table(const Ablation& ablation) {
-  std::string text = fmt::format("\nWhat each fix bought, after {:.3g} simulated hours or at the kernel's kill (MB)\n", ablation.hours);
-  text += fmt::format("{:<20} {:>7} {:>12} | {:>6} {:>8} {:>6} {:>7} {:>6} {:>5} | {:>8} {:>9}  {}\n", "arm", "RSS", "ended", "live",
-                      "rounding", "slabs", "padding", "dirty", "rest", "MB/sim s", "us/order", "closes most (all-but: what it closes in all)");
+  std::string text = fmt::format("\nWhat each fix bought, after {:.3g} simulated hours or at the kernel's kill (MB)\n",
+                                 ablation.hours);
+  text += fmt::format("{:<20} {:>7} {:>12} | {:>6} {:>8} {:>6} {:>7} {:>6} {:>5} | {:>8} {:>9}  {}\n", "arm", "RSS",
+                      "ended", "live", "rounding", "slabs", "padding", "dirty", "rest", "MB/sim s", "us/order",
+                      "closes most (all-but: what it closes in all)");
   for (const AblationRow& row : ablation.rows) {
     const std::string ended = row.died_at_hours ? fmt::format("died {:.1f} h", *row.died_at_hours) : "lived";
-    const std::string closes = row.closes.empty() ? "-" : fmt::format("{} ({:.0f} MB)", row.closes, *row.closes_bytes / mb);
-    text += fmt::format("{:<20} {:>7.0f} {:>12} | {:>6} {:>8} {:>6} {:>7} {:>6} {:>5} | {:>8.3f} {:>9.1f}  {}\n", row.arm, row.rss / mb,
-                        ended, cell(row.gaps.live), cell(row.gaps.rounding), cell(row.gaps.slabs), cell(row.gaps.padding),
-                        cell(row.gaps.dirty_and_metadata), cell(row.gaps.rest), row.allocation_rate / mb,
-                        row.cpu_us_per_operation, closes);
+    const std::string closes =
+        row.closes.empty() ? "-" : fmt::format("{} ({:.0f} MB)", row.closes, *row.closes_bytes / mb);
+    text += fmt::format("{:<20} {:>7.0f} {:>12} | {:>6} {:>8} {:>6} {:>7} {:>6} {:>5} | {:>8.3f} {:>9.1f}  {}\n",
+                        row.arm, row.rss / mb, ended, cell(row.gaps.live), cell(row.gaps.rounding),
+                        cell(row.gaps.slabs), cell(row.gaps.padding), cell(row.gaps.dirty_and_metadata),
+                        cell(row.gaps.rest), row.allocation_rate / mb, row.cpu_us_per_operation, closes);
   }
   text += "\nWhy the wrong fixes fail\n";
   for (const AblationRow& row : ablation.rows) {

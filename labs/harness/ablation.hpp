@@ -14,12 +14,12 @@ namespace plateau::harness {
 
 // The steps of the RSS waterfall, in bytes; their sum is RSS. Empty where the allocator does not tell.
 struct WaterfallGaps {
-  std::optional<double> live;                // requested by the program
-  std::optional<double> rounding;            // allocated - requested: size classes, and slack in the program's own pools
-  std::optional<double> slabs;               // slack in slabs that live blocks pin
-  std::optional<double> padding;             // active - allocated beyond that: a page for each large block (cache_oblivious)
+  std::optional<double> live;      // requested by the program
+  std::optional<double> rounding;  // allocated - requested: size classes, and slack in the program's own pools
+  std::optional<double> slabs;     // slack in slabs that live blocks pin
+  std::optional<double> padding;   // active - allocated beyond that: a page for each large block (cache_oblivious)
   std::optional<double> dirty_and_metadata;  // resident - active: unused pages kept, and the allocator's records
-  std::optional<double> rest;                // RSS - the last step that is known: code, stacks; negative when not all was touched
+  std::optional<double> rest;  // RSS - the last step that is known: code, stacks; negative when not all was touched
 };
 
 WaterfallGaps waterfall_of(const Sample& sample);
@@ -32,7 +32,8 @@ struct AblationRow {
   double allocation_rate = 0;  // bytes a simulated second
   double cpu_us_per_operation = 0;
   WaterfallGaps gaps;
-  // The step that the fix closes most: none against only-X, all-but-X against all, at the same simulated moment; empty for none.
+  // The step that the fix closes most: none against only-X, all-but-X against all, at the same simulated moment; empty
+  // for none.
   std::string closes;
   std::optional<double> closes_bytes;
   std::string reason;  // for wrong fixes: why they fail
@@ -43,7 +44,8 @@ struct Ablation {
   std::vector<AblationRow> rows;
 };
 
-// The arms to run: none, each alone, all but each, all, and the wrong fixes. `base` gives all that is not the set of fixes.
+// The arms to run: none, each alone, all but each, all, and the wrong fixes. `base` gives all that is not the set of
+// fixes.
 std::vector<ArmSpec> ablation_arms(const LabDescription& lab, const ArmSpec& base);
 
 Ablation summarise_ablation(const LabDescription& lab, double hours, const std::deque<ArmResult>& arms);

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,8 +11,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string_view>
-
-#include <fmt/format.h>
 
 #include "labs/harness/usage_error.hpp"
 
@@ -31,8 +30,8 @@ constexpr std::array<Known, 4> known_allocators{{
     {"glibc", "", ""},
 }};
 
-// Tried by a re-execution of this program with the library preloaded, as an arm would be: dlopen is no test, since allocators
-// need static thread-local storage that only the start of a process has to give.
+// Tried by a re-execution of this program with the library preloaded, as an arm would be: dlopen is no test, since
+// allocators need static thread-local storage that only the start of a process has to give.
 bool can_preload(const std::string& library) {
   std::vector<std::string> environment = environment_for({library, library}, {});
   std::vector<char*> variables;
@@ -60,23 +59,27 @@ AllocatorChoice choose_allocator(const std::string& name) {
     std::error_code error;
     const auto library = std::filesystem::canonical(name, error);
     if (error) throw UsageError(fmt::format("--allocator {}: {}", name, error.message()));
-    if (!can_preload(library)) throw UsageError(fmt::format("--allocator {}: not a shared object that can be preloaded", name));
+    if (!can_preload(library))
+      throw UsageError(fmt::format("--allocator {}: not a shared object that can be preloaded", name));
     return {name, library};
   }
   const auto* const known = std::find_if(known_allocators.begin(), known_allocators.end(),
                                          [&name](const Known& k) { return k.name == name; });
   if (known == known_allocators.end()) {
-    throw UsageError(
-        fmt::format("--allocator {}: choose jemalloc, tcmalloc, mimalloc, glibc, or a path such as /opt/lib/my.so", name));
+    throw UsageError(fmt::format(
+        "--allocator {}: choose jemalloc, tcmalloc, mimalloc, glibc, or a path such as /opt/lib/my.so", name));
   }
   const std::string library(known->library);
   if (!library.empty() && !can_preload(library)) {
-    throw UsageError(fmt::format("--allocator {}: {} is not installed; apt-get install {}", name, library, known->package));
+    throw UsageError(
+        fmt::format("--allocator {}: {} is not installed; apt-get install {}", name, library, known->package));
   }
   return {name, library};
 }
 
-bool is_preloaded(const std::string& library) { return dlopen(library.c_str(), RTLD_LAZY | RTLD_NOLOAD) != nullptr; }
+bool is_preloaded(const std::string& library) {
+  return dlopen(library.c_str(), RTLD_LAZY | RTLD_NOLOAD) != nullptr;
+}
 
 std::vector<std::string> environment_for(const AllocatorChoice& choice, const AllocatorSettings& settings) {
   std::string preload = choice.library;

@@ -1,4 +1,5 @@
-// Which allocator an arm runs on: a name or a shared object, the environment that makes it so, and whether it can be had.
+// Which allocator an arm runs on: a name or a shared object, the environment that makes it so, and whether it can be
+// had.
 #pragma once
 
 #include <optional>
@@ -14,7 +15,8 @@ struct AllocatorChoice {
   bool is_named() const { return name.find('/') == std::string::npos; }
 };
 
-// Runs this program once more to see. Throws UsageError, in one line that names the Debian package to install, when the library cannot be loaded here.
+// Runs this program once more to see. Throws UsageError, in one line that names the Debian package to install, when the
+// library cannot be loaded here.
 AllocatorChoice choose_allocator(const std::string& name);
 
 // Command by which a lab, run again with a library preloaded, says whether it is (exit status 0).
@@ -23,8 +25,8 @@ bool is_preloaded(const std::string& library);
 
 // Settings for one arm. Times are already compressed.
 struct AllocatorSettings {
-  std::string malloc_conf;                 // jemalloc's MALLOC_CONF, complete but for the user's own, which is appended
-  std::vector<std::string> environment;    // further NAME=value
+  std::string malloc_conf;               // jemalloc's MALLOC_CONF, complete but for the user's own, which is appended
+  std::vector<std::string> environment;  // further NAME=value
 };
 
 // This process's environment with the allocator preloaded and set, as execve takes it.

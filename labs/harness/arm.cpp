@@ -46,7 +46,8 @@ ArmSpec arm_spec_from_json(const json::object& json) {
 }
 
 const Sample* ArmResult::at(double t) const {
-  const auto after = std::upper_bound(series.begin(), series.end(), t, [](double wanted, const Sample& s) { return wanted < s.t; });
+  const auto after =
+      std::upper_bound(series.begin(), series.end(), t, [](double wanted, const Sample& s) { return wanted < s.t; });
   if (after == series.begin() || series.empty() || series.back().t < t) return nullptr;
   return &*std::prev(after);
 }
@@ -73,7 +74,8 @@ std::optional<double> ArmResult::bytes_per_simulated_second(double from_s, doubl
 std::optional<double> ArmResult::calls_per_operation(double from_s, double to_s) const {
   const auto [from, to] = window(*this, from_s, to_s);
   if (from == nullptr) return std::nullopt;
-  return static_cast<double>(to->allocation_calls - from->allocation_calls) / static_cast<double>(to->operations - from->operations);
+  return static_cast<double>(to->allocation_calls - from->allocation_calls) /
+         static_cast<double>(to->operations - from->operations);
 }
 
 }  // namespace plateau::harness

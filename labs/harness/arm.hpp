@@ -1,5 +1,5 @@
-// An arm: one run of a lab with a set of fixes, on one allocator with one configuration, in a process of its own. What is
-// asked of it and what came of it.
+// An arm: one run of a lab with a set of fixes, on one allocator with one configuration, in a process of its own. What
+// is asked of it and what came of it.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +26,7 @@ struct ArmSpec {
   double hours = 24;  // simulated
   TimeScale time;
   std::uint64_t seed = 1;
-  std::string profile_dir;     // empty: no heap profiles
+  std::string profile_dir;      // empty: no heap profiles
   boost::json::object options;  // the lab's own
 
   bool has(std::string_view fix) const { return std::find(fixes.begin(), fixes.end(), fix) != fixes.end(); }
@@ -60,7 +60,7 @@ struct ArmResult {
   std::string evidence;  // the kernel's own words about the limit
   LimitKind limit_kind = LimitKind::none;
   std::string allocator_name, allocator_version, allocator_configuration, allocator_library;
-  std::string malloc_conf;  // as given to the arm
+  std::string malloc_conf;     // as given to the arm
   std::vector<Sample> series;  // the first sample is that of the arm being ready
   std::uint64_t peak_rss = 0;
   std::uint64_t operations = 0;

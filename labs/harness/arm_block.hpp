@@ -1,5 +1,5 @@
-// What an arm tells its parent while it runs: one block of memory shared between the two processes, of fixed size, filled
-// without allocating. It outlives the arm, so that a killed arm still has a result.
+// What an arm tells its parent while it runs: one block of memory shared between the two processes, of fixed size,
+// filled without allocating. It outlives the arm, so that a killed arm still has a result.
 #pragma once
 
 #include <algorithm>
@@ -57,8 +57,8 @@ struct ArmBlock {
   static constexpr std::size_t max_gauges = 16;
 
   std::atomic<Phase> phase{Phase::starting};
-  std::array<char, 512> message{};           // why it failed
-  std::array<char, 64> allocator_name{};     // what the arm really runs on
+  std::array<char, 512> message{};        // why it failed
+  std::array<char, 64> allocator_name{};  // what the arm really runs on
   std::array<char, 128> allocator_version{};
   std::array<char, 512> allocator_configuration{};
   std::array<char, 256> allocator_library{};
@@ -66,9 +66,9 @@ struct ArmBlock {
   alignas(64) std::array<std::atomic<std::uint64_t>, max_lanes> operations{};  // completed in each lane
   alignas(64) std::array<std::atomic<std::int64_t>, max_lanes> slack_bytes{};  // held in own arenas and pools, not used
 
-  std::atomic<std::uint64_t> allocation_calls{0};       // of the general heap since start
+  std::atomic<std::uint64_t> allocation_calls{0};  // of the general heap since start
   std::atomic<std::uint64_t> allocation_bytes{0};
-  std::atomic<std::uint64_t> start_cpu_us{0};           // CPU time spent before the arm was ready
+  std::atomic<std::uint64_t> start_cpu_us{0};  // CPU time spent before the arm was ready
   SharedHeap heap;
   std::array<std::atomic<double>, max_gauges> gauges{};  // the lab's own figures, named by its description
   std::array<DigestSeries, max_lanes> digests;

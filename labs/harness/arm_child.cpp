@@ -1,13 +1,12 @@
 #include "labs/harness/arm_child.hpp"
 
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
 
 #include <cstdlib>
 #include <new>
-
-#include <fmt/format.h>
 
 #include "allocators/allocation_counter.hpp"
 #include "allocators/heap.hpp"
@@ -26,7 +25,9 @@ constexpr std::uint64_t peak_profile_step_unlimited = 64 << 20;
 std::uint64_t own_cpu_us() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  const auto us = [](const timeval& t) { return static_cast<std::uint64_t>(t.tv_sec) * 1000000 + static_cast<std::uint64_t>(t.tv_usec); };
+  const auto us = [](const timeval& t) {
+    return static_cast<std::uint64_t>(t.tv_sec) * 1000000 + static_cast<std::uint64_t>(t.tv_usec);
+  };
   return us(usage.ru_utime) + us(usage.ru_stime);
 }
 
@@ -106,9 +107,9 @@ void ArmContext::publish() {
 void ArmContext::dump_peak_profile_if_grown() {
   if (spec_.profile_dir.empty()) return;
   const std::uint64_t rss = own_rss_bytes();
-  const std::uint64_t step = spec_.memory_limit
-                                 ? static_cast<std::uint64_t>(peak_profile_step * static_cast<double>(*spec_.memory_limit))
-                                 : peak_profile_step_unlimited;
+  const std::uint64_t step =
+      spec_.memory_limit ? static_cast<std::uint64_t>(peak_profile_step * static_cast<double>(*spec_.memory_limit))
+                         : peak_profile_step_unlimited;
   if (rss < profiled_rss_ + step) return;
   dump_profile("peak");
   profiled_rss_ = rss;

@@ -26,7 +26,8 @@ class ArmContext {
   const ArmSpec& spec() const { return spec_; }
   std::span<const int> sockets() const { return sockets_; }
 
-  // The start-up heap is complete: measurement begins, and intended start times count from here. Once, by the main thread.
+  // The start-up heap is complete: measurement begins, and intended start times count from here. Once, by the main
+  // thread.
   void ready();
   // Blocks until operation `index` is due; returns at once when it is late.
   void wait_until_due(std::uint64_t index) const;
@@ -40,8 +41,8 @@ class ArmContext {
   // Ends the process at once with the exception's reason; for worker threads. Call inside a catch block.
   [[noreturn]] void fail_with_current_exception() noexcept;
 
-  // End of the run, while its data still lives: last figures, the last profile, and the end of the process, since the heap of a
-  // service that was fed for a day is not worth tearing down. Called by the main thread.
+  // End of the run, while its data still lives: last figures, the last profile, and the end of the process, since the
+  // heap of a service that was fed for a day is not worth tearing down. Called by the main thread.
   [[noreturn]] void finish();
 
  private:
@@ -59,7 +60,8 @@ class ArmContext {
   std::thread sampler_;
 };
 
-// Entry of the re-executed program: `argument` is what the parent passed. The lab's run_arm ends the process by finish().
+// Entry of the re-executed program: `argument` is what the parent passed. The lab's run_arm ends the process by
+// finish().
 [[noreturn]] void run_arm_process(const Lab& lab, const std::string& argument);
 
 }  // namespace plateau::harness

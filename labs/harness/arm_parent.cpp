@@ -1,6 +1,7 @@
 #include "labs/harness/arm_parent.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -18,8 +19,6 @@
 #include <system_error>
 #include <thread>
 
-#include <fmt/format.h>
-
 #include "labs/harness/arm_block.hpp"
 #include "labs/harness/hiccup_meter.hpp"
 #include "labs/harness/interrupt.hpp"
@@ -34,7 +33,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds sample_period{25};
 
-[[noreturn]] void throw_errno(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+[[noreturn]] void throw_errno(const char* what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
 
 // A file descriptor with an owner.
 class Descriptor {
@@ -59,7 +60,8 @@ class Descriptor {
 class SharedBlock {
  public:
   SharedBlock() : fd_(::memfd_create("plateau-arm", MFD_CLOEXEC)) {
-    if (fd_.get() < 0 || ::ftruncate(fd_.get(), sizeof(ArmBlock)) != 0) throw_errno("cannot make shared memory for an arm");
+    if (fd_.get() < 0 || ::ftruncate(fd_.get(), sizeof(ArmBlock)) != 0)
+      throw_errno("cannot make shared memory for an arm");
     void* const memory = ::mmap(nullptr, sizeof(ArmBlock), PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), 0);
     if (memory == MAP_FAILED) throw_errno("cannot map shared memory for an arm");
     block_ = ::new (memory) ArmBlock();
@@ -127,7 +129,9 @@ class ArmProcess {
 };
 
 double cpu_seconds_of(const rusage& usage) {
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -158,7 +162,8 @@ void read_block(const LabDescription& lab, const ArmBlock& block, ArmResult& res
   result.allocator_configuration = load_text(block.allocator_configuration);
   result.allocator_library = load_text(block.allocator_library);
   result.message = load_text(block.message);
-  for (std::size_t i = 0; i < lab.gauges.size(); ++i) result.gauges[std::string(lab.gauges[i])] = block.gauges[i].load();
+  for (std::size_t i = 0; i < lab.gauges.size(); ++i)
+    result.gauges[std::string(lab.gauges[i])] = block.gauges[i].load();
 }
 
 void judge_end(const ArmProcess& process, const ArmBlock& block, const MemoryLimit& limit, ArmResult& result) {
@@ -174,8 +179,9 @@ void judge_end(const ArmProcess& process, const ArmBlock& block, const MemoryLim
   } else {
     result.outcome = Outcome::failed;
     if (result.message.empty()) {
-      result.message = WIFSIGNALED(status) ? fmt::format("ended by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)))
-                                           : fmt::format("ended with status {}", WEXITSTATUS(status));
+      result.message = WIFSIGNALED(status)
+                           ? fmt::format("ended by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)))
+                           : fmt::format("ended with status {}", WEXITSTATUS(status));
     }
   }
 }
@@ -204,9 +210,10 @@ void remove_old_profiles(const ArmSpec& spec) {
 
 [[noreturn]] void refuse_start(const ArmResult& result) {
   if (result.out_of_memory()) {
-    throw UsageError(fmt::format("the memory limit of {} MiB is smaller than the start-up heap: the {} arm ran out before it was "
-                                 "ready; give a larger --memory-limit",
-                                 result.spec.memory_limit.value_or(0) >> 20, result.spec.name));
+    throw UsageError(
+        fmt::format("the memory limit of {} MiB is smaller than the start-up heap: the {} arm ran out before it was "
+                    "ready; give a larger --memory-limit",
+                    result.spec.memory_limit.value_or(0) >> 20, result.spec.name));
   }
   throw UsageError(fmt::format("the {} arm could not start: {}", result.spec.name, result.message));
 }

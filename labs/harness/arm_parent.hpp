@@ -21,8 +21,9 @@ struct ArmObserver {
       [](const ArmResult&, const Sample&, double) {};
 };
 
-// Runs one arm to its end. The parent survives the arm's death. Throws UsageError when the arm could not even start up (a limit
-// smaller than the start-up heap, an allocator that did not take, no profiler), Interrupted, and std::runtime_error.
+// Runs one arm to its end. The parent survives the arm's death. Throws UsageError when the arm could not even start up
+// (a limit smaller than the start-up heap, an allocator that did not take, no profiler), Interrupted, and
+// std::runtime_error.
 ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observer);
 
 }  // namespace plateau::harness

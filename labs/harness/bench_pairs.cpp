@@ -1,12 +1,12 @@
 #include "labs/harness/bench_pairs.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "labs/harness/statistics.hpp"
 
@@ -24,7 +24,8 @@ class CountingMemoryManager final : public benchmark::MemoryManager {
     const AllocationCounts now = allocation_counts();
     result->num_allocs = static_cast<std::int64_t>(now.calls - start_.calls);
     result->total_allocated_bytes = static_cast<std::int64_t>(now.bytes - start_.bytes);
-    result->net_heap_growth = static_cast<std::int64_t>(now.live_bytes()) - static_cast<std::int64_t>(start_.live_bytes());
+    result->net_heap_growth =
+        static_cast<std::int64_t>(now.live_bytes()) - static_cast<std::int64_t>(start_.live_bytes());
   }
 
  private:
@@ -41,8 +42,10 @@ struct Case {
 class PairReporter final : public benchmark::BenchmarkReporter {
  public:
   bool ReportContext(const Context&) override {
-    fmt::print("Caveats: one thread, warm caches, one order repeated; what a day does is shown by the lab. Times are medians of\n"
-               "interleaved repetitions on a machine that others share: read the ratios. Heap calls and bytes are exact.\n");
+    fmt::print(
+        "Caveats: one thread, warm caches, one order repeated; what a day does is shown by the lab. Times are medians "
+        "of\n"
+        "interleaved repetitions on a machine that others share: read the ratios. Heap calls and bytes are exact.\n");
     return true;
   }
 
@@ -66,16 +69,16 @@ class PairReporter final : public benchmark::BenchmarkReporter {
   }
 
   void Finalize() override {
-    fmt::print("\n{:<12} {:>12} {:>12} {:>8}   {:>11} {:>11}   {:>13} {:>13}\n", "fix", "before, ns", "after, ns", "ratio", "calls before",
-               "calls after", "bytes before", "bytes after");
+    fmt::print("\n{:<12} {:>12} {:>12} {:>8}   {:>11} {:>11}   {:>13} {:>13}\n", "fix", "before, ns", "after, ns",
+               "ratio", "calls before", "calls after", "bytes before", "bytes after");
     for (const std::string& fix : order_) {
       const Case& before = cases_[fix + "/before"];
       const Case& after = cases_[fix + "/after"];
       const double slow = median(before.nanoseconds).value_or(0);
       const double fast = median(after.nanoseconds).value_or(0);
       if (slow == 0 || fast == 0) continue;
-      fmt::print("{:<12} {:>12.0f} {:>12.0f} {:>7.1f}x   {:>11.2f} {:>11.2f}   {:>13.0f} {:>13.0f}\n", fix, slow, fast, slow / fast, before.calls,
-                 after.calls, before.bytes, after.bytes);
+      fmt::print("{:<12} {:>12.0f} {:>12.0f} {:>7.1f}x   {:>11.2f} {:>11.2f}   {:>13.0f} {:>13.0f}\n", fix, slow, fast,
+                 slow / fast, before.calls, after.calls, before.bytes, after.bytes);
     }
   }
 
@@ -86,7 +89,8 @@ class PairReporter final : public benchmark::BenchmarkReporter {
 
 }  // namespace
 
-HeapCallsPerOperation::HeapCallsPerOperation(benchmark::State& state) : state_(state), start_(thread_allocation_counts()) {}
+HeapCallsPerOperation::HeapCallsPerOperation(benchmark::State& state)
+    : state_(state), start_(thread_allocation_counts()) {}
 
 HeapCallsPerOperation::~HeapCallsPerOperation() {
   const AllocationCounts now = thread_allocation_counts();

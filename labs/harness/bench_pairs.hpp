@@ -7,8 +7,8 @@
 
 namespace plateau::harness {
 
-// What the timed loop asks of the general heap, per iteration, as counters of the benchmark. Made after the warm-up, just before
-// the loop. Needs the program to be linked with plateau_allocation_counter.
+// What the timed loop asks of the general heap, per iteration, as counters of the benchmark. Made after the warm-up,
+// just before the loop. Needs the program to be linked with plateau_allocation_counter.
 class HeapCallsPerOperation {
  public:
   explicit HeapCallsPerOperation(benchmark::State& state);
@@ -21,8 +21,9 @@ class HeapCallsPerOperation {
   AllocationCounts start_;
 };
 
-// main() of a benchmark whose cases are named "<fix>/before" and "<fix>/after". Adds repetitions and random interleaving unless the
-// command line says otherwise; the library's own JSON (--benchmark_out) gets figures from its memory manager.
+// main() of a benchmark whose cases are named "<fix>/before" and "<fix>/after". Adds repetitions and random
+// interleaving unless the command line says otherwise; the library's own JSON (--benchmark_out) gets figures from its
+// memory manager.
 int run_bench_pairs(int argc, char** argv);
 
 }  // namespace plateau::harness

@@ -1,5 +1,7 @@
 #include "labs/harness/command_line.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -10,7 +12,6 @@
 #include <string>
 
 #include <CLI/CLI.hpp>
-#include <fmt/format.h>
 
 #include "labs/harness/ablation.hpp"
 #include "labs/harness/arm_child.hpp"
@@ -62,7 +63,8 @@ class Session {
     check_positive("--speedup", settings.speedup, 1e6);
     choose_allocator(settings.allocator);
     base_.allocator = settings.allocator;
-    base_.memory_limit = settings.memory_limit.empty() ? std::optional(description.memory_limit) : parse_limit(settings.memory_limit);
+    base_.memory_limit =
+        settings.memory_limit.empty() ? std::optional(description.memory_limit) : parse_limit(settings.memory_limit);
     base_.hours = settings.hours.value_or(description.hours);
     base_.seed = settings.seed;
     base_.time.operations_per_second = description.operations_per_second;
@@ -92,8 +94,9 @@ class Session {
     const bool holds = result_.verdict->holds();
     const auto unjudged = std::count_if(result_.verdict->rows.begin(), result_.verdict->rows.end(),
                                         [](const VerdictRow& row) { return row.target && !row.holds; });
-    fmt::print("\nverdict: {}{}\n", holds ? "holds" : "DOES NOT HOLD",
-               unjudged > 0 ? fmt::format(" ({} targets could not be judged in this run, see the notes)", unjudged) : "");
+    fmt::print(
+        "\nverdict: {}{}\n", holds ? "holds" : "DOES NOT HOLD",
+        unjudged > 0 ? fmt::format(" ({} targets could not be judged in this run, see the notes)", unjudged) : "");
     write();
     return holds ? 0 : 1;
   }
@@ -105,6 +108,9 @@ class Session {
     fmt::print("{}", format_waterfall(result_.arms));
     print_figures(result);
     print_predictions();
+    for (const WrongFix& wrong : lab_.description().wrong_fixes) {
+      if (result.spec.has(wrong.name)) fmt::print("\n{} is a wrong fix: {}\n", wrong.name, wrong.reason);
+    }
     write();
     return 0;
   }
@@ -137,7 +143,8 @@ class Session {
 
   void set_speedup(ArmSpec& spec) const {
     const LabDescription& description = lab_.description();
-    const bool all_fixes = std::all_of(description.fixes.begin(), description.fixes.end(), [&](const Fix& f) { return spec.has(f.name); });
+    const bool all_fixes =
+        std::all_of(description.fixes.begin(), description.fixes.end(), [&](const Fix& f) { return spec.has(f.name); });
     spec.time.speedup = settings_.speedup.value_or(all_fixes ? description.after_speedup : description.before_speedup);
   }
 
@@ -146,8 +153,8 @@ class Session {
     lab_.prepare(spec);
     fmt::print("{}: fixes {}; {}; limit {}; {:.4g} simulated h at {:.4g} x real time\n", spec.name,
                spec.fixes.empty() ? "none" : fmt::format("{}", fmt::join(spec.fixes, ",")), spec.allocator,
-               spec.memory_limit ? fmt::format("{:.0f} MB", static_cast<double>(*spec.memory_limit) / 1e6) : "none", spec.hours,
-               spec.time.speedup);
+               spec.memory_limit ? fmt::format("{:.0f} MB", static_cast<double>(*spec.memory_limit) / 1e6) : "none",
+               spec.hours, spec.time.speedup);
     std::fflush(stdout);
     ArmObserver observer;
     observer.ready = [this](const ArmResult& so_far) {
@@ -160,7 +167,8 @@ class Session {
     result_.arms.push_back(run_arm(lab_, spec, observer));
     progress_.end();
     const ArmResult& result = result_.arms.back();
-    if (result.outcome == Outcome::failed) throw UsageError(fmt::format("the {} arm failed: {}", spec.name, result.message));
+    if (result.outcome == Outcome::failed)
+      throw UsageError(fmt::format("the {} arm failed: {}", spec.name, result.message));
     const auto predictions = lab_.predictions(result);
     result_.predictions.insert(result_.predictions.end(), predictions.begin(), predictions.end());
     fmt::print("{}: {} after {:.2f} simulated h ({:.1f} s), peak RSS {:.0f} MB, on {} {}, limit by {}{}\n", spec.name,
@@ -174,13 +182,17 @@ class Session {
   void print_figures(const ArmResult& result) const {
     const double operations = static_cast<double>(std::max<std::uint64_t>(result.operations, 1));
     const std::string_view operation = lab_.description().operation;
-    fmt::print("\nallocation {:.3f} MB a simulated second; {:.2f} calls and {:.0f} bytes per {}; {:.1f} us CPU per {}\n",
-               static_cast<double>(result.allocation_bytes) / 1e6 / std::max(result.simulated_seconds(), 1e-9),
-               static_cast<double>(result.allocation_calls) / operations,
-               static_cast<double>(result.allocation_bytes) / operations, operation, result.cpu_seconds * 1e6 / operations, operation);
-    fmt::print("latency from intended start: p50 {:.0f} us, p99 {:.0f} us, max {:.0f} us (the machine's own hiccups: p99 {:.0f} us, max {:.0f} us)\n",
-               result.latency.quantile_us(0.5), result.latency.quantile_us(0.99), result.latency.max_us(),
-               result.hiccups.quantile_us(0.99), result.hiccups.max_us());
+    fmt::print(
+        "\nallocation {:.3f} MB a simulated second; {:.2f} calls and {:.0f} bytes per {}; {:.1f} us CPU per {}\n",
+        static_cast<double>(result.allocation_bytes) / 1e6 / std::max(result.simulated_seconds(), 1e-9),
+        static_cast<double>(result.allocation_calls) / operations,
+        static_cast<double>(result.allocation_bytes) / operations, operation, result.cpu_seconds * 1e6 / operations,
+        operation);
+    fmt::print(
+        "latency from intended start: p50 {:.0f} us, p99 {:.0f} us, max {:.0f} us (the machine's own hiccups: p99 "
+        "{:.0f} us, max {:.0f} us)\n",
+        result.latency.quantile_us(0.5), result.latency.quantile_us(0.99), result.latency.max_us(),
+        result.hiccups.quantile_us(0.99), result.hiccups.max_us());
     for (const auto& [name, value] : result.gauges) {
       if (!std::isnan(value)) fmt::print("  {:<32} {:.6g}\n", name, value);
     }
@@ -241,7 +253,8 @@ std::vector<std::string> parse_fixes(const LabDescription& lab, const std::strin
     const bool without = part.starts_with('-');
     const auto found = std::find(known.begin(), known.end(), without ? part.substr(1) : part);
     if (found == known.end()) {
-      throw UsageError(fmt::format("--fix: there is no fix '{}'; choose none, all, or of {}", part, fmt::join(known, ", ")));
+      throw UsageError(
+          fmt::format("--fix: there is no fix '{}'; choose none, all, or of {}", part, fmt::join(known, ", ")));
     }
     chosen[static_cast<std::size_t>(found - known.begin())] = !without;
   }
@@ -262,10 +275,12 @@ int lab_main(Lab& lab, int argc, char** argv) {
   app.fallthrough();
   app.require_subcommand(0, 1);
   app.footer("Without a subcommand: before and after side by side, and the verdict.");
-  app.add_option("--allocator", settings.allocator, "jemalloc, tcmalloc, mimalloc, glibc, or /path/to/lib.so")->capture_default_str();
+  app.add_option("--allocator", settings.allocator, "jemalloc, tcmalloc, mimalloc, glibc, or /path/to/lib.so")
+      ->capture_default_str();
   app.add_option("--memory-limit", settings.memory_limit, "such as 2GiB, or none (default: the lab's)");
   app.add_option("--hours", settings.hours, "simulated hours to run (default: the lab's)");
-  app.add_option("--speedup", settings.speedup, "simulated seconds per real second; 1 is uncompressed (default: the lab's)");
+  app.add_option("--speedup", settings.speedup,
+                 "simulated seconds per real second; 1 is uncompressed (default: the lab's)");
   app.add_option("--seed", settings.seed, "of the generated input")->capture_default_str();
   app.add_option("--json", settings.json, "write the result to this file");
   app.add_option("--profile", settings.profile, "write heap profiles (start, peak, end of each arm) into this folder");
@@ -289,7 +304,8 @@ int lab_main(Lab& lab, int argc, char** argv) {
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "{}: {} ({} --help lists the options)\n", description.name, one_line(error.what()), description.name);
+    fmt::print(stderr, "{}: {} ({} --help lists the options)\n", description.name, one_line(error.what()),
+               description.name);
     return 2;
   } catch (const Interrupted&) {
     fmt::print(stderr, "\n{}: interrupted; the arm was ended and its cgroup removed\n", description.name);

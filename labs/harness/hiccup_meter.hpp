@@ -1,5 +1,5 @@
-// What the machine itself adds: a thread that asks to be woken every millisecond and records how late it is. A stall seen
-// here at the same time as one in the measured process is not the process's fault.
+// What the machine itself adds: a thread that asks to be woken every millisecond and records how late it is. A stall
+// seen here at the same time as one in the measured process is not the process's fault.
 #pragma once
 
 #include <atomic>

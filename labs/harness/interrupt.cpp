@@ -10,7 +10,9 @@ namespace {
 std::atomic<int> signal_seen{0};
 static_assert(std::atomic<int>::is_always_lock_free);
 
-extern "C" void note_signal(int number) { signal_seen.store(number, std::memory_order_relaxed); }
+extern "C" void note_signal(int number) {
+  signal_seen.store(number, std::memory_order_relaxed);
+}
 
 }  // namespace
 
@@ -22,8 +24,12 @@ void catch_interrupts() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-bool interrupted() noexcept { return interrupting_signal() != 0; }
+bool interrupted() noexcept {
+  return interrupting_signal() != 0;
+}
 
-int interrupting_signal() noexcept { return signal_seen.load(std::memory_order_relaxed); }
+int interrupting_signal() noexcept {
+  return signal_seen.load(std::memory_order_relaxed);
+}
 
 }  // namespace plateau::harness

@@ -56,7 +56,8 @@ class LatencyHistogram {
     std::vector<std::pair<double, std::uint64_t>> result;
     const auto& axis = histogram_.axis(0);
     for (int i = 0; i < axis.size(); ++i) {
-      if (const auto n = static_cast<std::uint64_t>(histogram_.at(i)); n > 0) result.emplace_back(axis.bin(i).upper(), n);
+      if (const auto n = static_cast<std::uint64_t>(histogram_.at(i)); n > 0)
+        result.emplace_back(axis.bin(i).upper(), n);
     }
     return result;
   }

@@ -106,10 +106,10 @@ bool MemoryLimit::make_v2(const CgroupPlaces& places, const std::string& name) {
   const fs::path root = mount_point(places, "cgroup2", "");
   fs::path own = own_group(places, "");
   if (root.empty() || own.empty()) return false;
-  // A group with processes may not share out controllers to children, so the place is often a sibling of ours.
+  // A group with processes may not share out controllers to children, so the place is often a sibling of ours. Only
+  // where the memory controller is shared out already: how the machine is set up is not ours to change.
   for (fs::path place = root / own.relative_path();; place = place.parent_path()) {
-    const bool shared_out = (" " + read_file(place / "cgroup.subtree_control")).find(" memory") != std::string::npos;
-    if (shared_out || write_file(place / "cgroup.subtree_control", "+memory")) {
+    if ((" " + read_file(place / "cgroup.subtree_control")).find(" memory") != std::string::npos) {
       remove_orphans(place);
       if (adopt(place / name, "memory.max")) {
         write_file(group_ / "memory.swap.max", "0");  // absent without swap
@@ -130,7 +130,8 @@ bool MemoryLimit::make_v1(const CgroupPlaces& places, const std::string& name) {
   if (!fs::exists(place, error)) place = root;
   remove_orphans(place);
   if (!adopt(place / name, "memory.limit_in_bytes")) return false;
-  if (bytes_) write_file(group_ / "memory.memsw.limit_in_bytes", std::to_string(*bytes_));  // absent without swap accounting
+  if (bytes_)
+    write_file(group_ / "memory.memsw.limit_in_bytes", std::to_string(*bytes_));  // absent without swap accounting
   return true;
 }
 
@@ -165,7 +166,8 @@ bool MemoryLimit::enter() const noexcept {
 
 std::uint64_t MemoryLimit::oom_kills() const {
   if (procs_fd_ < 0) return 0;
-  std::istringstream lines(read_file(group_ / (kind_ == LimitKind::cgroup_v2 ? "memory.events" : "memory.oom_control")));
+  std::istringstream lines(
+      read_file(group_ / (kind_ == LimitKind::cgroup_v2 ? "memory.events" : "memory.oom_control")));
   std::string key;
   std::uint64_t value = 0;
   while (lines >> key >> value) {

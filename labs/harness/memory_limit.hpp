@@ -21,8 +21,8 @@ struct CgroupPlaces {
 // Owns the cgroup: it is removed by the destructor, after its processes are gone. Not thread-safe.
 class MemoryLimit {
  public:
-  // `bytes` empty: no limit, but a cgroup is still made where possible, for its evidence. `name` goes into the cgroup's name
-  // together with this process's id. Throws std::system_error only on failures that no fallback can mend.
+  // `bytes` empty: no limit, but a cgroup is still made where possible, for its evidence. `name` goes into the cgroup's
+  // name together with this process's id. Throws std::system_error only on failures that no fallback can mend.
   MemoryLimit(std::optional<std::uint64_t> bytes, const std::string& name, const CgroupPlaces& places = {});
   ~MemoryLimit();
   MemoryLimit(const MemoryLimit&) = delete;

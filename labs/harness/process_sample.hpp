@@ -10,8 +10,8 @@ namespace plateau::harness {
 
 struct ProcessSample {
   std::uint64_t rss_bytes = 0;
-  std::uint64_t peak_rss_bytes = 0;  // VmHWM; the kernel updates it lazily, so it can be below rss_bytes
-  std::uint64_t anonymous_bytes = 0; // RssAnon: without file-backed pages
+  std::uint64_t peak_rss_bytes = 0;   // VmHWM; the kernel updates it lazily, so it can be below rss_bytes
+  std::uint64_t anonymous_bytes = 0;  // RssAnon: without file-backed pages
 };
 
 // Empty when the process is gone (or has given up its memory).

@@ -1,13 +1,12 @@
 #include "labs/harness/progress.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-
-#include <fmt/format.h>
 
 namespace plateau::harness {
 namespace {
@@ -63,7 +62,8 @@ void Progress::show(const ArmResult& arm, const Sample& now, double rate, std::s
   } else {
     bar = fmt::format("RSS {:.0f} MB, no limit", rss / 1e6);
   }
-  fmt::print("\r\033[K{:<12} {} h of {:.4g} h  {}  {:>6.0f} {}s/s", arm_, clock_text(now.t), arm.spec.hours, bar, rate, operation);
+  fmt::print("\r\033[K{:<12} {} h of {:.4g} h  {}  {:>6.0f} {}s/s", arm_, clock_text(now.t), arm.spec.hours, bar, rate,
+             operation);
   std::fflush(stdout);
 }
 

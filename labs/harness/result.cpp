@@ -1,5 +1,6 @@
 #include "labs/harness/result.hpp"
 
+#include <fmt/format.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -10,8 +11,6 @@
 #include <filesystem>
 #include <fstream>
 #include <system_error>
-
-#include <fmt/format.h>
 
 #include "labs/harness/usage_error.hpp"
 
@@ -46,9 +45,8 @@ json::object latency_json(const LatencyHistogram& latency) {
   const auto quantile = [&latency](double q) -> json::value {
     return latency.count() > 0 ? json::value(latency.quantile_us(q)) : json::value(nullptr);
   };
-  return {{"p50", quantile(0.5)},   {"p90", quantile(0.9)},     {"p95", quantile(0.95)},
-          {"p99", quantile(0.99)},  {"p999", quantile(0.999)},  {"max", quantile(1)},
-          {"count", latency.count()}, {"histogram", histogram}};
+  return {{"p50", quantile(0.5)},    {"p90", quantile(0.9)}, {"p95", quantile(0.95)},    {"p99", quantile(0.99)},
+          {"p999", quantile(0.999)}, {"max", quantile(1)},   {"count", latency.count()}, {"histogram", histogram}};
 }
 
 json::object sample_json(const Sample& s, const std::optional<std::uint64_t>& limit) {
@@ -78,7 +76,8 @@ json::object arm_json(const ArmResult& arm, const std::deque<ArmResult>& all) {
   json::object profiles;
   for (const auto& [moment, file] : arm.profiles) profiles[moment] = file;
   json::object gauges;
-  for (const auto& [name, value] : arm.gauges) gauges[name] = std::isnan(value) ? json::value(nullptr) : json::value(value);
+  for (const auto& [name, value] : arm.gauges)
+    gauges[name] = std::isnan(value) ? json::value(nullptr) : json::value(value);
   return {
       {"name", arm.spec.name},
       {"fixes", json::value_from(arm.spec.fixes)},
@@ -158,7 +157,9 @@ json::object ablation_json(const Ablation& ablation) {
   return {{"hours", ablation.hours}, {"rows", rows}};
 }
 
-std::string error_text() { return std::system_category().message(errno); }
+std::string error_text() {
+  return std::system_category().message(errno);
+}
 
 }  // namespace
 
@@ -183,26 +184,37 @@ json::object to_json(const ExperimentResult& result) {
           {"verdict", result.verdict ? json::value(verdict_json(*result.verdict)) : json::value(nullptr)}};
 }
 
+namespace {
+
+// A device or a pipe is written to as it is; a file is replaced as a whole.
+bool is_replaced(const std::string& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  return !std::filesystem::exists(status) || std::filesystem::is_regular_file(status);
+}
+
+}  // namespace
+
 void check_writable(const std::string& path) {
-  const std::string unfinished = path + ".part";
-  std::FILE* const file = std::fopen(unfinished.c_str(), "w");
+  if (std::filesystem::is_directory(path)) throw UsageError(fmt::format("cannot write {}: it is a folder", path));
+  const std::string tried = is_replaced(path) ? path + ".part" : path;
+  std::FILE* const file = std::fopen(tried.c_str(), "w");
   if (file == nullptr) throw UsageError(fmt::format("cannot write {}: {}", path, error_text()));
   std::fclose(file);
-  std::filesystem::remove(unfinished);
-  if (std::filesystem::is_directory(path)) throw UsageError(fmt::format("cannot write {}: it is a directory", path));
+  if (tried != path) std::filesystem::remove(tried);
 }
 
 void write_json(const ExperimentResult& result, const std::string& path) {
-  const std::string unfinished = path + ".part";
-  std::ofstream out(unfinished, std::ios::trunc);
+  const std::string written = is_replaced(path) ? path + ".part" : path;
+  std::ofstream out(written, std::ios::trunc);
   out << to_json(result) << '\n';
   out.close();
   if (!out) {
     const std::string reason = error_text();
-    std::filesystem::remove(unfinished);
+    if (written != path) std::filesystem::remove(written);
     throw UsageError(fmt::format("cannot write {}: {}", path, reason));
   }
-  std::filesystem::rename(unfinished, path);
+  if (written != path) std::filesystem::rename(written, path);
 }
 
 }  // namespace plateau::harness

@@ -6,9 +6,9 @@
 //     "allocator": {"name", "version", "library", "conf": as given, "configuration": as read back from the allocator},
 //     "outcome": "completed" | "oom_killed" | "allocation_failed" | "failed", "evidence": the kernel's words,
 //     "limit": {"bytes": N | null, "by": "cgroup_v2" | "cgroup_v1" | "rlimit_data" | "none"},
-//     "input": {"orders": N (operations handled), "seed": N}, "checksum": over the batches that all arms of the file finished,
-//     "simulated_seconds", "speedup", "wall_seconds", "cpu_seconds" (all since the arm was ready),
-//     "memory": {"series": [{"t": simulated s, "rss", "anonymous", "requested", "allocated", "active", "resident", "retained",
+//     "input": {"orders": N (operations handled), "seed": N}, "checksum": over the batches that all arms of the file
+//     finished, "simulated_seconds", "speedup", "wall_seconds", "cpu_seconds" (all since the arm was ready), "memory":
+//     {"series": [{"t": simulated s, "rss", "anonymous", "requested", "allocated", "active", "resident", "retained",
 //                            "metadata", "dirty", "slab_bytes", "slab_region_bytes", "limit"}…], "peak_rss",
 //                "minor_faults", "major_faults", "purges", "madvise_calls"},
 //     "allocation": {"calls", "bytes", "bytes_per_simulated_second", "calls_per_operation", "bytes_per_operation",
@@ -18,10 +18,12 @@
 //     "pauses": null where the lab does not measure them,
 //     "gauges": {the lab's own figures, null where there is none}, "profiles": {"start", "peak", "end": file} } … ],
 //   "predictions": [{"arm", "metric", "unit", "predicted", "measured"}…],
-//   "ablation": null | {"hours", "rows": [{"arm", "outcome", "died_at_hours", "rss", "allocation_bytes_per_simulated_second",
-//                "cpu_us_per_operation", "gaps": {"live", "rounding", "slabs", "padding", "dirty_and_metadata", "rest"},
-//                "closes": TEXT | null, "closes_bytes": N | null, "reason": why a wrong fix fails | null}…]},
-//   "verdict": null | {"holds", "rows": [{"metric", "unit", "before", "after", "improvement" (%), "target", "relation", "holds",
+//   "ablation": null | {"hours", "rows": [{"arm", "outcome", "died_at_hours", "rss",
+//   "allocation_bytes_per_simulated_second",
+//                "cpu_us_per_operation", "gaps": {"live", "rounding", "slabs", "padding", "dirty_and_metadata",
+//                "rest"}, "closes": TEXT | null, "closes_bytes": N | null, "reason": why a wrong fix fails | null}…]},
+//   "verdict": null | {"holds", "rows": [{"metric", "unit", "before", "after", "improvement" (%), "target", "relation",
+//   "holds",
 //                "note"}…]} }
 //
 // Bytes unless the name says otherwise. What was not measured or cannot be had is null.

@@ -1,5 +1,6 @@
-// Compressed time. One simulated second holds a fixed number of operations, so simulated time is a count of operations; the
-// speed-up says how much faster than real time they are due. Wall-clock knobs (decay) are divided by the same factor.
+// Compressed time. One simulated second holds a fixed number of operations, so simulated time is a count of operations;
+// the speed-up says how much faster than real time they are due. Wall-clock knobs (decay) are divided by the same
+// factor.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +25,8 @@ struct TimeScale {
         static_cast<std::int64_t>(static_cast<double>(index) * 1e9 / (operations_per_second * speedup)));
   }
 
-  // A wall-clock knob of the simulated service, as it must be set here. Never rounded down to 0, which means something else.
+  // A wall-clock knob of the simulated service, as it must be set here. Never rounded down to 0, which means something
+  // else.
   std::chrono::milliseconds compressed(std::chrono::milliseconds knob) const {
     if (knob.count() <= 0) return knob;
     const double scaled = static_cast<double>(knob.count()) / speedup;

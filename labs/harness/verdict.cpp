@@ -1,9 +1,9 @@
 #include "labs/harness/verdict.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-
-#include <fmt/format.h>
 
 #include "labs/harness/ablation.hpp"
 
@@ -12,7 +12,9 @@ namespace {
 
 constexpr double mb = 1e6;
 
-std::size_t lanes_of(const ArmResult& one, const ArmResult& other) { return std::min(one.digests.size(), other.digests.size()); }
+std::size_t lanes_of(const ArmResult& one, const ArmResult& other) {
+  return std::min(one.digests.size(), other.digests.size());
+}
 
 std::string number(const std::optional<double>& value) {
   if (!value) return "-";
@@ -68,14 +70,15 @@ std::string common_checksum(const ArmResult& arm, const std::deque<ArmResult>& a
 }
 
 std::string format_table(const Verdict& verdict) {
-  std::string text = fmt::format("\n{:<46} {:>10} {:>10} {:>12}   {:<24} {}\n", "metric", "before", "after", "improvement", "target", "holds");
+  std::string text = fmt::format("\n{:<46} {:>10} {:>10} {:>12}   {:<24} {}\n", "metric", "before", "after",
+                                 "improvement", "target", "holds");
   for (const VerdictRow& row : verdict.rows) {
     const std::string name = row.unit.empty() ? row.metric : fmt::format("{}, {}", row.metric, row.unit);
     const auto change = row.improvement();
     const std::string target = row.target ? fmt::format("{} {}", row.relation, number(row.target)) : row.relation;
     text += fmt::format("{:<46} {:>10} {:>10} {:>12}   {:<24} {}{}\n", name, number(row.before), number(row.after),
-                        change ? fmt::format("{:+.1f} %", *change) : "-", target, row.holds ? (*row.holds ? "yes" : "NO") : "-",
-                        row.note.empty() ? "" : "  (" + row.note + ")");
+                        change ? fmt::format("{:+.1f} %", *change) : "-", target,
+                        row.holds ? (*row.holds ? "yes" : "NO") : "-", row.note.empty() ? "" : "  (" + row.note + ")");
   }
   return text;
 }
@@ -121,7 +124,8 @@ std::string format_growth(const std::deque<ArmResult>& arms, bool colour) {
   const double step = hours > 12 ? 2 : hours > 6 ? 1 : hours / 8;
   std::string text;
   for (const ArmResult& arm : arms) {
-    text += fmt::format("\nRSS of {} (full width {:.0f} MB{})\n", arm.spec.name, most / mb, arm.spec.memory_limit ? ", the limit" : "");
+    text += fmt::format("\nRSS of {} (full width {:.0f} MB{})\n", arm.spec.name, most / mb,
+                        arm.spec.memory_limit ? ", the limit" : "");
     const double end = arm.series.back().t / 3600;
     for (double hour = 0; hour <= end + 1e-9; hour += step) {
       const Sample* const sample = hour == 0 ? &arm.series.front() : arm.at(hour * 3600);
@@ -132,8 +136,10 @@ std::string format_growth(const std::deque<ArmResult>& arms, bool colour) {
       if (colour) bar = (arm.out_of_memory() ? "\033[31m" : "\033[32m") + bar + "\033[0m";
       text += fmt::format("{:>6.1f} h {} {:.0f} MB\n", hour, bar, static_cast<double>(sample->rss) / mb);
     }
-    if (arm.outcome == Outcome::oom_killed) text += fmt::format("{:>6.1f} h ✖ killed by the kernel ({})\n", end, arm.evidence);
-    if (arm.outcome == Outcome::allocation_failed) text += fmt::format("{:>6.1f} h ✖ no more memory under RLIMIT_DATA ({})\n", end, arm.message);
+    if (arm.outcome == Outcome::oom_killed)
+      text += fmt::format("{:>6.1f} h ✖ killed by the kernel ({})\n", end, arm.evidence);
+    if (arm.outcome == Outcome::allocation_failed)
+      text += fmt::format("{:>6.1f} h ✖ no more memory under RLIMIT_DATA ({})\n", end, arm.message);
   }
   return text;
 }
@@ -142,7 +148,8 @@ std::string format_predictions(const std::vector<Prediction>& predictions) {
   std::string text;
   for (const Prediction& p : predictions) {
     text += fmt::format("prediction ({}): {} {} {}", p.arm, p.metric, number(p.predicted), p.unit);
-    if (p.measured) text += fmt::format("; measured {}; error {:+.1f} %", number(p.measured), (p.predicted / *p.measured - 1) * 100);
+    if (p.measured)
+      text += fmt::format("; measured {}; error {:+.1f} %", number(p.measured), (p.predicted / *p.measured - 1) * 100);
     text += "\n";
   }
   return text;

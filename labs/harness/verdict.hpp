@@ -40,7 +40,8 @@ struct Prediction {
   std::optional<double> measured;
 };
 
-// Number of operations, from the first, that both arms have finished in whole batches, and whether their output was the same.
+// Number of operations, from the first, that both arms have finished in whole batches, and whether their output was the
+// same.
 struct OutputComparison {
   std::uint64_t batches = 0;
   bool same = false;

@@ -1,4 +1,5 @@
-// Each before/after pair as a benchmark, with heap calls and bytes per operation. `make bench` prints them side by side.
+// Each before/after pair as a benchmark, with heap calls and bytes per operation. `make bench` prints them side by
+// side.
 #include <benchmark/benchmark.h>
 
 #include <memory>
@@ -124,8 +125,12 @@ void lifetimes_after(benchmark::State& state) {
   record_forever(state, history);
 }
 
-void outbox_before(benchmark::State& state) { outbox<UnboundedOutbox>(state); }
-void outbox_after(benchmark::State& state) { outbox<BoundedOutbox>(state, std::size_t{512}, 60.0); }
+void outbox_before(benchmark::State& state) {
+  outbox<UnboundedOutbox>(state);
+}
+void outbox_after(benchmark::State& state) {
+  outbox<BoundedOutbox>(state, std::size_t{512}, 60.0);
+}
 
 BENCHMARK_CAPTURE(query, before, build_query_before);
 BENCHMARK_CAPTURE(query, after, build_query_after);
@@ -141,4 +146,6 @@ BENCHMARK(lifetimes_after)->Name("lifetimes/after");
 }  // namespace
 }  // namespace plateau::order_service
 
-int main(int argc, char** argv) { return plateau::harness::run_bench_pairs(argc, argv); }
+int main(int argc, char** argv) {
+  return plateau::harness::run_bench_pairs(argc, argv);
+}

@@ -48,7 +48,9 @@ class ArenaJsonResource final : public boost::json::memory_resource {
 class HeapJsonResource final : public boost::json::memory_resource {
  private:
   void* do_allocate(std::size_t bytes, std::size_t /*alignment*/) override { return ::operator new(bytes); }
-  void do_deallocate(void* block, std::size_t bytes, std::size_t /*alignment*/) override { ::operator delete(block, bytes); }
+  void do_deallocate(void* block, std::size_t bytes, std::size_t /*alignment*/) override {
+    ::operator delete(block, bytes);
+  }
   bool do_is_equal(const boost::json::memory_resource& other) const noexcept override { return this == &other; }
 };
 

@@ -21,7 +21,9 @@ struct Header {
   std::uint64_t length = 0;
 };
 
-[[noreturn]] void throw_errno(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+[[noreturn]] void throw_errno(const char* what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
 
 // Reads one socket's stream: headers are kept, bodies skipped.
 class Receiver {
@@ -71,7 +73,9 @@ class Receiver {
 
 }  // namespace
 
-bool is_acknowledged(OrderId id) { return SplitMix64::mix(id ^ 0xac4) % 1000 >= never_acknowledged_per_mille; }
+bool is_acknowledged(OrderId id) {
+  return SplitMix64::mix(id ^ 0xac4) % 1000 >= never_acknowledged_per_mille;
+}
 
 void serve_downstream(std::span<const int> sockets) {
   std::vector<char> buffer(256 * 1024);

@@ -1,8 +1,8 @@
-// The other end of the socket pair: takes confirmations, acknowledges most of them. It runs in the parent, so that it costs the
-// measured process nothing.
+// The other end of the socket pair: takes confirmations, acknowledges most of them. It runs in the parent, so that it
+// costs the measured process nothing.
 //
-// On the wire, both ways, host byte order (both ends are this program): confirmation = {order id, u64}{length, u64}{bytes};
-// acknowledgement = {order id, u64}.
+// On the wire, both ways, host byte order (both ends are this program): confirmation = {order id, u64}{length,
+// u64}{bytes}; acknowledgement = {order id, u64}.
 #pragma once
 
 #include <cstdint>

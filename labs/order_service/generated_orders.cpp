@@ -13,7 +13,8 @@ namespace plateau::order_service {
 namespace {
 
 constexpr std::size_t corpus_bytes = 64 * 1024;
-constexpr std::array<std::string_view, 12> words{"please", "leave", "with", "the", "neighbour", "gift", "wrap", "ring", "twice", "deliver", "before", "noon"};
+constexpr std::array<std::string_view, 12> words{"please", "leave", "with",  "the",     "neighbour", "gift",
+                                                 "wrap",   "ring",  "twice", "deliver", "before",    "noon"};
 
 std::string make_phrases(std::uint64_t seed) {
   SplitMix64 random(SplitMix64::mix(seed) ^ 0xfa5e5);
@@ -28,7 +29,8 @@ std::string make_phrases(std::uint64_t seed) {
 
 std::vector<double> zipf_weights(std::size_t count) {
   std::vector<double> weights(count);
-  for (std::size_t rank = 0; rank < count; ++rank) weights[rank] = std::pow(static_cast<double>(rank + 1), -zipf_exponent);
+  for (std::size_t rank = 0; rank < count; ++rank)
+    weights[rank] = std::pow(static_cast<double>(rank + 1), -zipf_exponent);
   return weights;
 }
 

@@ -24,7 +24,8 @@ constexpr std::size_t buckets = static_cast<std::size_t>(history_s / bucket_s) +
 std::uint64_t HistoryAmongTemporaries::recent_total_cents() const {
   std::uint64_t sum = 0;
   const std::size_t count = std::min(recent_orders, records_.size());
-  for (auto it = records_.rbegin(); it != records_.rbegin() + static_cast<std::ptrdiff_t>(count); ++it) sum += it->entry.total_cents;
+  for (auto it = records_.rbegin(); it != records_.rbegin() + static_cast<std::ptrdiff_t>(count); ++it)
+    sum += it->entry.total_cents;
   return sum;
 }
 

@@ -36,7 +36,8 @@ class History {
   virtual std::size_t slack_bytes() const = 0;  // held and not used
 };
 
-// Before: each record is allocated when it is made, among the temporaries of that moment, and pins the slab it lands in.
+// Before: each record is allocated when it is made, among the temporaries of that moment, and pins the slab it lands
+// in.
 class HistoryAmongTemporaries final : public History {
  public:
   void record(const HistoryEntry& entry, std::string_view note) override;

@@ -8,9 +8,11 @@ namespace {
 Item build_item(const OrderLine& line, const Store& store, std::pmr::memory_resource* memory) {
   const Product* const product = store.find_product(line.sku);
   if (product == nullptr) throw std::invalid_argument("order line with an unknown sku");
-  if (line.unit_price_cents != product->price_cents) throw std::invalid_argument("order line with a price that is not the catalogue's");
+  if (line.unit_price_cents != product->price_cents)
+    throw std::invalid_argument("order line with a price that is not the catalogue's");
   if (line.quantity == 0) throw std::invalid_argument("order line without a quantity");
-  return {product, line.quantity, line.unit_price_cents, std::uint64_t{line.quantity} * line.unit_price_cents, std::pmr::string(line.note, memory)};
+  return {product, line.quantity, line.unit_price_cents, std::uint64_t{line.quantity} * line.unit_price_cents,
+          std::pmr::string(line.note, memory)};
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// An order as it arrives. Texts are views into what outlives the order (the store, a recorded file, a corpus of phrases).
+// An order as it arrives. Texts are views into what outlives the order (the store, a recorded file, a corpus of
+// phrases).
 #pragma once
 
 #include <cstdint>

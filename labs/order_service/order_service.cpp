@@ -1,9 +1,9 @@
 // The order service: memory that grows until the kernel kills the process, and the fixes.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-
-#include <fmt/format.h>
 
 #include "labs/harness/command_line.hpp"
 #include "labs/harness/process_sample.hpp"
@@ -31,9 +31,12 @@ const harness::LabDescription& describe() {
       .operation = "order",
       .mechanisms =
           {
-              {"churn", "temporaries and growing strings: 5 MB of allocation a second. Costs CPU; does not by itself grow RSS"},
+              {"churn",
+               "temporaries and growing strings: 5 MB of allocation a second. Costs CPU; does not by itself grow RSS"},
               {"survivors", "outbox entries that are never acknowledged and never removed: the live heap itself grows"},
-              {"pinning", "history records that live for hours share slabs with temporaries; payload sizes drift, so the holes are not filled again"},
+              {"pinning",
+               "history records that live for hours share slabs with temporaries; payload sizes drift, so the holes "
+               "are not filled again"},
               {"retention", "arenas of idle workers keep their dirty pages: decay ticks only when an arena is used"},
           },
       .fixes =
@@ -42,12 +45,13 @@ const harness::LabDescription& describe() {
               {"items", "the vector of items is reserved, not grown one push at a time"},
               {"query", "the IN (…) query is built in one reserved builder, not by repeated concatenation"},
               {"outbox", "the outbox is bounded and its entries expire, instead of waiting for ever"},
-              {"lifetimes", "history lives in arenas of its own and each batch in an arena, not side by side on the heap"},
+              {"lifetimes",
+               "history lives in arenas of its own and each batch in an arena, not side by side on the heap"},
               {"retention", "unused pages are purged in the background after 1 s, not after 10 s of activity"},
           },
       .wrong_fixes =
           {
-              {"bigger-limit", "twice the memory limit", "the growth is the same, so the kernel only kills later", 14},
+              {"bigger-limit", "twice the memory limit", "the growth is the same, so the kernel only kills later", 16},
               {"trim-often", "purge the whole heap every simulated minute",
                "purging gives back unused pages; live entries and slabs with one live block in them are used"},
               {"decay-only", "dirty_decay_ms:0, every unused page goes back at once",
@@ -82,7 +86,8 @@ class OrderServiceLab final : public harness::Lab {
   const harness::LabDescription& description() const override { return describe(); }
 
   void add_options(CLI::App& app) override {
-    app.add_option("--orders", orders_file_, "replay the orders of this file (a JSON object a line), from the first again at its end");
+    app.add_option("--orders", orders_file_,
+                   "replay the orders of this file (a JSON object a line), from the first again at its end");
     app.add_option("--settlement-orders", settlement_orders_, "orders of a lane that are settled together")
         ->capture_default_str()
         ->check(CLI::Range(10U, 1'000'000U));
@@ -100,17 +105,26 @@ class OrderServiceLab final : public harness::Lab {
 
   void prepare(ArmSpec& spec) const override {
     if (spec.has("bigger-limit") && spec.memory_limit) spec.memory_limit = *spec.memory_limit * 2;
+    constexpr std::uint64_t most_batches = harness::DigestSeries::capacity - 2;
+    if (const std::uint64_t a_lane = spec.operations() / lanes; a_lane / settlement_orders_ > most_batches) {
+      throw harness::UsageError(fmt::format("--settlement-orders {}: for {:.4g} hours give at least {}",
+                                            settlement_orders_, spec.hours, a_lane / most_batches + 1));
+    }
   }
 
   harness::AllocatorSettings allocator_settings(const ArmSpec& spec) const override {
     using std::chrono::milliseconds;
     const bool fixed = spec.has("retention");
-    const milliseconds decay = spec.has("decay-only") ? milliseconds(0) : spec.time.compressed(milliseconds(fixed ? 1000 : 10000));
+    const milliseconds decay =
+        spec.has("decay-only") ? milliseconds(0) : spec.time.compressed(milliseconds(fixed ? 1000 : 10000));
     harness::AllocatorSettings settings;
-    settings.malloc_conf = fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0,background_thread:{}", decay.count(), fixed);
-    if (!spec.profile_dir.empty()) settings.malloc_conf += ",prof:true,prof_active:true,lg_prof_sample:19,prof_accum:true";
+    settings.malloc_conf =
+        fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0,background_thread:{}", decay.count(), fixed);
+    if (!spec.profile_dir.empty())
+      settings.malloc_conf += ",prof:true,prof_active:true,lg_prof_sample:19,prof_accum:true";
     // mimalloc's own default of 100 ms; 0 would mean at once.
-    settings.environment.push_back(fmt::format("MIMALLOC_RESET_DELAY={}", spec.time.compressed(milliseconds(100)).count()));
+    settings.environment.push_back(
+        fmt::format("MIMALLOC_RESET_DELAY={}", spec.time.compressed(milliseconds(100)).count()));
     return settings;
   }
 
@@ -156,7 +170,9 @@ class OrderServiceLab final : public harness::Lab {
     return {kill, slack};
   }
 
-  harness::Verdict judge(const ArmResult& before, const ArmResult& after) const override { return judge_order_service(before, after); }
+  harness::Verdict judge(const ArmResult& before, const ArmResult& after) const override {
+    return judge_order_service(before, after);
+  }
 
  private:
   std::string orders_file_;

@@ -21,7 +21,9 @@ void UnboundedOutbox::acknowledge(OrderId id) {
 
 void UnboundedOutbox::expire(double /*now_s*/) {}
 
-OutboxStatistics UnboundedOutbox::statistics() const { return {entries_.size(), bytes_, 0}; }
+OutboxStatistics UnboundedOutbox::statistics() const {
+  return {entries_.size(), bytes_, 0};
+}
 
 [[gnu::noinline]] void BoundedOutbox::keep(OrderId id, double now_s, Payload payload) {
   if (tail_ - head_ == ring_.size()) {
@@ -67,6 +69,8 @@ void BoundedOutbox::drop(Entry& entry) {
   entry.payload.reset();
 }
 
-OutboxStatistics BoundedOutbox::statistics() const { return statistics_; }
+OutboxStatistics BoundedOutbox::statistics() const {
+  return statistics_;
+}
 
 }  // namespace plateau::order_service

@@ -12,7 +12,7 @@ namespace plateau::order_service {
 
 struct OutboxStatistics {
   std::uint64_t entries = 0;
-  std::uint64_t bytes = 0;  // capacity of the kept buffers
+  std::uint64_t bytes = 0;    // capacity of the kept buffers
   std::uint64_t expired = 0;  // given up without an acknowledgement
 };
 
@@ -40,8 +40,8 @@ class UnboundedOutbox final : public Outbox {
   std::uint64_t bytes_ = 0;
 };
 
-// After: at most `capacity` entries, none older than `lifetime_s`: a partner that has not acknowledged by then never will, and
-// nobody would send it again.
+// After: at most `capacity` entries, none older than `lifetime_s`: a partner that has not acknowledged by then never
+// will, and nobody would send it again.
 class BoundedOutbox final : public Outbox {
  public:
   BoundedOutbox(std::size_t capacity, double lifetime_s) : lifetime_s_(lifetime_s), ring_(capacity) {}

@@ -13,8 +13,9 @@ namespace {
 
 constexpr double page = 4096;
 
-// What a block takes of jemalloc's pages: small ones their size class; large ones, whose classes are four to each doubling, a page
-// more, by which their addresses are staggered (jemalloc(3): "IMPLEMENTATION NOTES", and "opt.cache_oblivious").
+// What a block takes of jemalloc's pages: small ones their size class; large ones, whose classes are four to each
+// doubling, a page more, by which their addresses are staggered (jemalloc(3): "IMPLEMENTATION NOTES", and
+// "opt.cache_oblivious").
 double pages_of_block(double bytes) {
   const auto whole = static_cast<std::uint64_t>(bytes);
   if (const auto small = Heap::process().size_class(whole)) return static_cast<double>(small->region_bytes);
@@ -41,7 +42,8 @@ double outbox_bytes_an_order(const Store& store, const OrderSource& source, doub
       query += (query.back() == '(' ? "'" : ", '") + std::string(id, past_order_id_length) + "'";
     }
     store.select_orders(query + ")", related);
-    const Confirmation confirmation{order, *store.find_customer(order.customer), items, related, store.terms(order.customer), 0, 0};
+    const Confirmation confirmation{
+        order, *store.find_customer(order.customer), items, related, store.terms(order.customer), 0, 0};
     bytes += pages_of_block(static_cast<double>(encoder.encode_before(confirmation)->size() + 1));
   }
   constexpr double node_bytes = 32 + 32;  // the hash node and the string's own record
@@ -49,7 +51,9 @@ double outbox_bytes_an_order(const Store& store, const OrderSource& source, doub
 }
 
 // Share of slabs that stay when a fraction `survivors` of their regions lives on, scattered at random.
-double pinned_share(double survivors, double regions) { return 1 - std::pow(1 - survivors, regions); }
+double pinned_share(double survivors, double regions) {
+  return 1 - std::pow(1 - survivors, regions);
+}
 
 // Slabs of one worker's arena and one size class.
 struct Visits {
@@ -59,8 +63,8 @@ struct Visits {
 
 }  // namespace
 
-std::optional<Forecast> forecast(const Store& store, const OrderSource& source, const ServiceOptions& options, double limit_bytes,
-                                 double start_rss_bytes, double hours) {
+std::optional<Forecast> forecast(const Store& store, const OrderSource& source, const ServiceOptions& options,
+                                 double limit_bytes, double start_rss_bytes, double hours) {
   if (options.outbox && options.lifetimes) return std::nullopt;
   if (!Heap::process().size_class(static_cast<std::uint64_t>(shortest_note))) return std::nullopt;
 
@@ -74,7 +78,8 @@ std::optional<Forecast> forecast(const Store& store, const OrderSource& source, 
     const double t = batch_s * static_cast<double>(batch);
     const double orders = batch_s * orders_per_second;  // of all lanes
     const double note = note_length_at(t + batch_s / 2);
-    const double lines = median_lines_at(t + batch_s / 2) * std::exp(line_count_sigma * line_count_sigma / 2);  // mean of a log-normal
+    const double lines =
+        median_lines_at(t + batch_s / 2) * std::exp(line_count_sigma * line_count_sigma / 2);  // mean of a log-normal
     if (batch % 16 == 0 && !options.outbox) outbox_rate = outbox_bytes_an_order(store, source, t);
     outbox += outbox_rate * orders;
 
@@ -93,10 +98,13 @@ std::optional<Forecast> forecast(const Store& store, const OrderSource& source, 
     double pinned = 0;
     for (const auto& [key, v] : slabs) {
       const auto c = Heap::process().size_class(key.second);
-      const double share = pinned_share(std::min(1.0, v.survivors / (v.slabs * c->regions_per_slab)), c->regions_per_slab);
-      pinned += std::max(0.0, v.slabs * share * static_cast<double>(c->slab_bytes) - v.survivors * static_cast<double>(c->region_bytes));
+      const double share =
+          pinned_share(std::min(1.0, v.survivors / (v.slabs * c->regions_per_slab)), c->regions_per_slab);
+      pinned += std::max(0.0, v.slabs * share * static_cast<double>(c->slab_bytes) -
+                                  v.survivors * static_cast<double>(c->region_bytes));
     }
-    if (start_rss_bytes + outbox + history + batch_live + pinned >= limit_bytes) return Forecast{(t + batch_s) / 3600, pinned};
+    if (start_rss_bytes + outbox + history + batch_live + pinned >= limit_bytes)
+      return Forecast{(t + batch_s) / 3600, pinned};
   }
   return std::nullopt;
 }

@@ -8,14 +8,14 @@
 namespace plateau::order_service {
 
 struct Forecast {
-  double kill_hour = 0;      // simulated
-  double pinned_bytes = 0;   // slack of slabs at that moment
+  double kill_hour = 0;     // simulated
+  double pinned_bytes = 0;  // slack of slabs at that moment
 };
 
-// For the arm that this process runs, from the generator's law and the allocator's size classes. Encodes a few orders to see how
-// long confirmations are. Empty where nothing that is modelled grows, where the allocator does not tell its size classes, or
-// where the limit is not met within `hours`.
-std::optional<Forecast> forecast(const Store& store, const OrderSource& source, const ServiceOptions& options, double limit_bytes,
-                                 double start_rss_bytes, double hours);
+// For the arm that this process runs, from the generator's law and the allocator's size classes. Encodes a few orders
+// to see how long confirmations are. Empty where nothing that is modelled grows, where the allocator does not tell its
+// size classes, or where the limit is not met within `hours`.
+std::optional<Forecast> forecast(const Store& store, const OrderSource& source, const ServiceOptions& options,
+                                 double limit_bytes, double start_rss_bytes, double hours);
 
 }  // namespace plateau::order_service

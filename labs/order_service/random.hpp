@@ -1,5 +1,5 @@
-// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014): 8 bytes of state, seeded
-// anew for each order, so that order i is the same whichever worker asks for it.
+// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014): 8 bytes of state,
+// seeded anew for each order, so that order i is the same whichever worker asks for it.
 #pragma once
 
 #include <cstdint>

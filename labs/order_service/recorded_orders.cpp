@@ -1,5 +1,7 @@
 #include "labs/order_service/recorded_orders.hpp"
 
+#include <fmt/format.h>
+
 #include <cerrno>
 #include <cstdint>
 #include <fstream>
@@ -7,7 +9,6 @@
 #include <system_error>
 
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 #include "labs/harness/usage_error.hpp"
 #include "labs/order_service/calibration.hpp"
@@ -45,17 +46,22 @@ RecordedOrders::Recorded RecordedOrders::parse(const Store& store, const std::st
   Recorded recorded;
   recorded.customer = number(field(order, "customer"), "customer", 0, customer_count - 1);
   const json::value& lines = field(order, "lines");
-  if (!lines.is_array() || lines.get_array().empty()) throw std::invalid_argument("\"lines\" is not an array with a line in it");
+  if (!lines.is_array() || lines.get_array().empty())
+    throw std::invalid_argument("\"lines\" is not an array with a line in it");
   if (lines.get_array().size() > max_lines) throw std::invalid_argument(fmt::format("more than {} lines", max_lines));
   for (const json::value& entry : lines.get_array()) {
     if (!entry.is_object()) throw std::invalid_argument("a line is not a JSON object");
     const json::object& fields = entry.get_object();
     const Product* const product = store.find_product(text(field(fields, "sku"), "sku"));
-    if (product == nullptr) throw std::invalid_argument(fmt::format("\"sku\" is not in the catalogue (SKU-000000 to SKU-{:06d})", product_count - 1));
+    if (product == nullptr)
+      throw std::invalid_argument(
+          fmt::format("\"sku\" is not in the catalogue (SKU-000000 to SKU-{:06d})", product_count - 1));
     const json::value* const note = fields.if_contains("note");
     const std::string_view note_text = note != nullptr ? text(*note, "note") : std::string_view();
-    if (note_text.size() > max_note) throw std::invalid_argument(fmt::format("a note is longer than {} bytes", max_note));
-    recorded.lines.push_back({product, number(field(fields, "quantity"), "quantity", 1, 1'000'000), std::string(note_text)});
+    if (note_text.size() > max_note)
+      throw std::invalid_argument(fmt::format("a note is longer than {} bytes", max_note));
+    recorded.lines.push_back(
+        {product, number(field(fields, "quantity"), "quantity", 1, 1'000'000), std::string(note_text)});
   }
   return recorded;
 }

@@ -13,8 +13,8 @@ namespace plateau::order_service {
 
 class RecordedOrders final : public OrderSource {
  public:
-  // Reads the whole file. Throws harness::UsageError with the number of the first line that is not an order of this store.
-  // `store` must outlive the orders.
+  // Reads the whole file. Throws harness::UsageError with the number of the first line that is not an order of this
+  // store. `store` must outlive the orders.
   RecordedOrders(const Store& store, const std::string& file);
   void read(std::uint64_t index, Order& order) const override;
   std::size_t size() const { return orders_.size(); }

@@ -20,7 +20,7 @@ constexpr std::size_t blocks_per_chunk = 8;
 constexpr std::size_t outbox_capacity = 512;
 constexpr double outbox_lifetime_s = 60;
 constexpr std::uint64_t acknowledgements_every = 8;  // orders of a lane
-constexpr std::uint64_t housekeeping_every = 32;  // orders of a lane
+constexpr std::uint64_t housekeeping_every = 32;     // orders of a lane
 constexpr std::size_t worker_stack_bytes = 512 * 1024;
 
 std::unique_ptr<Outbox> make_outbox(bool fixed) {
@@ -42,7 +42,8 @@ Lane::Lane(const Store& store, const OrderSource& source, const ServiceOptions& 
       options_(options),
       socket_(socket),
       batch_arena_({.block_bytes = arena_block_bytes, .retain_bytes = 0}, blocks),
-      batch_memory_(options.lifetimes ? static_cast<std::pmr::memory_resource*>(&batch_arena_) : std::pmr::new_delete_resource()),
+      batch_memory_(options.lifetimes ? static_cast<std::pmr::memory_resource*>(&batch_arena_)
+                                      : std::pmr::new_delete_resource()),
       encoder_(buffers),
       outbox_(make_outbox(options.outbox)),
       history_(make_history(options.lifetimes, blocks)),
@@ -51,7 +52,9 @@ Lane::Lane(const Store& store, const OrderSource& source, const ServiceOptions& 
   related_.reserve(related_per_customer);
 }
 
-Lane::~Lane() { options_.lifetimes ? forget_batch_after() : forget_batch_before(); }
+Lane::~Lane() {
+  options_.lifetimes ? forget_batch_after() : forget_batch_before();
+}
 
 void Lane::handle(std::uint64_t index) {
   source_.read(index, order_);
@@ -59,14 +62,16 @@ void Lane::handle(std::uint64_t index) {
   if (customer == nullptr) throw std::invalid_argument("order of an unknown customer");
 
   const auto numbers = store_.related(order_.customer);
-  store_.select_orders(options_.query ? build_query_after(numbers, query_) : build_query_before(numbers, query_), related_);
+  store_.select_orders(options_.query ? build_query_after(numbers, query_) : build_query_before(numbers, query_),
+                       related_);
 
   Items items = options_.items ? build_order_items_after(order_, store_, batch_memory_)
                                : build_order_items_before(order_, store_, batch_memory_);
   std::uint64_t total_cents = 0;
   for (const Item& item : items) total_cents += item.total_cents;
 
-  const Confirmation confirmation{order_, *customer, items, related_, store_.terms(order_.customer), total_cents, history_->recent_total_cents()};
+  const Confirmation confirmation{
+      order_, *customer, items, related_, store_.terms(order_.customer), total_cents, history_->recent_total_cents()};
   Payload payload = options_.buffers ? encoder_.encode_after(confirmation) : encoder_.encode_before(confirmation);
   digest_ = SplitMix64::mix(digest_ ^ XXH3_64bits(payload->data(), payload->size()));
   send_confirmation(socket_, order_.id, *payload);
@@ -74,7 +79,7 @@ void Lane::handle(std::uint64_t index) {
 
   const bool audited = order_.customer % audited_one_in == 0;
   history_->record({order_.id, total_cents, static_cast<std::uint32_t>(order_.placed_s), order_.customer},
-                    audited ? order_.lines.front().note : std::string_view());
+                   audited ? order_.lines.front().note : std::string_view());
   keep_until_settled(std::move(items), total_cents);
 
   if (index / lanes % acknowledgements_every == 0) {
@@ -103,7 +108,8 @@ std::uint64_t Lane::settle() {
       note_bytes += item.note.size();
     }
   }
-  const std::uint64_t digest = SplitMix64::mix(digest_ ^ SplitMix64::mix(revenue) ^ SplitMix64::mix(tax + 1) ^ SplitMix64::mix(note_bytes + 2));
+  const std::uint64_t digest =
+      SplitMix64::mix(digest_ ^ SplitMix64::mix(revenue) ^ SplitMix64::mix(tax + 1) ^ SplitMix64::mix(note_bytes + 2));
   options_.lifetimes ? forget_batch_after() : forget_batch_before();
   digest_ = 0;
   update_figures();
@@ -167,7 +173,8 @@ struct Turn {
 
 }  // namespace
 
-void run_service(harness::ArmContext& context, const Store& store, const OrderSource& source, const ServiceOptions& options) {
+void run_service(harness::ArmContext& context, const Store& store, const OrderSource& source,
+                 const ServiceOptions& options) {
   // Thread stacks are reserved address space, which RLIMIT_DATA counts; the workers need little.
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
@@ -210,7 +217,8 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
         lane.handle(index);
         if (options.trim_often && index % purge_every == 0) Heap::process().purge();
         context.finish_operation(lane_number, lane_number * workers_per_lane + place, index);
-        if (i % housekeeping_every == 0) context.set_slack(lane_number, lane.slack_bytes() + (lane_number == 0 ? shared_slack() : 0));
+        if (i % housekeeping_every == 0)
+          context.set_slack(lane_number, lane.slack_bytes() + (lane_number == 0 ? shared_slack() : 0));
       }
       // The last batch may be cut short by the end of the run; only whole ones can be compared.
       const std::uint64_t digest = lane.settle();

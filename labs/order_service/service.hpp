@@ -1,5 +1,6 @@
 // The service core: takes orders, validates and prices them, asks the store for related ones, encodes and sends the
-// confirmation, keeps it until it is acknowledged, and records history. Every fix is chosen here and implemented elsewhere.
+// confirmation, keeps it until it is acknowledged, and records history. Every fix is chosen here and implemented
+// elsewhere.
 #pragma once
 
 #include <array>
@@ -96,11 +97,20 @@ class Lane {
 inline constexpr std::size_t arena_block_bytes = 64 * 1024;
 
 // Runs the orders of an arm on its worker threads, and returns when the last is done.
-void run_service(harness::ArmContext& context, const Store& store, const OrderSource& source, const ServiceOptions& options);
+void run_service(harness::ArmContext& context, const Store& store, const OrderSource& source,
+                 const ServiceOptions& options);
 
 // Order of the gauges that run_service sets.
-inline constexpr std::array<std::string_view, 6> service_gauges{"outbox entries", "outbox bytes", "outbox expired",
-                                                                "history records", "predicted kill hour", "predicted pinned bytes"};
-enum GaugeIndex : std::size_t { gauge_outbox_entries, gauge_outbox_bytes, gauge_expired, gauge_history, gauge_kill_hour, gauge_pinned };
+inline constexpr std::array<std::string_view, 6> service_gauges{"outbox entries",      "outbox bytes",
+                                                                "outbox expired",      "history records",
+                                                                "predicted kill hour", "predicted pinned bytes"};
+enum GaugeIndex : std::size_t {
+  gauge_outbox_entries,
+  gauge_outbox_bytes,
+  gauge_expired,
+  gauge_history,
+  gauge_kill_hour,
+  gauge_pinned
+};
 
 }  // namespace plateau::order_service

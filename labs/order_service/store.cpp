@@ -1,12 +1,12 @@
 #include "labs/order_service/store.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <iterator>
 #include <stdexcept>
-
-#include <fmt/format.h>
 
 #include "labs/order_service/calibration.hpp"
 #include "labs/order_service/random.hpp"
@@ -14,11 +14,15 @@
 namespace plateau::order_service {
 namespace {
 
-constexpr std::array<std::string_view, 16> adjectives{"Organic", "Stainless", "Folding", "Recycled", "Cordless", "Compact", "Heavy-duty", "Classic",
-                                                      "Insulated", "Adjustable", "Waterproof", "Magnetic", "Portable", "Smoked", "Double", "Premium"};
-constexpr std::array<std::string_view, 16> nouns{"Espresso Beans", "Water Bottle", "Garden Chair", "Notebook A5", "Drill Driver", "Desk Lamp", "Work Gloves", "Teapot",
-                                                 "Lunch Box", "Torque Wrench", "Rain Jacket", "Tool Holder", "Speaker", "Almonds", "Picture Frame", "Olive Oil"};
-constexpr std::array<std::string_view, 8> streets{"Linden Avenue", "Harbour Road", "Mill Lane", "Station Street", "Orchard Way", "Castle Hill", "River Walk", "Market Square"};
+constexpr std::array<std::string_view, 16> adjectives{
+    "Organic",   "Stainless",  "Folding",    "Recycled", "Cordless", "Compact", "Heavy-duty", "Classic",
+    "Insulated", "Adjustable", "Waterproof", "Magnetic", "Portable", "Smoked",  "Double",     "Premium"};
+constexpr std::array<std::string_view, 16> nouns{"Espresso Beans", "Water Bottle",  "Garden Chair",  "Notebook A5",
+                                                 "Drill Driver",   "Desk Lamp",     "Work Gloves",   "Teapot",
+                                                 "Lunch Box",      "Torque Wrench", "Rain Jacket",   "Tool Holder",
+                                                 "Speaker",        "Almonds",       "Picture Frame", "Olive Oil"};
+constexpr std::array<std::string_view, 8> streets{"Linden Avenue", "Harbour Road", "Mill Lane",  "Station Street",
+                                                  "Orchard Way",   "Castle Hill",  "River Walk", "Market Square"};
 constexpr std::array<std::string_view, 5> statuses{"paid", "packed", "shipped", "delivered", "returned"};
 
 constexpr std::string_view select_prefix = "SELECT * FROM orders WHERE id IN (";
@@ -62,7 +66,9 @@ void write_past_order_id(std::uint32_t number, PastOrderId& id) {
   std::copy(digits + 1, std::end(digits), id + head.size());
 }
 
-std::string_view status_name(std::uint8_t status) { return statuses.at(status); }
+std::string_view status_name(std::uint8_t status) {
+  return statuses.at(status);
+}
 
 Store::Store(std::uint64_t seed) {
   SplitMix64 random(SplitMix64::mix(seed) ^ 0x5704e);
@@ -73,17 +79,18 @@ Store::Store(std::uint64_t seed) {
   };
   std::vector<ProductText> product_texts;
   for (std::uint32_t i = 0; i < product_count; ++i) {
-    product_texts.push_back({text.add("SKU-{:06d}", i),
-                             text.add("{} {} no. {}", adjectives[random.below(16)], nouns[random.below(16)], random.below(1000))});
+    product_texts.push_back({text.add("SKU-{:06d}", i), text.add("{} {} no. {}", adjectives[random.below(16)],
+                                                                 nouns[random.below(16)], random.below(1000))});
   }
   struct CustomerText {
     TextBuilder::Piece name, email, address;
   };
   std::vector<CustomerText> customer_texts;
   for (std::uint32_t i = 0; i < customer_count; ++i) {
-    customer_texts.push_back({text.add("Customer {:06d} {}", i, nouns[random.below(16)]), text.add("customer{:06d}@shop.example", i),
-                              text.add("{} {}, {:05d} Springfield, building {}, floor {}", random.below(200) + 1, streets[random.below(8)],
-                                       random.below(100000), random.below(30), random.below(12))});
+    customer_texts.push_back(
+        {text.add("Customer {:06d} {}", i, nouns[random.below(16)]), text.add("customer{:06d}@shop.example", i),
+         text.add("{} {}, {:05d} Springfield, building {}, floor {}", random.below(200) + 1, streets[random.below(8)],
+                  random.below(100000), random.below(30), random.below(12))});
   }
   text_ = text.finish();
 
@@ -91,7 +98,8 @@ Store::Store(std::uint64_t seed) {
     std::string& terms = terms_.emplace_back();
     terms.reserve(terms_bytes + 128);
     for (int clause = 1; terms.size() < terms_bytes; ++clause) {
-      fmt::format_to(std::back_inserter(terms), "{}.{} The {} {} may be returned within {} days of delivery, unopened. ", country + 1, clause,
+      fmt::format_to(std::back_inserter(terms),
+                     "{}.{} The {} {} may be returned within {} days of delivery, unopened. ", country + 1, clause,
                      adjectives[random.below(16)], nouns[random.below(16)], 14 + random.below(30));
     }
   }
@@ -99,19 +107,22 @@ Store::Store(std::uint64_t seed) {
   products_.reserve(product_count);
   by_sku_.reserve(product_count);
   for (std::uint32_t i = 0; i < product_count; ++i) {
-    products_.push_back({product_texts[i].sku.in(text_), product_texts[i].name.in(text_), static_cast<std::uint32_t>(random.below(20000) + 99),
+    products_.push_back({product_texts[i].sku.in(text_), product_texts[i].name.in(text_),
+                         static_cast<std::uint32_t>(random.below(20000) + 99),
                          static_cast<std::uint32_t>(random.below(2) == 0 ? 70 : 190)});
     by_sku_.emplace(products_[i].sku, i);
   }
   customers_.reserve(customer_count);
-  for (const CustomerText& c : customer_texts) customers_.push_back({c.name.in(text_), c.email.in(text_), c.address.in(text_)});
+  for (const CustomerText& c : customer_texts)
+    customers_.push_back({c.name.in(text_), c.email.in(text_), c.address.in(text_)});
 
   orders_.reserve(past_order_count);
   by_number_.assign(std::size_t{past_order_count} * number_step, no_order);
   for (std::uint32_t i = 0; i < past_order_count; ++i) {
-    orders_.push_back({1'760'000'000 + i * 17ULL, first_number + i * number_step, static_cast<CustomerId>(random.below(customer_count)),
-                       static_cast<std::uint32_t>(random.below(1'000'000)), static_cast<std::uint16_t>(random.below(40) + 1),
-                       static_cast<std::uint8_t>(random.below(statuses.size()))});
+    orders_.push_back(
+        {1'760'000'000 + i * 17ULL, first_number + i * number_step,
+         static_cast<CustomerId>(random.below(customer_count)), static_cast<std::uint32_t>(random.below(1'000'000)),
+         static_cast<std::uint16_t>(random.below(40) + 1), static_cast<std::uint8_t>(random.below(statuses.size()))});
     by_number_[i * number_step] = i;
   }
   related_.reserve(std::size_t{customer_count} * related_per_customer);
@@ -125,7 +136,9 @@ const Product* Store::find_product(std::string_view sku) const {
   return found == by_sku_.end() ? nullptr : &products_[found->second];
 }
 
-const Customer* Store::find_customer(CustomerId id) const { return id < customers_.size() ? &customers_[id] : nullptr; }
+const Customer* Store::find_customer(CustomerId id) const {
+  return id < customers_.size() ? &customers_[id] : nullptr;
+}
 
 std::span<const std::uint32_t> Store::related(CustomerId id) const {
   return std::span(related_).subspan(std::size_t{id} * related_per_customer, related_per_customer);
@@ -133,7 +146,8 @@ std::span<const std::uint32_t> Store::related(CustomerId id) const {
 
 void Store::select_orders(std::string_view query, std::vector<const PastOrder*>& rows) const {
   rows.clear();
-  if (!query.starts_with(select_prefix) || !query.ends_with(')')) throw std::invalid_argument("not a query by order ids");
+  if (!query.starts_with(select_prefix) || !query.ends_with(')'))
+    throw std::invalid_argument("not a query by order ids");
   std::string_view list = query.substr(select_prefix.size(), query.size() - select_prefix.size() - 1);
   while (!list.empty()) {
     constexpr std::size_t quoted = past_order_id_length + 2;  // with ", " between

@@ -1,5 +1,5 @@
-// The data that requests read: catalogue, customers, past orders and their indexes. Built once at start, from the seed; laid out
-// flat, so that requested bytes and pages agree, and the same in every arm.
+// The data that requests read: catalogue, customers, past orders and their indexes. Built once at start, from the seed;
+// laid out flat, so that requested bytes and pages agree, and the same in every arm.
 #pragma once
 
 #include <cstdint>
@@ -59,8 +59,8 @@ class Store {
   // Numbers of the past orders that belong with a customer's.
   std::span<const std::uint32_t> related(CustomerId id) const;
 
-  // Runs "SELECT * FROM orders WHERE id IN ('shop-…', …)": the rows found, in the order asked, into `rows` (cleared first).
-  // Throws std::invalid_argument for any other text.
+  // Runs "SELECT * FROM orders WHERE id IN ('shop-…', …)": the rows found, in the order asked, into `rows` (cleared
+  // first). Throws std::invalid_argument for any other text.
   void select_orders(std::string_view query, std::vector<const PastOrder*>& rows) const;
 
  private:

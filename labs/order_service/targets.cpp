@@ -1,9 +1,9 @@
 #include "labs/order_service/targets.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "labs/harness/statistics.hpp"
 
@@ -70,7 +70,9 @@ std::optional<double> rss_over_live(const ArmResult& arm) {
   return harness::median(std::move(ratios));
 }
 
-double cpu_us_an_order(const ArmResult& arm) { return arm.cpu_seconds * 1e6 / static_cast<double>(std::max<std::uint64_t>(arm.operations, 1)); }
+double cpu_us_an_order(const ArmResult& arm) {
+  return arm.cpu_seconds * 1e6 / static_cast<double>(std::max<std::uint64_t>(arm.operations, 1));
+}
 
 std::optional<double> allocation_mb_s(const ArmResult& arm) {
   const auto bytes = arm.bytes_per_simulated_second(0, arm.simulated_seconds());
@@ -87,15 +89,19 @@ harness::Verdict judge_order_service(const ArmResult& before, const ArmResult& a
   const bool whole_day = jemalloc && calibrated && after.spec.hours >= 24;
   const char* const other_scale = "calibrated for jemalloc, generated orders and a limit of 2 GiB";
 
-  VerdictRow start{.metric = "memory at start", .unit = "MB", .before = rss_mb_at(before, 0), .after = rss_mb_at(after, 0)};
+  VerdictRow start{
+      .metric = "memory at start", .unit = "MB", .before = rss_mb_at(before, 0), .after = rss_mb_at(after, 0)};
   if (calibrated && jemalloc) hold_within(start, case_start_mb);
   add(start);
 
-  VerdictRow first_hour{.metric = "memory after 1 h", .unit = "MB", .before = rss_mb_at(before, hour), .after = rss_mb_at(after, hour)};
+  VerdictRow first_hour{
+      .metric = "memory after 1 h", .unit = "MB", .before = rss_mb_at(before, hour), .after = rss_mb_at(after, hour)};
   if (calibrated && jemalloc) hold_within(first_hour, case_first_hour_mb);
   add(first_hour);
 
-  VerdictRow killed{.metric = before.outcome == harness::Outcome::oom_killed ? "killed by the kernel after" : "out of memory after", .unit = "h"};
+  VerdictRow killed{
+      .metric = before.outcome == harness::Outcome::oom_killed ? "killed by the kernel after" : "out of memory after",
+      .unit = "h"};
   if (before.out_of_memory()) killed.before = before.simulated_seconds() / hour;
   if (after.out_of_memory()) killed.after = after.simulated_seconds() / hour;
   if (calibrated && jemalloc) {
@@ -108,27 +114,38 @@ harness::Verdict judge_order_service(const ArmResult& before, const ArmResult& a
   add(killed);
 
   VerdictRow last{.metric = "memory at the end", .unit = "MB"};
-  last.before = before.series.empty() ? std::nullopt : std::optional(static_cast<double>(before.series.back().rss) / mb);
+  last.before =
+      before.series.empty() ? std::nullopt : std::optional(static_cast<double>(before.series.back().rss) / mb);
   last.after = after.series.empty() ? std::nullopt : std::optional(static_cast<double>(after.series.back().rss) / mb);
-  last.note = fmt::format("after {:.1f} h and {:.1f} h", before.simulated_seconds() / hour, after.simulated_seconds() / hour);
+  last.note =
+      fmt::format("after {:.1f} h and {:.1f} h", before.simulated_seconds() / hour, after.simulated_seconds() / hour);
   add(last);
 
-  VerdictRow peak{.metric = "peak memory", .unit = "MB", .before = static_cast<double>(before.peak_rss) / mb, .after = static_cast<double>(after.peak_rss) / mb};
+  VerdictRow peak{.metric = "peak memory",
+                  .unit = "MB",
+                  .before = static_cast<double>(before.peak_rss) / mb,
+                  .after = static_cast<double>(after.peak_rss) / mb};
   hold_at_most(peak, most_peak_mb, whole_day);
   add(peak);
 
   VerdictRow slope{.metric = "slope over the last 12 h", .unit = "MB/h"};
   slope.before = slope_mb_an_hour(before, 0, before.simulated_seconds());
-  slope.after = after.simulated_seconds() >= 24 * hour ? slope_mb_an_hour(after, after.simulated_seconds() - 12 * hour, after.simulated_seconds()) : std::nullopt;
+  slope.after = after.simulated_seconds() >= 24 * hour
+                    ? slope_mb_an_hour(after, after.simulated_seconds() - 12 * hour, after.simulated_seconds())
+                    : std::nullopt;
   slope.note = "before: over its whole life";
   hold_at_most(slope, most_slope_mb_h, whole_day);
   add(slope);
 
-  VerdictRow over_live{.metric = "RSS / requested live bytes, median", .before = rss_over_live(before), .after = rss_over_live(after)};
+  VerdictRow over_live{
+      .metric = "RSS / requested live bytes, median", .before = rss_over_live(before), .after = rss_over_live(after)};
   hold_at_most(over_live, most_rss_over_live, whole_day);
   add(over_live);
 
-  VerdictRow rate{.metric = "allocation rate", .unit = "MB/simulated s", .before = allocation_mb_s(before), .after = allocation_mb_s(after)};
+  VerdictRow rate{.metric = "allocation rate",
+                  .unit = "MB/simulated s",
+                  .before = allocation_mb_s(before),
+                  .after = allocation_mb_s(after)};
   if (calibrated && before.simulated_seconds() > hour) hold_within(rate, case_allocation_mb_s);
   add(rate);
 
@@ -136,24 +153,34 @@ harness::Verdict judge_order_service(const ArmResult& before, const ArmResult& a
   hold_at_most(rate_after, most_allocation_mb_s, whole_day);
   add(rate_after);
 
-  const auto steady_calls = [](const ArmResult& arm) { return arm.calls_per_operation(arm.simulated_seconds() / 2, arm.simulated_seconds()); };
-  VerdictRow calls{.metric = "heap calls an order, steady state", .before = steady_calls(before), .after = steady_calls(after)};
+  const auto steady_calls = [](const ArmResult& arm) {
+    return arm.calls_per_operation(arm.simulated_seconds() / 2, arm.simulated_seconds());
+  };
+  VerdictRow calls{
+      .metric = "heap calls an order, steady state", .before = steady_calls(before), .after = steady_calls(after)};
   hold_at_most(calls, most_calls_an_order, whole_day);
   add(calls);
 
-  VerdictRow cpu{.metric = "CPU an order", .unit = "us", .before = cpu_us_an_order(before), .after = cpu_us_an_order(after)};
+  VerdictRow cpu{
+      .metric = "CPU an order", .unit = "us", .before = cpu_us_an_order(before), .after = cpu_us_an_order(after)};
   hold_at_most(cpu, *cpu.before * most_cpu_share, whole_day);
   if (whole_day) cpu.note = "at most half of before";
   add(cpu);
 
-  VerdictRow p99{.metric = "p99 from intended start, wall clock", .unit = "us", .before = before.latency.quantile_us(0.99), .after = after.latency.quantile_us(0.99)};
-  p99.note = fmt::format("the machine's own hiccups, p99: {:.0f} and {:.0f}; load {:.0f} and {:.0f} orders/s", before.hiccups.quantile_us(0.99),
-                         after.hiccups.quantile_us(0.99), before.spec.time.speedup * before.spec.time.operations_per_second,
+  VerdictRow p99{.metric = "p99 from intended start, wall clock",
+                 .unit = "us",
+                 .before = before.latency.quantile_us(0.99),
+                 .after = after.latency.quantile_us(0.99)};
+  p99.note = fmt::format("the machine's own hiccups, p99: {:.0f} and {:.0f}; load {:.0f} and {:.0f} orders/s",
+                         before.hiccups.quantile_us(0.99), after.hiccups.quantile_us(0.99),
+                         before.spec.time.speedup * before.spec.time.operations_per_second,
                          after.spec.time.speedup * after.spec.time.operations_per_second);
   add(p99);
 
   const harness::OutputComparison output = harness::compare_output(before, after);
-  VerdictRow same{.metric = "same output, in batches compared", .before = static_cast<double>(output.batches), .after = static_cast<double>(output.batches)};
+  VerdictRow same{.metric = "same output, in batches compared",
+                  .before = static_cast<double>(output.batches),
+                  .after = static_cast<double>(output.batches)};
   same.relation = "equal checksums";
   if (output.batches > 0) same.holds = output.same;
   add(same);

@@ -1,4 +1,5 @@
-// Protects the unit of "allocation rate": every form of new and delete is counted once, with the size that was asked for.
+// Protects the unit of "allocation rate": every form of new and delete is counted once, with the size that was asked
+// for.
 #include "allocators/allocation_counter.hpp"
 
 #include <gtest/gtest.h>
@@ -27,7 +28,7 @@ TEST(AllocationCounter, CountsRequestedBytesAndNotUsableOnes) {
   void* const block = ::operator new(1000);
   EXPECT_EQ(difference.now().calls, 1U);
   EXPECT_EQ(difference.now().bytes, 1000U);
-  ::operator delete(block, std::size_t{1000});
+  ::operator delete (block, std::size_t{1000});
   EXPECT_EQ(difference.now().freed_bytes, 1000U);
   EXPECT_EQ(difference.now().live_bytes(), 0U);
 }
@@ -35,13 +36,13 @@ TEST(AllocationCounter, CountsRequestedBytesAndNotUsableOnes) {
 TEST(AllocationCounter, EveryFormOfNewIsCounted) {
   const Difference difference;
   const std::align_val_t alignment{256};
-  ::operator delete(::operator new(10), std::size_t{10});
+  ::operator delete (::operator new(10), std::size_t{10});
   ::operator delete[](::operator new[](10), std::size_t{10});
-  ::operator delete(::operator new(10, std::nothrow), std::size_t{10});
+  ::operator delete (::operator new(10, std::nothrow), std::size_t{10});
   ::operator delete[](::operator new[](10, std::nothrow), std::size_t{10});
   void* const aligned = ::operator new(10, alignment);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(aligned) % 256, 0U);
-  ::operator delete(aligned, std::size_t{10}, alignment);
+  ::operator delete (aligned, std::size_t{10}, alignment);
   ::operator delete[](::operator new[](10, alignment), std::size_t{10}, alignment);
   EXPECT_EQ(difference.now().calls, 6U);
   EXPECT_EQ(difference.now().bytes, 60U);
@@ -59,7 +60,7 @@ TEST(AllocationCounter, UnsizedDeleteIsCountedApartAndByUsableSize) {
 TEST(AllocationCounter, DeleteOfNullCountsNothing) {
   const Difference difference;
   ::operator delete(nullptr);
-  ::operator delete(nullptr, std::size_t{8});
+  ::operator delete (nullptr, std::size_t{8});
   EXPECT_EQ(difference.now().freed_bytes, 0U);
 }
 
@@ -78,7 +79,7 @@ TEST(AllocationCounter, CountsOfEndedThreadsStayInTheSum) {
   const AllocationCounts before = allocation_counts();
   constexpr int threads = 300;  // more than there are slots
   for (int i = 0; i < threads; ++i) {
-    std::thread([] { ::operator delete(::operator new(1 << 20), std::size_t{1} << 20); }).join();
+    std::thread([] { ::operator delete (::operator new(1 << 20), std::size_t{1} << 20); }).join();
   }
   const AllocationCounts after = allocation_counts();
   EXPECT_GE(after.bytes - before.bytes, std::uint64_t{threads} << 20);
@@ -92,7 +93,7 @@ TEST(AllocationCounter, BlocksFreedByAnotherThreadBalanceInTheSum) {
   std::thread([&] {
     for (int i = 0; i < 1000; ++i) blocks.push_back(::operator new(512));
   }).join();
-  for (void* const block : blocks) ::operator delete(block, std::size_t{512});
+  for (void* const block : blocks) ::operator delete (block, std::size_t{512});
   const AllocationCounts after = allocation_counts();
   EXPECT_GE(after.freed_bytes - before.freed_bytes, 512'000U);
 }

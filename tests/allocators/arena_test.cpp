@@ -1,4 +1,5 @@
-// Protects the arena: no two blocks overlap, alignment holds, reset forgets all and keeps no more than it may, statistics agree.
+// Protects the arena: no two blocks overlap, alignment holds, reset forgets all and keeps no more than it may,
+// statistics agree.
 #include "allocators/arena.hpp"
 
 #include <gtest/gtest.h>
@@ -47,7 +48,9 @@ TEST(Arena, RandomProgramsNeverOverlapAndAreAligned) {
     std::mt19937 random(seed);
     Upstream upstream;
     {
-      Arena arena({.block_bytes = 1024 + random() % 4096, .retain_bytes = random() % 3 == 0 ? std::size_t{0} : std::size_t{10000}}, &upstream);
+      Arena arena({.block_bytes = 1024 + random() % 4096,
+                   .retain_bytes = random() % 3 == 0 ? std::size_t{0} : std::size_t{10000}},
+                  &upstream);
       for (int round = 0; round < 5; ++round) {
         std::vector<std::pair<std::byte*, std::size_t>> blocks;
         std::size_t requested = 0;
@@ -62,7 +65,8 @@ TEST(Arena, RandomProgramsNeverOverlapAndAreAligned) {
           requested += bytes;
         }
         for (std::size_t i = 0; i < blocks.size(); ++i) {
-          for (std::size_t b = 0; b < blocks[i].second; ++b) ASSERT_EQ(blocks[i].first[b], static_cast<std::byte>(i)) << "seed " << seed;
+          for (std::size_t b = 0; b < blocks[i].second; ++b)
+            ASSERT_EQ(blocks[i].first[b], static_cast<std::byte>(i)) << "seed " << seed;
         }
         const ArenaStatistics statistics = arena.statistics();
         EXPECT_GE(statistics.used_bytes, requested);

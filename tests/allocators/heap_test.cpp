@@ -1,5 +1,5 @@
-// Run once on each allocator (see tests/CMakeLists.txt). Protects: the facade says what really runs, its figures follow the heap,
-// and what cannot be had says so.
+// Run once on each allocator (see tests/CMakeLists.txt). Protects: the facade says what really runs, its figures follow
+// the heap, and what cannot be had says so.
 #include "allocators/heap.hpp"
 
 #include <gtest/gtest.h>
@@ -65,7 +65,8 @@ TEST(Heap, StepsOfTheWaterfallAreInOrder) {
   const auto blocks = blocks_of(1000, 5000);
   const HeapStatistics s = Heap::process().statistics();
   if (expected() == "jemalloc") {
-    ASSERT_TRUE(s.allocated && s.active && s.resident && s.mapped && s.retained && s.metadata && s.dirty && s.purges && s.madvise_calls);
+    ASSERT_TRUE(s.allocated && s.active && s.resident && s.mapped && s.retained && s.metadata && s.dirty && s.purges &&
+                s.madvise_calls);
   }
   if (s.allocated && s.active) {
     EXPECT_LE(*s.allocated, *s.active);

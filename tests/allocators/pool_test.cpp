@@ -52,7 +52,8 @@ TEST_P(PoolFreeOrder, BlocksAreDisjointAndReused) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, PoolFreeOrder, testing::Values(FreeOrder::forward, FreeOrder::reverse, FreeOrder::random));
+INSTANTIATE_TEST_SUITE_P(All, PoolFreeOrder,
+                         testing::Values(FreeOrder::forward, FreeOrder::reverse, FreeOrder::random));
 
 TEST(Pool, ReservedBlocksAgreeWithTheHeap) {
   const AllocationCounts before = thread_allocation_counts();

@@ -53,7 +53,9 @@ Finished run(const fs::path& program, const std::vector<std::string>& arguments,
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::dup2(out[1], STDOUT_FILENO);
     ::dup2(error[1], STDERR_FILENO);
-    if (options.as_nobody && ::getuid() == 0 && (::setgroups(0, nullptr) != 0 || ::setgid(nobody) != 0 || ::setuid(nobody) != 0)) ::_exit(125);
+    if (options.as_nobody && ::getuid() == 0 &&
+        (::setgroups(0, nullptr) != 0 || ::setgid(nobody) != 0 || ::setuid(nobody) != 0))
+      ::_exit(125);
     ::execve(program.c_str(), argv.data(), envp.data());
     ::_exit(126);
   }
@@ -100,13 +102,16 @@ std::string read_text(const std::string& file) {
   return text.str();
 }
 
-boost::json::object read_json(const std::string& file) { return boost::json::parse(read_text(file)).as_object(); }
+boost::json::object read_json(const std::string& file) {
+  return boost::json::parse(read_text(file)).as_object();
+}
 
 std::vector<fs::path> lab_cgroups() {
   std::vector<fs::path> found;
   std::error_code error;
   const auto options = fs::directory_options::skip_permission_denied;
-  for (fs::recursive_directory_iterator it("/sys/fs/cgroup", options, error), end; !error && it != end; it.increment(error)) {
+  for (fs::recursive_directory_iterator it("/sys/fs/cgroup", options, error), end; !error && it != end;
+       it.increment(error)) {
     if (it->path().filename().string().starts_with("plateau-")) found.push_back(it->path());
   }
   return found;

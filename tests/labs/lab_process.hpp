@@ -27,7 +27,8 @@ struct RunOptions {
 };
 
 // Kills the process after ten minutes.
-Finished run(const std::filesystem::path& program, const std::vector<std::string>& arguments, const RunOptions& options = {});
+Finished run(const std::filesystem::path& program, const std::vector<std::string>& arguments,
+             const RunOptions& options = {});
 
 // A folder that is removed at the end, and that anybody may use.
 class ScratchFolder {

@@ -14,7 +14,8 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// Bytes in use by the profile's first line, "heap profile: <objects>: <bytes> [...", and what jeprof makes of its stacks.
+// Bytes in use by the profile's first line, "heap profile: <objects>: <bytes> [...", and what jeprof makes of its
+// stacks.
 struct Profile {
   double bytes = 0;
   std::string top;
@@ -25,7 +26,8 @@ Profile profile_of(bool fixed) {
   std::vector<std::string> arguments{"--profile", folder / "lost.heap"};
   if (fixed) arguments.emplace_back("--fixed");
   const Finished finished =
-      run(LOST_POINTER, arguments, {.environment = {"LD_PRELOAD=libjemalloc.so.2", "MALLOC_CONF=prof:true,lg_prof_sample:12"}});
+      run(LOST_POINTER, arguments,
+          {.environment = {"LD_PRELOAD=libjemalloc.so.2", "MALLOC_CONF=prof:true,lg_prof_sample:12"}});
   EXPECT_EQ(finished.status, 0) << finished.error;
   Profile profile;
   std::istringstream header(read_text(folder / "lost.heap"));

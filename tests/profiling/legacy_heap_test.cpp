@@ -49,9 +49,13 @@ std::string error_of(const std::string& dump) {
   return "no error";
 }
 
-TEST(LegacyHeap, RewritesJemallocsRows) { EXPECT_EQ(convert(jemalloc_dump), gperftools_text); }
+TEST(LegacyHeap, RewritesJemallocsRows) {
+  EXPECT_EQ(convert(jemalloc_dump), gperftools_text);
+}
 
-TEST(LegacyHeap, CopiesWhatIsAlreadyInGperftoolsForm) { EXPECT_EQ(convert(gperftools_text), gperftools_text); }
+TEST(LegacyHeap, CopiesWhatIsAlreadyInGperftoolsForm) {
+  EXPECT_EQ(convert(gperftools_text), gperftools_text);
+}
 
 TEST(LegacyHeap, EveryTruncationIsRefused) {
   const std::string whole = jemalloc_dump;
@@ -63,8 +67,12 @@ TEST(LegacyHeap, EveryTruncationIsRefused) {
 
 TEST(LegacyHeap, NamesTheLine) {
   EXPECT_NE(error_of("").find("line 1: an empty file"), std::string::npos);
-  EXPECT_NE(error_of("\x7f" "ELF").find("line 1: neither"), std::string::npos);
-  EXPECT_NE(error_of("heap_v2/1\n  t*: 1: 2 [3: 4]\n  t*: 1: 2 [3: 4]\n").find("line 3: counts without a stack"), std::string::npos);
+  EXPECT_NE(error_of("\x7f"
+                     "ELF")
+                .find("line 1: neither"),
+            std::string::npos);
+  EXPECT_NE(error_of("heap_v2/1\n  t*: 1: 2 [3: 4]\n  t*: 1: 2 [3: 4]\n").find("line 3: counts without a stack"),
+            std::string::npos);
   EXPECT_NE(error_of("heap_v2/1\nnonsense\n").find("line 2"), std::string::npos);
 }
 

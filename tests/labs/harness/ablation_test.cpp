@@ -10,8 +10,14 @@ namespace {
 using testing::ElementsAre;
 
 LabDescription lab() {
-  return {.name = "lab", .symptom = "", .operation = "order", .mechanisms = {}, .fixes = {{"a", ""}, {"b", ""}, {"c", ""}},
-          .wrong_fixes = {{"wrong", "", "because", 12}}, .gauges = {}, .ablation_hours = 6};
+  return {.name = "lab",
+          .symptom = "",
+          .operation = "order",
+          .mechanisms = {},
+          .fixes = {{"a", ""}, {"b", ""}, {"c", ""}},
+          .wrong_fixes = {{"wrong", "", "because", 12}},
+          .gauges = {},
+          .ablation_hours = 6};
 }
 
 TEST(Ablation, RunsNoneEachAloneAllButEachAllAndTheWrongOnes) {
@@ -21,7 +27,8 @@ TEST(Ablation, RunsNoneEachAloneAllButEachAllAndTheWrongOnes) {
     names.push_back(arm.name);
     fixes.push_back(arm.fixes);
   }
-  EXPECT_THAT(names, ElementsAre("none", "only-a", "only-b", "only-c", "all-but-a", "all-but-b", "all-but-c", "all", "wrong-wrong"));
+  EXPECT_THAT(names, ElementsAre("none", "only-a", "only-b", "only-c", "all-but-a", "all-but-b", "all-but-c", "all",
+                                 "wrong-wrong"));
   EXPECT_THAT(fixes[4], ElementsAre("b", "c"));
   EXPECT_THAT(fixes[8], ElementsAre("wrong"));
 }

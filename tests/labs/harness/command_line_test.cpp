@@ -13,8 +13,13 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 LabDescription lab() {
-  return {.name = "lab", .symptom = "", .operation = "order", .mechanisms = {}, .fixes = {{"a", ""}, {"b", ""}, {"c", ""}},
-          .wrong_fixes = {{"w", "", "", 24}}, .gauges = {}};
+  return {.name = "lab",
+          .symptom = "",
+          .operation = "order",
+          .mechanisms = {},
+          .fixes = {{"a", ""}, {"b", ""}, {"c", ""}},
+          .wrong_fixes = {{"w", "", "", 24}},
+          .gauges = {}};
 }
 
 TEST(ParseFixes, NoneAllListsAndExceptions) {

@@ -14,7 +14,8 @@ TEST(LatencyHistogram, QuantilesAreRightWithinABin) {
   LatencyHistogram histogram;
   for (int us = 1; us <= 10000; ++us) histogram.record(us);
   EXPECT_EQ(histogram.count(), 10000U);
-  for (const double q : {0.01, 0.5, 0.9, 0.99, 0.999}) EXPECT_NEAR(histogram.quantile_us(q), q * 10000, q * 10000 * 0.03);
+  for (const double q : {0.01, 0.5, 0.9, 0.99, 0.999})
+    EXPECT_NEAR(histogram.quantile_us(q), q * 10000, q * 10000 * 0.03);
   EXPECT_EQ(histogram.quantile_us(1), 10000);
   EXPECT_EQ(histogram.max_us(), 10000);
 }

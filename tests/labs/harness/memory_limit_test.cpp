@@ -1,4 +1,5 @@
-// Protects the choice of the limit and its cleaning up, on a made-up cgroup hierarchy; the real kernel is in the end-to-end tests.
+// Protects the choice of the limit and its cleaning up, on a made-up cgroup hierarchy; the real kernel is in the
+// end-to-end tests.
 #include "labs/harness/memory_limit.hpp"
 
 #include <gtest/gtest.h>
@@ -58,7 +59,8 @@ TEST_F(MemoryLimitTest, AGroupThatCannotBeLimitedIsLeftAloneAndRemoved) {
   // A plain folder stands in for the mount: there is no memory.max in a new folder, so the group is useless.
   fs::create_directories(root_ / "v2/own");
   write(root_ / "v2/own/cgroup.subtree_control", "cpu memory\n");
-  const MemoryLimit limit(64 << 20, "test", places("cgroup2 " + (root_ / "v2").string() + " cgroup2 rw 0 0\n", "0::/own\n"));
+  const MemoryLimit limit(64 << 20, "test",
+                          places("cgroup2 " + (root_ / "v2").string() + " cgroup2 rw 0 0\n", "0::/own\n"));
   EXPECT_EQ(limit.kind(), LimitKind::rlimit_data);
   for (const auto& entry : fs::directory_iterator(root_ / "v2/own")) EXPECT_FALSE(entry.is_directory()) << entry.path();
 }
@@ -67,7 +69,8 @@ TEST_F(MemoryLimitTest, OrphansOfDeadRunsAreRemovedAndOthersStay) {
   fs::create_directories(root_ / "v1/plateau-999999999-before");  // no such process
   fs::create_directories(root_ / ("v1/plateau-" + std::to_string(::getpid()) + "-other"));
   fs::create_directories(root_ / "v1/somebody-else");
-  const MemoryLimit limit(64 << 20, "test", places("cgroup " + (root_ / "v1").string() + " cgroup rw,memory 0 0\n", "4:memory:/\n"));
+  const MemoryLimit limit(64 << 20, "test",
+                          places("cgroup " + (root_ / "v1").string() + " cgroup rw,memory 0 0\n", "4:memory:/\n"));
   EXPECT_FALSE(fs::exists(root_ / "v1/plateau-999999999-before"));
   EXPECT_TRUE(fs::exists(root_ / ("v1/plateau-" + std::to_string(::getpid()) + "-other")));
   EXPECT_TRUE(fs::exists(root_ / "v1/somebody-else"));

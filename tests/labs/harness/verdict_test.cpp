@@ -40,7 +40,9 @@ TEST(CompareOutput, OneDifferentBatchIsDifferent) {
   EXPECT_FALSE(compare_output(arm({{1}, {2}}), arm({{2}, {1}})).same) << "lanes are not interchangeable";
 }
 
-TEST(CompareOutput, NothingInCommonIsNoProof) { EXPECT_FALSE(compare_output(arm({{}}), arm({{1}})).same); }
+TEST(CompareOutput, NothingInCommonIsNoProof) {
+  EXPECT_FALSE(compare_output(arm({{}}), arm({{1}})).same);
+}
 
 TEST(CommonChecksum, IsEqualForEqualPrefixesOnly) {
   const std::deque<ArmResult> equal{arm({{1, 2, 3}}), arm({{1, 2}})};

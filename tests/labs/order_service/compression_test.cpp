@@ -11,8 +11,8 @@ namespace {
 
 boost::json::object run_at(const std::string& speedup, const std::string& fixes, const ScratchFolder& folder) {
   // 300 orders: 30 s uncompressed, with three settlements a lane.
-  const Finished finished = run(ORDER_SERVICE, {"run", "--fix", fixes, "--hours", "0.008333334", "--speedup", speedup, "--settlement-orders", "50",
-                                                "--json", folder / "out.json"});
+  const Finished finished = run(ORDER_SERVICE, {"run", "--fix", fixes, "--hours", "0.008333334", "--speedup", speedup,
+                                                "--settlement-orders", "50", "--json", folder / "out.json"});
   EXPECT_EQ(finished.status, 0) << finished.error;
   return read_json(folder / "out.json").at("arms").at(0).as_object();
 }

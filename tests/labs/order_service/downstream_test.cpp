@@ -1,4 +1,5 @@
-// Protects the wire: whatever the sizes, every confirmation arrives whole, and each that is to be acknowledged is, once.
+// Protects the wire: whatever the sizes, every confirmation arrives whole, and each that is to be acknowledged is,
+// once.
 #include "labs/order_service/downstream.hpp"
 
 #include <gtest/gtest.h>

@@ -18,20 +18,25 @@ using boost::json::object;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-double number(const boost::json::value& value) { return value.to_number<double>(); }
+double number(const boost::json::value& value) {
+  return value.to_number<double>();
+}
 
 // Half an hour of simulated time in small batches: two arms in about three seconds.
 const object& small_experiment() {
   static const object result = [] {
     const ScratchFolder folder;
-    const Finished finished = run(ORDER_SERVICE, {"--hours", "0.5", "--settlement-orders", "200", "--json", folder / "out.json"});
+    const Finished finished =
+        run(ORDER_SERVICE, {"--hours", "0.5", "--settlement-orders", "200", "--json", folder / "out.json"});
     if (finished.status > 1) throw std::runtime_error(finished.error);
     return read_json(folder / "out.json");
   }();
   return result;
 }
 
-const object& arm(const object& result, std::size_t index) { return result.at("arms").at(index).as_object(); }
+const object& arm(const object& result, std::size_t index) {
+  return result.at("arms").at(index).as_object();
+}
 
 TEST(Experiment, HasTheShapeThatIsPromised) {
   const object& result = small_experiment();
@@ -40,8 +45,9 @@ TEST(Experiment, HasTheShapeThatIsPromised) {
   ASSERT_EQ(result.at("arms").as_array().size(), 2U);
   for (std::size_t i = 0; i < 2; ++i) {
     const object& one = arm(result, i);
-    for (const char* const key : {"name", "fixes", "allocator", "outcome", "limit", "input", "checksum", "simulated_seconds", "speedup", "wall_seconds",
-                                  "cpu_seconds", "memory", "allocation", "latency_us", "hiccup_us", "pauses", "profiles", "gauges"}) {
+    for (const char* const key : {"name", "fixes", "allocator", "outcome", "limit", "input", "checksum",
+                                  "simulated_seconds", "speedup", "wall_seconds", "cpu_seconds", "memory", "allocation",
+                                  "latency_us", "hiccup_us", "pauses", "profiles", "gauges"}) {
       EXPECT_TRUE(one.contains(key)) << key;
     }
     EXPECT_EQ(one.at("outcome"), "completed");
@@ -57,7 +63,8 @@ TEST(Experiment, BothArmsProduceTheSameOutput) {
   const object& result = small_experiment();
   EXPECT_EQ(arm(result, 0).at("checksum"), arm(result, 1).at("checksum"));
   EXPECT_EQ(row(result, "same output, in batches compared").at("holds"), true);
-  EXPECT_EQ(number(row(result, "same output, in batches compared").at("before")), 90);  // 44.5 batches of 200 a lane, and a half one
+  EXPECT_EQ(number(row(result, "same output, in batches compared").at("before")),
+            90);  // 44.5 batches of 200 a lane, and a half one
 }
 
 TEST(Experiment, BeforeGrowsAndAfterDoesNot) {
@@ -75,12 +82,14 @@ TEST(Experiment, RowsAreWhatTheArmsMeasured) {
     const char* const side = i == 0 ? "before" : "after";
     EXPECT_NEAR(number(row(result, "peak memory").at(side)), number(one.at("memory").at("peak_rss")) / 1e6, 0.01);
     EXPECT_NEAR(number(row(result, "CPU an order").at(side)), number(one.at("cpu_seconds")) * 1e6 / 18000, 0.01);
-    EXPECT_NEAR(number(row(result, "allocation rate").at(side)), number(one.at("allocation").at("bytes_per_simulated_second")) / 1e6, 0.05);
+    EXPECT_NEAR(number(row(result, "allocation rate").at(side)),
+                number(one.at("allocation").at("bytes_per_simulated_second")) / 1e6, 0.05);
   }
 }
 
 TEST(Experiment, ARunThatIsTooShortJudgesNoTargetOfADay) {
-  for (const char* const metric : {"peak memory", "slope over the last 12 h", "RSS / requested live bytes, median", "heap calls an order, steady state"}) {
+  for (const char* const metric : {"peak memory", "slope over the last 12 h", "RSS / requested live bytes, median",
+                                   "heap calls an order, steady state"}) {
     EXPECT_TRUE(row(small_experiment(), metric).at("holds").is_null()) << metric;
     EXPECT_FALSE(row(small_experiment(), metric).at("note").as_string().empty()) << metric;
   }
@@ -97,7 +106,8 @@ TEST(Experiment, TheWaterfallIsInOrderInEverySample) {
 }
 
 TEST(Experiment, AllocationCounterAgreesWithTheAllocator) {
-  // Live bytes by our count (rounded up by size classes, and so less) against what jemalloc says is allocated, before the fixes.
+  // Live bytes by our count (rounded up by size classes, and so less) against what jemalloc says is allocated, before
+  // the fixes.
   const auto& last = arm(small_experiment(), 0).at("memory").at("series").as_array().back();
   const double ratio = number(last.at("requested")) / number(last.at("allocated"));
   EXPECT_GT(ratio, 0.6);
@@ -106,7 +116,8 @@ TEST(Experiment, AllocationCounterAgreesWithTheAllocator) {
 
 TEST(Experiment, FixesBuyWhatTheySayOnAllocationRate) {
   const object& result = small_experiment();
-  EXPECT_LT(number(row(result, "allocation rate").at("after")), 0.1 * number(row(result, "allocation rate").at("before")));
+  EXPECT_LT(number(row(result, "allocation rate").at("after")),
+            0.1 * number(row(result, "allocation rate").at("before")));
   EXPECT_LT(number(row(result, "heap calls an order, steady state").at("after")), 1);
   EXPECT_GT(number(row(result, "heap calls an order, steady state").at("before")), 100);
 }
@@ -115,16 +126,18 @@ class EachAllocator : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(EachAllocator, RunsTheSameBinaryAndGivesTheSameOutput) {
   const ScratchFolder folder;
-  const Finished finished = run(ORDER_SERVICE, {"run", "--fix", "none", "--allocator", GetParam(), "--hours", "0.5", "--settlement-orders", "200",
-                                                "--json", folder / "out.json"});
+  const Finished finished = run(ORDER_SERVICE, {"run", "--fix", "none", "--allocator", GetParam(), "--hours", "0.5",
+                                                "--settlement-orders", "200", "--json", folder / "out.json"});
   ASSERT_EQ(finished.status, 0) << finished.error;
   const object result = read_json(folder / "out.json");
   EXPECT_EQ(arm(result, 0).at("allocator").at("name"), GetParam());
-  EXPECT_THAT(std::string(arm(result, 0).at("allocator").at("library").as_string()), HasSubstr(std::string(GetParam()) == "glibc" ? "libc" : GetParam()));
+  EXPECT_THAT(std::string(arm(result, 0).at("allocator").at("library").as_string()),
+              HasSubstr(std::string(GetParam()) == "glibc" ? "libc" : GetParam()));
   EXPECT_EQ(arm(result, 0).at("checksum"), arm(small_experiment(), 0).at("checksum"));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, EachAllocator, ::testing::Values("jemalloc", "tcmalloc", "mimalloc", "glibc"), [](const auto& test) { return std::string(test.param); });
+INSTANTIATE_TEST_SUITE_P(All, EachAllocator, ::testing::Values("jemalloc", "tcmalloc", "mimalloc", "glibc"),
+                         [](const auto& test) { return std::string(test.param); });
 
 TEST(Allocator, ALibraryOfTheUsersOwnIsFoundOutForWhatItIs) {
   const ScratchFolder folder;
@@ -133,23 +146,29 @@ TEST(Allocator, ALibraryOfTheUsersOwnIsFoundOutForWhatItIs) {
     if (entry.path().filename() == "libtcmalloc_minimal.so.4") library = entry.path();
   }
   ASSERT_FALSE(library.empty());
-  const Finished finished = run(ORDER_SERVICE, {"run", "--allocator", library, "--hours", "0.05", "--json", folder / "out.json"});
+  const Finished finished =
+      run(ORDER_SERVICE, {"run", "--allocator", library, "--hours", "0.05", "--json", folder / "out.json"});
   ASSERT_EQ(finished.status, 0) << finished.error;
   EXPECT_EQ(arm(read_json(folder / "out.json"), 0).at("allocator").at("name"), "tcmalloc");
 }
 
 TEST(Allocator, TheUsersOwnMallocConfIsKeptAndRecorded) {
   const ScratchFolder folder;
-  const Finished finished = run(ORDER_SERVICE, {"run", "--hours", "0.05", "--json", folder / "out.json"}, {.environment = {"MALLOC_CONF=narenas:3"}});
+  const Finished finished = run(ORDER_SERVICE, {"run", "--hours", "0.05", "--json", folder / "out.json"},
+                                {.environment = {"MALLOC_CONF=narenas:3"}});
   ASSERT_EQ(finished.status, 0) << finished.error;
-  EXPECT_THAT(std::string(arm(read_json(folder / "out.json"), 0).at("allocator").at("configuration").as_string()), HasSubstr("narenas:3"));
+  EXPECT_THAT(std::string(arm(read_json(folder / "out.json"), 0).at("allocator").at("configuration").as_string()),
+              HasSubstr("narenas:3"));
 }
 
 TEST(Replay, RunsTheOrdersOfAFileOverAndOver) {
   const ScratchFolder folder;
-  std::ofstream(folder / "orders.jsonl") << R"({"customer": 1, "lines": [{"sku": "SKU-000001", "quantity": 1, "note": "first"}]})" << '\n'
-                                         << R"({"customer": 2, "lines": [{"sku": "SKU-000002", "quantity": 2}, {"sku": "SKU-000003", "quantity": 3}]})" << '\n';
-  const Finished finished = run(ORDER_SERVICE, {"--orders", folder / "orders.jsonl", "--hours", "0.1", "--settlement-orders", "100", "--json", folder / "out.json"});
+  std::ofstream(folder / "orders.jsonl")
+      << R"({"customer": 1, "lines": [{"sku": "SKU-000001", "quantity": 1, "note": "first"}]})" << '\n'
+      << R"({"customer": 2, "lines": [{"sku": "SKU-000002", "quantity": 2}, {"sku": "SKU-000003", "quantity": 3}]})"
+      << '\n';
+  const Finished finished = run(ORDER_SERVICE, {"--orders", folder / "orders.jsonl", "--hours", "0.1",
+                                                "--settlement-orders", "100", "--json", folder / "out.json"});
   ASSERT_LE(finished.status, 1) << finished.error;
   const object result = read_json(folder / "out.json");
   EXPECT_EQ(arm(result, 0).at("input").at("orders"), 3600);
@@ -160,7 +179,8 @@ TEST(Seed, ChangesTheInputAndTheSameSeedDoesNot) {
   const ScratchFolder folder;
   std::set<std::string> checksums;
   for (const char* const seed : {"1", "2", "2"}) {
-    run(ORDER_SERVICE, {"run", "--hours", "0.05", "--settlement-orders", "100", "--seed", seed, "--json", folder / "out.json"});
+    run(ORDER_SERVICE,
+        {"run", "--hours", "0.05", "--settlement-orders", "100", "--seed", seed, "--json", folder / "out.json"});
     checksums.emplace(arm(read_json(folder / "out.json"), 0).at("checksum").as_string());
   }
   EXPECT_EQ(checksums.size(), 2U);
@@ -168,7 +188,8 @@ TEST(Seed, ChangesTheInputAndTheSameSeedDoesNot) {
 
 TEST(Ablation, RunsEveryArmAndExplainsTheWrongFixes) {
   const ScratchFolder folder;
-  const Finished finished = run(ORDER_SERVICE, {"ablate", "--hours", "0.1", "--settlement-orders", "100", "--json", folder / "out.json"});
+  const Finished finished =
+      run(ORDER_SERVICE, {"ablate", "--hours", "0.1", "--settlement-orders", "100", "--json", folder / "out.json"});
   ASSERT_EQ(finished.status, 0) << finished.error;
   const object result = read_json(folder / "out.json");
   EXPECT_EQ(result.at("arms").as_array().size(), 17U);
@@ -201,12 +222,13 @@ TEST(Output, InAPipeIsPlainLines) {
 TEST(Interrupt, EndsTheArmAndRemovesItsCgroup) {
   for (const int signal : {SIGINT, SIGTERM}) {
     bool sent = false;
-    const Finished finished = run(ORDER_SERVICE, {"run", "--hours", "24"}, {.watch = [&](const std::string& out) {
-                                    if (sent || out.find("RSS") == std::string::npos) return 0;
-                                    sent = true;
-                                    EXPECT_TRUE(::getuid() != 0 || !lab_cgroups().empty() || !std::filesystem::exists("/sys/fs/cgroup"));
-                                    return signal;
-                                  }});
+    const Finished finished =
+        run(ORDER_SERVICE, {"run", "--hours", "24"}, {.watch = [&](const std::string& out) {
+              if (sent || out.find("RSS") == std::string::npos) return 0;
+              sent = true;
+              EXPECT_TRUE(::getuid() != 0 || !lab_cgroups().empty() || !std::filesystem::exists("/sys/fs/cgroup"));
+              return signal;
+            }});
     EXPECT_EQ(finished.status, 128 + signal);
     EXPECT_THAT(finished.error, HasSubstr("interrupted"));
     EXPECT_TRUE(lab_cgroups().empty());

@@ -20,7 +20,8 @@ Order order_of(std::size_t lines) {
   Order order;
   for (std::size_t i = 0; i < lines; ++i) {
     const Product& product = store().products()[i];
-    order.lines.push_back({product.sku, static_cast<std::uint32_t>(i + 1), product.price_cents, "a note that is too long to be kept inside the string"});
+    order.lines.push_back({product.sku, static_cast<std::uint32_t>(i + 1), product.price_cents,
+                           "a note that is too long to be kept inside the string"});
   }
   return order;
 }

@@ -78,7 +78,8 @@ TEST(GeneratedOrders, CustomersAreZipf) {
     orders.read(i, order);
     first_hundred += order.customer < 100 ? 1 : 0;
   }
-  EXPECT_GT(first_hundred, 5000 / 10) << "one in six hundred customers should place far more than one in six hundred orders";
+  EXPECT_GT(first_hundred, 5000 / 10)
+      << "one in six hundred customers should place far more than one in six hundred orders";
 }
 
 TEST(GeneratedOrders, ReadingAllocatesNothingOnceWarm) {
@@ -92,7 +93,8 @@ TEST(GeneratedOrders, ReadingAllocatesNothingOnceWarm) {
 
 class RecordedOrdersTest : public testing::Test {
  protected:
-  RecordedOrdersTest() : file_(std::filesystem::temp_directory_path() / ("plateau-orders-" + std::to_string(::getpid()) + ".jsonl")) {}
+  RecordedOrdersTest()
+      : file_(std::filesystem::temp_directory_path() / ("plateau-orders-" + std::to_string(::getpid()) + ".jsonl")) {}
   ~RecordedOrdersTest() override { std::filesystem::remove(file_); }
   void write(const std::string& text) { std::ofstream(file_, std::ios::trunc | std::ios::binary) << text; }
   std::string error_of(const std::string& text) {
@@ -107,7 +109,8 @@ class RecordedOrdersTest : public testing::Test {
   std::filesystem::path file_;
 };
 
-constexpr const char* good = R"({"customer": 17, "lines": [{"sku": "SKU-000123", "quantity": 2, "note": "ring twice"}, {"sku": "SKU-000001", "quantity": 1}]})";
+constexpr const char* good =
+    R"({"customer": 17, "lines": [{"sku": "SKU-000123", "quantity": 2, "note": "ring twice"}, {"sku": "SKU-000001", "quantity": 1}]})";
 
 TEST_F(RecordedOrdersTest, AreReplayedFromTheFirstAgain) {
   write(std::string(good) + "\n" + R"({"customer": 3, "lines": [{"sku": "SKU-000005", "quantity": 9}]})" + "\n");

@@ -15,10 +15,12 @@ using boost::json::object;
 using ::testing::HasSubstr;
 
 // A limit that "before" passes within an hour of simulated time.
-object run_out_of_memory(const std::string& program, const std::string& allocator, const ScratchFolder& folder, bool as_nobody) {
-  const Finished finished =
-      run(program, {"run", "--fix", "none", "--memory-limit", "200MiB", "--allocator", allocator, "--hours", "6", "--json", folder / "out.json"},
-          {.as_nobody = as_nobody});
+object run_out_of_memory(const std::string& program, const std::string& allocator, const ScratchFolder& folder,
+                         bool as_nobody) {
+  const Finished finished = run(program,
+                                {"run", "--fix", "none", "--memory-limit", "200MiB", "--allocator", allocator,
+                                 "--hours", "6", "--json", folder / "out.json"},
+                                {.as_nobody = as_nobody});
   EXPECT_EQ(finished.status, 0) << finished.error;
   return read_json(folder / "out.json").at("arms").at(0).as_object();
 }
@@ -47,14 +49,16 @@ TEST_P(OutOfMemory, TheKernelKillsOrTheAllocatorFailsAndTheResultSurvives) {
   EXPECT_TRUE(lab_cgroups().empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(All, OutOfMemory, ::testing::Values("jemalloc", "tcmalloc", "mimalloc", "glibc"), [](const auto& test) { return std::string(test.param); });
+INSTANTIATE_TEST_SUITE_P(All, OutOfMemory, ::testing::Values("jemalloc", "tcmalloc", "mimalloc", "glibc"),
+                         [](const auto& test) { return std::string(test.param); });
 
 TEST(OutOfMemoryWithoutRoot, TheLimitIsRlimitDataAndTheOutcomeSaysSo) {
   const ScratchFolder folder;
   // Where nobody may read it, whoever built the project.
   std::filesystem::copy_file(ORDER_SERVICE, folder.path() / "order_service");
-  std::filesystem::permissions(folder.path() / "order_service", std::filesystem::perms::owner_all | std::filesystem::perms::others_read |
-                                                                   std::filesystem::perms::others_exec);
+  std::filesystem::permissions(folder.path() / "order_service", std::filesystem::perms::owner_all |
+                                                                    std::filesystem::perms::others_read |
+                                                                    std::filesystem::perms::others_exec);
   const object arm = run_out_of_memory(folder / "order_service", "jemalloc", folder, true);
   if (arm.at("limit").at("by") == "rlimit_data") {
     EXPECT_EQ(arm.at("outcome"), "allocation_failed") << "without the kernel's evidence it must not be called a kill";
@@ -69,7 +73,8 @@ TEST(OutOfMemoryWithoutRoot, TheLimitIsRlimitDataAndTheOutcomeSaysSo) {
 TEST(BiggerLimit, OnlyPostponesTheEnd) {
   const ScratchFolder folder;
   const auto orders_with = [&](const char* fix) {
-    const Finished finished = run(ORDER_SERVICE, {"run", "--fix", fix, "--memory-limit", "200MiB", "--hours", "6", "--json", folder / "out.json"});
+    const Finished finished = run(ORDER_SERVICE, {"run", "--fix", fix, "--memory-limit", "200MiB", "--hours", "6",
+                                                  "--json", folder / "out.json"});
     EXPECT_EQ(finished.status, 0) << finished.error;
     const object arm = read_json(folder / "out.json").at("arms").at(0).as_object();
     EXPECT_NE(arm.at("outcome"), "completed");

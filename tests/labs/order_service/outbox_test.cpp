@@ -10,7 +10,9 @@
 namespace plateau::order_service {
 namespace {
 
-Payload payload() { return Payload(new std::string(1000, 'x'), {}); }
+Payload payload() {
+  return Payload(new std::string(1000, 'x'), {});
+}
 
 std::vector<OrderId> ids_in(const std::string& order) {
   std::vector<OrderId> ids;
