@@ -39,10 +39,11 @@ bench: build ## each before/after pair as a benchmark, with calls and bytes per 
 	@mkdir -p out
 	@$(BIN)/order_service_bench --benchmark_out=out/bench.json --benchmark_out_format=json
 
-pprof: build setup-pprof build/pprof ## pprof's web UI on a heap profile: make pprof PROFILE=out/profiles/before-peak.heap
+pprof: ## pprof's web UI on a heap profile: make pprof PROFILE=out/profiles/before-peak.heap
 	@test -n "$(PROFILE)" || { echo "plateau: say which: make pprof PROFILE=out/profiles/before-peak.heap" >&2; exit 2; }
 	@test -r "$(PROFILE)" || { echo "plateau: cannot read $(PROFILE); make run writes profiles into out/profiles" >&2; exit 2; }
-	@build/pprof -http=$(or $(PPROF_ADDRESS),127.0.0.1:8080) $(PPROF_FLAGS) $(BIN)/order_service $(PROFILE)
+	@$(MAKE) --no-print-directory build build/pprof
+	@build/pprof -http=$(or $(PPROF_ADDRESS),127.0.0.1:8080) $(PPROF_FLAGS) $(BIN)/order_service "$(PROFILE)"
 
 measured: build ## writes anew what the lab's README quotes: both experiments (about 12 minutes)
 	@mkdir -p out
@@ -51,16 +52,18 @@ measured: build ## writes anew what the lab's README quotes: both experiments (a
 	@cp out/measured.txt labs/order_service/measured.txt
 
 picture: ## the picture of the README, from out/order_service.json
-	@.ci/install .ci/packages-picture.txt
 	@test -r out/order_service.json || { echo "plateau: make run first; it writes out/order_service.json" >&2; exit 2; }
+	@.ci/install .ci/packages-picture.txt
+	@jq -e '.arms[0].outcome == "oom_killed"' out/order_service.json > /dev/null || \
+	  { echo "plateau: in out/order_service.json the kernel did not kill, so this picture cannot be drawn" >&2; exit 2; }
 	@for arm in 0 1; do jq -r ".arms[$$arm].memory.series[] | [.t / 3600, .rss / 1e6] | @tsv" out/order_service.json > out/rss-$$arm.tsv; done
 	@gnuplot -e "before_file='out/rss-0.tsv'; after_file='out/rss-1.tsv'; output_file='labs/order_service/rss.svg'; \
 	  limit_mb=$$(jq '.arms[0].limit.bytes / 1e6' out/order_service.json); \
 	  killed_hour=$$(jq '.arms[0].simulated_seconds / 3600' out/order_service.json)" labs/order_service/rss.gnuplot
 
-build/pprof:
+build/pprof: | setup-pprof
 	@mkdir -p build
-	GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$(CURDIR)/build/go-cache go build -o $@ github.com/google/pprof
+	@GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$(CURDIR)/build/go-cache" go build -o $@ github.com/google/pprof
 
 setup:
 	@.ci/install

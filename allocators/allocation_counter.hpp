@@ -23,7 +23,8 @@ struct AllocationCounts {
 // old.
 AllocationCounts allocation_counts();
 
-// Of the calling thread alone, and exact. Past 255 live threads the last ones share a slot and are counted together.
+// Of the calling thread, and of ended threads whose place it took: only differences mean anything, and they are exact.
+// Past 255 live threads the last ones share a place and are counted together.
 AllocationCounts thread_allocation_counts();
 
 }  // namespace plateau

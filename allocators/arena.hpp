@@ -36,11 +36,12 @@ class Arena final : public std::pmr::memory_resource {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  // `alignment` is a power of two. Never null; zero bytes give a valid address that may be the next one's too.
+  // `alignment` is a power of two. Never null; zero bytes count as one, so every address is another.
   // Throws what upstream throws (std::bad_alloc), and std::bad_alloc when the size cannot be represented.
   // A few instructions while the block lasts. Hides the virtual path of the base class on purpose.
   void* allocate(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) {
     assert(std::has_single_bit(alignment));
+    bytes += static_cast<std::size_t>(bytes == 0);
     const std::size_t gap = (0 - reinterpret_cast<std::uintptr_t>(next_)) & (alignment - 1);
     const auto room = static_cast<std::size_t>(end_ - next_);
     if (gap > room || bytes > room - gap) [[unlikely]] {

@@ -1,7 +1,7 @@
 // Heap: the facade over whichever general-purpose allocator this process really runs on.
 //
 // What it is is found out at run time, from the shared object that provides `malloc`, and never from a flag or from
-// what was linked. Nothing here starts a thread; nothing allocates after the first call of `Heap::process()`.
+// what was linked. Nothing here starts a thread of its own.
 #pragma once
 
 #include <chrono>
@@ -75,7 +75,8 @@ class Heap {
 
   // A snapshot; it does not allocate. Cost: tens of microseconds on jemalloc (it merges all arenas), less elsewhere.
   virtual HeapStatistics statistics() = 0;
-  // Empty where the allocator does not tell (all but jemalloc).
+  // Of the moment of the last statistics(); does not allocate. Empty where the allocator does not tell (all but
+  // jemalloc).
   virtual std::optional<SlabStatistics> slab_statistics() { return std::nullopt; }
   // The small size class that serves a request of `bytes`; empty where the allocator does not tell or it is no slab
   // class.

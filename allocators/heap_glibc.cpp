@@ -18,7 +18,6 @@ class GlibcHeap final : public Heap {
     HeapStatistics result;
     result.allocated = info.uordblks + info.hblkhd;
     result.mapped = info.arena + info.hblkhd;
-    result.dirty = info.fordblks;
     return result;
   }
 

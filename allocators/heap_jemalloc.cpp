@@ -63,7 +63,6 @@ class JemallocHeap final : public Heap {
   }
 
   std::optional<SlabStatistics> slab_statistics() override {
-    refresh();
     SlabStatistics result;
     for (std::size_t i = 0; i < classes_.size(); ++i) {
       const auto regions = current_regions_.read_bin(*this, i);

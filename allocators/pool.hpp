@@ -22,11 +22,13 @@ struct PoolStatistics {
 // Not thread-safe. Memory goes back to the heap only when the pool dies. Neither copied nor moved.
 class Pool final : public std::pmr::memory_resource {
  public:
-  // `blocks_per_chunk` blocks are taken from the general heap at a time.
+  // `block_bytes` is rounded up to the alignment of max_align_t; `blocks_per_chunk` blocks are taken from the heap at a
+  // time.
   Pool(std::size_t block_bytes, std::size_t blocks_per_chunk)
-      : block_bytes_(block_bytes),
+      : block_bytes_((block_bytes + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) *
+                     alignof(std::max_align_t)),
         blocks_per_chunk_(blocks_per_chunk),
-        pool_(block_bytes, blocks_per_chunk, blocks_per_chunk) {}
+        pool_(block_bytes_, blocks_per_chunk, blocks_per_chunk) {}
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 

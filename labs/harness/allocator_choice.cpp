@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <string_view>
@@ -49,7 +50,9 @@ bool can_preload(const std::string& library) {
     ::_exit(1);
   }
   int status = 0;
-  return child > 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  while (child > 0 && ::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 }  // namespace
@@ -90,7 +93,7 @@ std::vector<std::string> environment_for(const AllocatorChoice& choice, const Al
     if (variable.starts_with("LD_PRELOAD=")) {
       preload += (preload.empty() ? "" : ":") + std::string(variable.substr(11));
     } else if (variable.starts_with("MALLOC_CONF=")) {
-      // Later settings win in jemalloc, so what the user exports overrides ours, and the result shows both.
+      // Later settings win in jemalloc.
       conf += (conf.empty() ? "" : ",") + std::string(variable.substr(12));
     } else {
       result.emplace_back(variable);
@@ -98,7 +101,22 @@ std::vector<std::string> environment_for(const AllocatorChoice& choice, const Al
   }
   if (!preload.empty()) result.push_back("LD_PRELOAD=" + preload);
   if (!conf.empty()) result.push_back("MALLOC_CONF=" + conf);
-  result.insert(result.end(), settings.environment.begin(), settings.environment.end());
+  for (const std::string& setting : settings.environment) {
+    const std::string name = setting.substr(0, setting.find('=') + 1);
+    const auto same = [&name](const std::string& variable) { return variable.starts_with(name); };
+    if (std::none_of(result.begin(), result.end(), same)) result.push_back(setting);
+  }
+  return result;
+}
+
+std::vector<std::string> allocator_variables(const std::vector<std::string>& environment) {
+  std::vector<std::string> result;
+  for (const std::string& variable : environment) {
+    for (const char* const prefix :
+         {"LD_PRELOAD=", "MALLOC_", "TCMALLOC_", "MIMALLOC_", "GLIBC_TUNABLES=", "HEAPPROFILE=", "HEAP_PROFILE_"}) {
+      if (variable.starts_with(prefix)) result.push_back(variable);
+    }
+  }
   return result;
 }
 

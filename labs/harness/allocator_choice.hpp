@@ -11,8 +11,6 @@ namespace plateau::harness {
 struct AllocatorChoice {
   std::string name;     // "jemalloc", "tcmalloc", "mimalloc", "glibc", or the path as given
   std::string library;  // what to preload; empty for glibc
-
-  bool is_named() const { return name.find('/') == std::string::npos; }
 };
 
 // Runs this program once more to see. Throws UsageError, in one line that names the Debian package to install, when the
@@ -29,7 +27,12 @@ struct AllocatorSettings {
   std::vector<std::string> environment;  // further NAME=value
 };
 
-// This process's environment with the allocator preloaded and set, as execve takes it.
+// This process's environment with the allocator preloaded and set, as execve takes it. What the user has set wins:
+// jemalloc reads the user's MALLOC_CONF after ours, and a variable of another allocator that is set already is left
+// alone.
 std::vector<std::string> environment_for(const AllocatorChoice& choice, const AllocatorSettings& settings);
+
+// Those of the variables that an allocator or a heap profiler reads, for the record.
+std::vector<std::string> allocator_variables(const std::vector<std::string>& environment);
 
 }  // namespace plateau::harness

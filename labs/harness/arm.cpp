@@ -45,6 +45,14 @@ ArmSpec arm_spec_from_json(const json::object& json) {
   return spec;
 }
 
+std::string ArmResult::malloc_conf() const {
+  constexpr std::string_view name = "MALLOC_CONF=";
+  for (const std::string& variable : allocator_environment) {
+    if (variable.starts_with(name)) return variable.substr(name.size());
+  }
+  return {};
+}
+
 const Sample* ArmResult::at(double t) const {
   const auto after =
       std::upper_bound(series.begin(), series.end(), t, [](double wanted, const Sample& s) { return wanted < s.t; });

@@ -46,7 +46,6 @@ struct Sample {
   std::optional<std::uint64_t> slab_bytes, slab_region_bytes;
   std::uint64_t allocation_calls = 0;  // of the general heap since start
   std::uint64_t allocation_bytes = 0;
-  double cpu_seconds = 0;  // since the arm was ready
 };
 
 enum class Outcome { completed, oom_killed, allocation_failed, failed };
@@ -60,8 +59,8 @@ struct ArmResult {
   std::string evidence;  // the kernel's own words about the limit
   LimitKind limit_kind = LimitKind::none;
   std::string allocator_name, allocator_version, allocator_configuration, allocator_library;
-  std::string malloc_conf;     // as given to the arm
-  std::vector<Sample> series;  // the first sample is that of the arm being ready
+  std::vector<std::string> allocator_environment;  // NAME=value, as given to the arm
+  std::vector<Sample> series;                      // the first sample is of when the arm had just become ready
   std::uint64_t peak_rss = 0;
   std::uint64_t operations = 0;
   double wall_seconds = 0;  // since the arm was ready
@@ -72,13 +71,15 @@ struct ArmResult {
   std::map<std::string, double> gauges;
   LatencyHistogram latency;
   LatencyHistogram hiccups;
-  std::uint64_t purges = 0;
-  std::uint64_t madvise_calls = 0;
+  std::optional<std::uint64_t> purges;
+  std::optional<std::uint64_t> madvise_calls;
   std::uint64_t minor_faults = 0;
   std::uint64_t major_faults = 0;
   std::map<std::string, std::string> profiles;  // "start", "peak", "end" to file
 
   bool out_of_memory() const { return outcome == Outcome::oom_killed || outcome == Outcome::allocation_failed; }
+  // MALLOC_CONF as given to the arm; empty when it was given none.
+  std::string malloc_conf() const;
   double simulated_seconds() const { return spec.time.seconds_of(operations); }
   // The last sample at or before simulated second `t`; null when the arm did not live that long.
   const Sample* at(double t) const;

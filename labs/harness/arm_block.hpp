@@ -33,7 +33,7 @@ class SharedNumber {
 };
 
 struct SharedHeap {
-  SharedNumber requested, allocated, active, resident, mapped, retained, metadata, dirty, muzzy, purges, madvise_calls;
+  SharedNumber requested, allocated, active, resident, retained, metadata, dirty, purges, madvise_calls;
   SharedNumber slab_bytes, slab_region_bytes;
 };
 

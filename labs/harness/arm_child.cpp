@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <new>
 
 #include "allocators/allocation_counter.hpp"
@@ -33,7 +34,7 @@ std::uint64_t own_cpu_us() {
 
 }  // namespace
 
-ArmContext::ArmContext(const Lab& /*lab*/, ArmSpec spec, ArmBlock& block, std::vector<int> sockets)
+ArmContext::ArmContext(ArmSpec spec, ArmBlock& block, std::vector<int> sockets)
     : spec_(std::move(spec)), block_(block), sockets_(std::move(sockets)), start_(Clock::now()) {}
 
 ArmContext::~ArmContext() {
@@ -70,10 +71,14 @@ void ArmContext::set_slack(std::size_t lane, std::size_t bytes) {
 }
 
 void ArmContext::sample_loop() {
-  while (!stopping_.load(std::memory_order_relaxed)) {
-    publish();
-    dump_peak_profile_if_grown();
-    std::this_thread::sleep_for(sample_period);
+  try {
+    while (!stopping_.load(std::memory_order_relaxed)) {
+      publish();
+      dump_peak_profile_if_grown();
+      std::this_thread::sleep_for(sample_period);
+    }
+  } catch (...) {
+    fail_with_current_exception();
   }
 }
 
@@ -91,11 +96,9 @@ void ArmContext::publish() {
   block_.heap.allocated.set(heap.allocated);
   block_.heap.active.set(heap.active);
   block_.heap.resident.set(heap.resident);
-  block_.heap.mapped.set(heap.mapped);
   block_.heap.retained.set(heap.retained);
   block_.heap.metadata.set(heap.metadata);
   block_.heap.dirty.set(heap.dirty);
-  block_.heap.muzzy.set(heap.muzzy);
   block_.heap.purges.set(heap.purges);
   block_.heap.madvise_calls.set(heap.madvise_calls);
   if (const auto slabs = Heap::process().slab_statistics()) {
@@ -158,7 +161,7 @@ void run_arm_process(const Lab& lab, const std::string& argument) {
 
   std::vector<int> sockets;
   for (const auto& socket : json.at("sockets").as_array()) sockets.push_back(static_cast<int>(socket.as_int64()));
-  ArmContext context(lab, arm_spec_from_json(json.at("spec").as_object()), block, std::move(sockets));
+  ArmContext context(arm_spec_from_json(json.at("spec").as_object()), block, std::move(sockets));
   try {
     Heap& heap = Heap::process();
     store_text(block.allocator_name, to_string(heap.kind()));
@@ -166,9 +169,11 @@ void run_arm_process(const Lab& lab, const std::string& argument) {
     store_text(block.allocator_configuration, heap.configuration());
     store_text(block.allocator_library, heap.library());
     const ArmSpec& spec = context.spec();
-    if (spec.allocator.find('/') == std::string::npos && spec.allocator != to_string(heap.kind())) {
-      throw std::runtime_error(fmt::format("asked to run on {}, but malloc comes from {} ({})", spec.allocator,
-                                           to_string(heap.kind()), heap.library()));
+    const bool named = spec.allocator.find('/') == std::string::npos;
+    const std::string runs_on = named ? std::string(to_string(heap.kind())) : heap.library();
+    const std::string asked = named ? spec.allocator : std::filesystem::canonical(spec.allocator).string();
+    if (runs_on != asked) {
+      throw std::runtime_error(fmt::format("asked to run on {}, but malloc comes from {}", asked, heap.library()));
     }
     if (!spec.profile_dir.empty()) {
       const ProfileReply reply = HeapProfiler::start(fmt::format("{}/{}-gperftools", spec.profile_dir, spec.name));

@@ -18,7 +18,7 @@ namespace plateau::harness {
 // What the lab's code is given. The methods are thread-safe and allocate nothing unless they say so.
 class ArmContext {
  public:
-  ArmContext(const Lab& lab, ArmSpec spec, ArmBlock& block, std::vector<int> sockets);
+  ArmContext(ArmSpec spec, ArmBlock& block, std::vector<int> sockets);
   ~ArmContext();
   ArmContext(const ArmContext&) = delete;
   ArmContext& operator=(const ArmContext&) = delete;

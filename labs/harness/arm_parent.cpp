@@ -86,6 +86,8 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return result;
 }
 
+constexpr int not_started = 126;
+
 // The arm's process. Killed and waited for by the destructor if it still runs.
 class ArmProcess {
  public:
@@ -101,7 +103,7 @@ class ArmProcess {
       ::signal(SIGINT, SIG_IGN);  // Ctrl-C reaches the whole terminal group; the parent decides
       for (const int fd : inherited) ::fcntl(fd, F_SETFD, 0);
       if (limit.enter()) ::execve("/proc/self/exe", argv.data(), envp.data());
-      ::_exit(126);
+      ::_exit(not_started);
     }
   }
   ~ArmProcess() {
@@ -135,7 +137,7 @@ double cpu_seconds_of(const rusage& usage) {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-Sample take_sample(const ArmSpec& spec, const ArmBlock& block, const ProcessSample& process, double cpu) {
+Sample take_sample(const ArmSpec& spec, const ArmBlock& block, const ProcessSample& process) {
   Sample sample;
   sample.operations = block.total_operations();
   sample.t = spec.time.seconds_of(sample.operations);
@@ -152,7 +154,6 @@ Sample take_sample(const ArmSpec& spec, const ArmBlock& block, const ProcessSamp
   sample.slab_region_bytes = block.heap.slab_region_bytes.get();
   sample.allocation_calls = block.allocation_calls.load(std::memory_order_relaxed);
   sample.allocation_bytes = block.allocation_bytes.load(std::memory_order_relaxed);
-  sample.cpu_seconds = cpu - static_cast<double>(block.start_cpu_us.load(std::memory_order_relaxed)) * 1e-6;
   return sample;
 }
 
@@ -169,8 +170,8 @@ void read_block(const LabDescription& lab, const ArmBlock& block, ArmResult& res
 void judge_end(const ArmProcess& process, const ArmBlock& block, const MemoryLimit& limit, ArmResult& result) {
   const int status = process.status();
   const Phase phase = block.phase.load(std::memory_order_acquire);
-  // The kernel's word, and only that: the child died by its SIGKILL, and it counted a kill for this very limit.
-  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && limit.oom_kills() > 0) {
+  // The kernel's word, and only that: the child died by SIGKILL, and the kernel counted a kill in a group at its limit.
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && limit.killed()) {
     result.outcome = Outcome::oom_killed;
   } else if (phase == Phase::allocation_failed) {
     result.outcome = Outcome::allocation_failed;
@@ -204,7 +205,9 @@ void collect_profiles(ArmResult& result) {
 
 void remove_old_profiles(const ArmSpec& spec) {
   for (const char* const moment : {"start", "peak", "end"}) {
-    std::filesystem::remove(fmt::format("{}/{}-{}.heap", spec.profile_dir, spec.name, moment));
+    const std::string file = fmt::format("{}/{}-{}.heap", spec.profile_dir, spec.name, moment);
+    std::filesystem::remove(file);
+    std::filesystem::remove(file + ".part");  // of an arm that was killed while it dumped
   }
 }
 
@@ -265,34 +268,35 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
     // RLIMIT_DATA counts address space: without this, jemalloc's retained extents would count as memory in use.
     settings.malloc_conf += ",retain:false";
   }
-  result.malloc_conf = settings.malloc_conf;
+  const std::vector<std::string> environment = environment_for(choose_allocator(spec.allocator), settings);
+  result.allocator_environment = allocator_variables(environment);
 
   const boost::json::object argument{{"block", block.fd()}, {"sockets", socket_numbers}, {"spec", to_json(spec)}};
-  ArmProcess process(limit, {std::string(lab.description().name), "arm", boost::json::serialize(argument)},
-                     environment_for(choose_allocator(spec.allocator), settings), inherited);
+  ArmProcess process(limit, {std::string(lab.description().name), "arm", boost::json::serialize(argument)}, environment,
+                     inherited);
   for (Descriptor& socket : theirs) socket.close();
   const Peer peer(lab, result.spec, peer_sockets);
-  HiccupMeter hiccups;
+  std::optional<HiccupMeter> hiccups;  // from when the arm is ready
 
   bool ready = false;
   Clock::time_point started;
   Clock::time_point last_rate_time;
   std::uint64_t last_rate_operations = 0;
-  double rate = 0;
+  std::optional<double> rate;  // orders a second of wall clock, over the last half second or more
   while (!process.ended()) {
     if (interrupted()) throw Interrupted();  // the destructors end the child, the peer and the cgroup
-    const auto cpu = cpu_seconds(process.pid());
     const auto sampled = sample_process(process.pid());
     const Phase phase = block->phase.load(std::memory_order_acquire);
     if (!ready && phase != Phase::starting) {
       ready = true;
       started = last_rate_time = Clock::now();
+      hiccups.emplace();
       read_block(lab.description(), *block, result);
       observer.ready(result);
     }
     // A sample counts only if the arm was still at work after it was taken: RSS falls while a process ends.
-    if (phase == Phase::running && sampled && cpu) {
-      const Sample sample = take_sample(spec, *block, *sampled, *cpu);
+    if (phase == Phase::running && sampled) {
+      const Sample sample = take_sample(spec, *block, *sampled);
       result.peak_rss = std::max({result.peak_rss, sampled->rss_bytes, sampled->peak_rss_bytes});
       result.series.push_back(sample);
       const auto now = Clock::now();
@@ -306,26 +310,25 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
     std::this_thread::sleep_for(sample_period);
   }
 
-  result.hiccups.merge(hiccups.stop());
+  if (hiccups) result.hiccups.merge(hiccups->stop());
   read_block(lab.description(), *block, result);
   judge_end(process, *block, limit, result);
   result.evidence = limit.evidence();
-  if (result.series.empty() && result.outcome != Outcome::completed) refuse_start(result);
-  if (block->phase.load() == Phase::starting) refuse_start(result);
+  if (!ready || block->phase.load() == Phase::starting) refuse_start(result);
+  if (result.series.empty()) throw UsageError(fmt::format("the {} arm ended before it could be sampled", spec.name));
 
   result.operations = block->total_operations();
   result.wall_seconds = std::chrono::duration<double>(Clock::now() - started).count();
   const double total_cpu = cpu_seconds_of(process.usage());
   result.cpu_seconds = total_cpu - static_cast<double>(block->start_cpu_us.load()) * 1e-6;
-  if (!result.series.empty()) {
-    // The last word of the arm itself, for what it did after the last look from outside.
-    const Sample& last = result.series.back();
-    result.series.push_back(take_sample(spec, *block, {last.rss, result.peak_rss, last.anonymous}, total_cpu));
-    result.allocation_calls = result.series.back().allocation_calls - result.series.front().allocation_calls;
-    result.allocation_bytes = result.series.back().allocation_bytes - result.series.front().allocation_bytes;
-  }
-  result.purges = block->heap.purges.get().value_or(0);
-  result.madvise_calls = block->heap.madvise_calls.get().value_or(0);
+  // The last word of the arm itself, for what it did after the last look from outside; its RSS is that of the last
+  // look.
+  const Sample last = result.series.back();
+  result.series.push_back(take_sample(spec, *block, {last.rss, result.peak_rss, last.anonymous}));
+  result.allocation_calls = result.series.back().allocation_calls - result.series.front().allocation_calls;
+  result.allocation_bytes = result.series.back().allocation_bytes - result.series.front().allocation_bytes;
+  result.purges = block->heap.purges.get();
+  result.madvise_calls = block->heap.madvise_calls.get();
   result.minor_faults = static_cast<std::uint64_t>(process.usage().ru_minflt);
   result.major_faults = static_cast<std::uint64_t>(process.usage().ru_majflt);
   for (const LatencyHistogram& worker : block->latency) result.latency.merge(worker);

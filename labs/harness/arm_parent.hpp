@@ -17,8 +17,8 @@ class Interrupted : public std::runtime_error {
 
 struct ArmObserver {
   std::function<void(const ArmResult& so_far)> ready = [](const ArmResult&) {};
-  std::function<void(const ArmResult& so_far, const Sample& now, double operations_per_wall_second)> sampled =
-      [](const ArmResult&, const Sample&, double) {};
+  std::function<void(const ArmResult& so_far, const Sample& now, std::optional<double> operations_per_wall_second)>
+      sampled = [](const ArmResult&, const Sample&, std::optional<double>) {};
 };
 
 // Runs one arm to its end. The parent survives the arm's death. Throws UsageError when the arm could not even start up

@@ -1,5 +1,6 @@
-// What the machine itself adds: a thread that asks to be woken every millisecond and records how late it is. A stall
-// seen here at the same time as one in the measured process is not the process's fault.
+// What the machine adds under this load: a thread outside the arm that asks to be woken every millisecond and records
+// how late it is. A stall seen here at the same time as one in the measured process has a cause outside the process's
+// own code.
 #pragma once
 
 #include <atomic>

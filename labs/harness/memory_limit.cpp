@@ -164,16 +164,23 @@ bool MemoryLimit::enter() const noexcept {
   return ::setrlimit(RLIMIT_DATA, &limit) == 0;
 }
 
-std::uint64_t MemoryLimit::oom_kills() const {
-  if (procs_fd_ < 0) return 0;
-  std::istringstream lines(
-      read_file(group_ / (kind_ == LimitKind::cgroup_v2 ? "memory.events" : "memory.oom_control")));
-  std::string key;
+// The number behind `key` in a file of the group, or the file's only number for an empty key; 0 when there is none.
+std::uint64_t MemoryLimit::counter(const char* file, std::string_view key) const {
+  std::istringstream text(read_file(group_ / file));
+  std::string word;
   std::uint64_t value = 0;
-  while (lines >> key >> value) {
-    if (key == "oom_kill") return value;
+  if (key.empty()) return text >> value ? value : 0;
+  while (text >> word >> value) {
+    if (word == key) return value;
   }
   return 0;
+}
+
+bool MemoryLimit::killed() const {
+  if (procs_fd_ < 0 || !bytes_) return false;
+  if (kind_ == LimitKind::cgroup_v2)
+    return counter("memory.events", "oom_kill") > 0 && counter("memory.events", "oom") > 0;
+  return counter("memory.oom_control", "oom_kill") > 0 && counter("memory.failcnt", "") > 0;
 }
 
 std::string MemoryLimit::evidence() const {
@@ -181,10 +188,10 @@ std::string MemoryLimit::evidence() const {
   const bool v2 = kind_ == LimitKind::cgroup_v2;
   const char* const events = v2 ? "memory.events" : "memory.oom_control";
   const char* const peak = v2 ? "memory.peak" : "memory.max_usage_in_bytes";
-  std::string text = std::string(events) + ": oom_kill " + std::to_string(oom_kills());
-  std::string highest = read_file(group_ / peak);
-  while (!highest.empty() && highest.back() == '\n') highest.pop_back();
-  if (!highest.empty()) text += std::string("; ") + peak + ": " + highest;
+  std::string text = std::string(events) + ": oom_kill " + std::to_string(counter(events, "oom_kill"));
+  if (const std::uint64_t highest = counter(peak, ""); highest > 0) {
+    text += std::string("; ") + peak + ": " + std::to_string(highest);
+  }
   return text;
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace plateau::harness {
 
@@ -22,27 +23,29 @@ struct CgroupPlaces {
 class MemoryLimit {
  public:
   // `bytes` empty: no limit, but a cgroup is still made where possible, for its evidence. `name` goes into the cgroup's
-  // name together with this process's id. Throws std::system_error only on failures that no fallback can mend.
+  // name together with this process's id.
   MemoryLimit(std::optional<std::uint64_t> bytes, const std::string& name, const CgroupPlaces& places = {});
   ~MemoryLimit();
   MemoryLimit(const MemoryLimit&) = delete;
   MemoryLimit& operator=(const MemoryLimit&) = delete;
 
   LimitKind kind() const { return kind_; }
-  std::optional<std::uint64_t> bytes() const { return bytes_; }
 
   // Puts the calling process under the limit. Called in the child between fork and exec: async-signal-safe, allocates
   // nothing; false on failure.
   bool enter() const noexcept;
 
-  // How often the kernel killed for this limit, from memory.events or memory.oom_control; 0 without a cgroup.
-  std::uint64_t oom_kills() const;
+  // Whether the kernel killed for this limit, by its own counters: a process of the group was killed (oom_kill of
+  // memory.events or memory.oom_control), and the group had met its limit (oom of memory.events, memory.failcnt),
+  // without which the kill was the machine's. False without a limit or a cgroup.
+  bool killed() const;
   // The lines of the kernel that say so, for the report; empty without a cgroup.
   std::string evidence() const;
 
  private:
   bool make_v2(const CgroupPlaces& places, const std::string& name);
   bool make_v1(const CgroupPlaces& places, const std::string& name);
+  std::uint64_t counter(const char* file, std::string_view key) const;
   bool adopt(const std::filesystem::path& group, const char* limit_file);
 
   std::optional<std::uint64_t> bytes_;

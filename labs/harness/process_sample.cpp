@@ -1,7 +1,6 @@
 #include "labs/harness/process_sample.hpp"
 
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -49,13 +48,6 @@ std::uint64_t own_rss_bytes() noexcept {
   const auto space = text.find(' ');
   if (space == std::string_view::npos) return 0;
   return std::strtoull(text.data() + space + 1, nullptr, 10) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-}
-
-std::optional<double> cpu_seconds(pid_t pid) {
-  clockid_t clock{};
-  timespec time{};
-  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0) return std::nullopt;
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
 }  // namespace plateau::harness

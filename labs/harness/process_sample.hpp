@@ -20,7 +20,4 @@ std::optional<ProcessSample> sample_process(pid_t pid);
 // RSS of the calling process in bytes, without allocating; 0 when it cannot be read.
 std::uint64_t own_rss_bytes() noexcept;
 
-// CPU time of a process that is still there, all threads, user and system; empty when it is gone.
-std::optional<double> cpu_seconds(pid_t pid);
-
 }  // namespace plateau::harness

@@ -30,19 +30,20 @@ Progress::Progress() : terminal_(::isatty(STDOUT_FILENO) == 1) {
   colour_ = terminal_ && (no_color == nullptr || *no_color == '\0');
 }
 
-void Progress::show(const ArmResult& arm, const Sample& now, double rate, std::string_view operation) {
+void Progress::show(const ArmResult& arm, const Sample& now, std::optional<double> rate, std::string_view operation) {
   if (arm.spec.name != arm_) {
     arm_ = arm.spec.name;
     last_hour_ = -1;
     last_drawn_ = -1;
   }
+  const std::string speed = rate ? fmt::format("  {:>6.0f} {}s/s", *rate, operation) : "";
   const double limit = static_cast<double>(arm.spec.memory_limit.value_or(0));
   const double rss = static_cast<double>(now.rss);
   if (!terminal_) {
     const int hour = static_cast<int>(now.t / 3600);
     if (hour == last_hour_) return;
     last_hour_ = hour;
-    fmt::print("{:<12} {} h  RSS {:>5.0f} MB  {:>6.0f} {}s/s\n", arm_, clock_text(now.t), rss / 1e6, rate, operation);
+    fmt::print("{:<12} {} h  RSS {:>5.0f} MB{}\n", arm_, clock_text(now.t), rss / 1e6, speed);
     std::fflush(stdout);
     return;
   }
@@ -62,8 +63,7 @@ void Progress::show(const ArmResult& arm, const Sample& now, double rate, std::s
   } else {
     bar = fmt::format("RSS {:.0f} MB, no limit", rss / 1e6);
   }
-  fmt::print("\r\033[K{:<12} {} h of {:.4g} h  {}  {:>6.0f} {}s/s", arm_, clock_text(now.t), arm.spec.hours, bar, rate,
-             operation);
+  fmt::print("\r\033[K{:<12} {} h of {:.4g} h  {}{}", arm_, clock_text(now.t), arm.spec.hours, bar, speed);
   std::fflush(stdout);
 }
 

@@ -1,7 +1,9 @@
 // What a person sees while an arm runs: one line redrawn on a terminal, one plain line a simulated hour in a pipe.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "labs/harness/arm.hpp"
 
@@ -12,7 +14,8 @@ class Progress {
   // Looks at standard output, TERM and NO_COLOR.
   Progress();
   // Called often; draws at most ten times a second.
-  void show(const ArmResult& arm, const Sample& now, double operations_per_wall_second, std::string_view operation);
+  void show(const ArmResult& arm, const Sample& now, std::optional<double> operations_per_wall_second,
+            std::string_view operation);
   // Ends the line of the arm that was shown.
   void end();
   bool colour() const { return colour_; }

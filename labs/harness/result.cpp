@@ -85,13 +85,14 @@ json::object arm_json(const ArmResult& arm, const std::deque<ArmResult>& all) {
        {{"name", arm.allocator_name},
         {"version", arm.allocator_version},
         {"library", arm.allocator_library},
-        {"conf", arm.malloc_conf},
+        {"conf", arm.malloc_conf()},
+        {"environment", json::value_from(arm.allocator_environment)},
         {"configuration", arm.allocator_configuration}}},
       {"outcome", to_string(arm.outcome)},
       {"evidence", arm.evidence},
       {"limit", {{"bytes", or_null(arm.spec.memory_limit)}, {"by", to_string(arm.limit_kind)}}},
       {"input", {{"orders", arm.operations}, {"seed", arm.spec.seed}}},
-      {"checksum", common_checksum(arm, all)},
+      {"checksum", or_null(common_checksum(arm, all))},
       {"simulated_seconds", seconds},
       {"speedup", arm.spec.time.speedup},
       {"wall_seconds", arm.wall_seconds},
@@ -101,8 +102,8 @@ json::object arm_json(const ArmResult& arm, const std::deque<ArmResult>& all) {
         {"peak_rss", arm.peak_rss},
         {"minor_faults", arm.minor_faults},
         {"major_faults", arm.major_faults},
-        {"purges", arm.purges},
-        {"madvise_calls", arm.madvise_calls}}},
+        {"purges", or_null(arm.purges)},
+        {"madvise_calls", or_null(arm.madvise_calls)}}},
       {"allocation",
        {{"calls", arm.allocation_calls},
         {"bytes", arm.allocation_bytes},
@@ -205,16 +206,22 @@ void check_writable(const std::string& path) {
 }
 
 void write_json(const ExperimentResult& result, const std::string& path) {
-  const std::string written = is_replaced(path) ? path + ".part" : path;
+  // The file that a symbolic link leads to is replaced, and not the link.
+  std::error_code error;
+  const auto file = std::filesystem::weakly_canonical(path, error);
+  const std::string target = error ? path : file.string();
+  const std::string written = is_replaced(target) ? target + ".part" : target;
   std::ofstream out(written, std::ios::trunc);
   out << to_json(result) << '\n';
   out.close();
   if (!out) {
     const std::string reason = error_text();
-    if (written != path) std::filesystem::remove(written);
+    if (written != target) std::filesystem::remove(written);
     throw UsageError(fmt::format("cannot write {}: {}", path, reason));
   }
-  if (written != path) std::filesystem::rename(written, path);
+  if (written == target) return;
+  std::filesystem::rename(written, target, error);
+  if (error) throw UsageError(fmt::format("cannot write {}: {}", path, error.message()));
 }
 
 }  // namespace plateau::harness

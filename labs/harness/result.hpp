@@ -1,32 +1,34 @@
+// clang-format off
 // The result of an experiment as JSON: what `--json` writes, and all that reports, tests and checks read.
 //
 // { "schema": 1, "lab": TEXT, "machine": {"kernel", "cpus", "memory_bytes", "transparent_huge_pages"}, "options": {…},
 //   "arms": [ {
 //     "name", "fixes": [TEXT…],
-//     "allocator": {"name", "version", "library", "conf": as given, "configuration": as read back from the allocator},
-//     "outcome": "completed" | "oom_killed" | "allocation_failed" | "failed", "evidence": the kernel's words,
+//     "allocator": {"name", "version", "library", "conf": MALLOC_CONF as given, "environment": [NAME=value…] as given,
+//                   "configuration": as read back from the allocator},
+//     "outcome": "completed" | "oom_killed" | "allocation_failed", "evidence": the kernel's words,
 //     "limit": {"bytes": N | null, "by": "cgroup_v2" | "cgroup_v1" | "rlimit_data" | "none"},
-//     "input": {"orders": N (operations handled), "seed": N}, "checksum": over the batches that all arms of the file
-//     finished, "simulated_seconds", "speedup", "wall_seconds", "cpu_seconds" (all since the arm was ready), "memory":
-//     {"series": [{"t": simulated s, "rss", "anonymous", "requested", "allocated", "active", "resident", "retained",
+//     "input": {"orders": N (operations handled), "seed": N}, "checksum": over the batches that all arms of the file finished,
+//     "simulated_seconds", "speedup", "wall_seconds", "cpu_seconds" (all since the arm was ready),
+//     "memory": {"series": [{"t": simulated s, "rss", "anonymous", "requested", "allocated", "active", "resident", "retained",
 //                            "metadata", "dirty", "slab_bytes", "slab_region_bytes", "limit"}…], "peak_rss",
 //                "minor_faults", "major_faults", "purges", "madvise_calls"},
 //     "allocation": {"calls", "bytes", "bytes_per_simulated_second", "calls_per_operation", "bytes_per_operation",
 //                    "steady_calls_per_operation": over the last half of the run},
 //     "latency_us": {"p50", "p90", "p95", "p99", "p999", "max", "count", "histogram": [[upper edge, count]…]},
-//     "hiccup_us": the same, of the machine itself,
+//     "hiccup_us": the same, of a thread outside the arm that does nothing but wake up: what the machine adds under this load,
 //     "pauses": null where the lab does not measure them,
 //     "gauges": {the lab's own figures, null where there is none}, "profiles": {"start", "peak", "end": file} } … ],
 //   "predictions": [{"arm", "metric", "unit", "predicted", "measured"}…],
-//   "ablation": null | {"hours", "rows": [{"arm", "outcome", "died_at_hours", "rss",
-//   "allocation_bytes_per_simulated_second",
-//                "cpu_us_per_operation", "gaps": {"live", "rounding", "slabs", "padding", "dirty_and_metadata",
-//                "rest"}, "closes": TEXT | null, "closes_bytes": N | null, "reason": why a wrong fix fails | null}…]},
-//   "verdict": null | {"holds", "rows": [{"metric", "unit", "before", "after", "improvement" (%), "target", "relation",
-//   "holds",
+//   "ablation": null | {"hours", "rows": [{"arm", "outcome", "died_at_hours", "rss", "allocation_bytes_per_simulated_second",
+//                "cpu_us_per_operation", "gaps": {"live", "rounding", "slabs", "padding", "dirty_and_metadata", "rest"},
+//                "closes": TEXT | null, "closes_bytes": N | null, "reason": why a wrong fix fails | null}…]},
+//   "verdict": null | {"holds", "rows": [{"metric", "unit", "before", "after", "improvement" (%), "target", "relation", "holds",
 //                "note"}…]} }
 //
-// Bytes unless the name says otherwise. What was not measured or cannot be had is null.
+// Bytes unless the name says otherwise. What was not measured or cannot be had is null. In a sample, RSS and operations are of the
+// moment; the allocator's figures are the arm's own and up to 50 ms of wall clock older.
+// clang-format on
 #pragma once
 
 #include <deque>

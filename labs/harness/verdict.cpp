@@ -56,16 +56,19 @@ OutputComparison compare_output(const ArmResult& one, const ArmResult& other) {
   return result;
 }
 
-std::string common_checksum(const ArmResult& arm, const std::deque<ArmResult>& all) {
+std::optional<std::string> common_checksum(const ArmResult& arm, const std::deque<ArmResult>& all) {
   std::uint64_t folded = 0;
+  std::size_t batches = 0;
   for (std::size_t lane = 0; lane < arm.digests.size(); ++lane) {
     std::size_t common = arm.digests[lane].size();
     for (const ArmResult& other : all) common = std::min(common, other.digests.at(lane).size());
+    batches += common;
     for (std::size_t i = 0; i < common; ++i) {
       folded = (folded ^ arm.digests[lane][i]) * 0x9e3779b97f4a7c15ULL;  // order matters
       folded ^= folded >> 29;
     }
   }
+  if (batches == 0) return std::nullopt;
   return fmt::format("{:016x}", folded);
 }
 
@@ -121,7 +124,7 @@ std::string format_growth(const std::deque<ArmResult>& arms, bool colour) {
     most = std::max({most, static_cast<double>(arm.peak_rss), static_cast<double>(arm.spec.memory_limit.value_or(0))});
     hours = std::max(hours, arm.simulated_seconds() / 3600);
   }
-  const double step = hours > 12 ? 2 : hours > 6 ? 1 : hours / 8;
+  const double step = hours > 12 ? 2 : hours > 6 ? 1 : std::max(hours / 8, 1e-6);
   std::string text;
   for (const ArmResult& arm : arms) {
     text += fmt::format("\nRSS of {} (full width {:.0f} MB{})\n", arm.spec.name, most / mb,

@@ -48,8 +48,8 @@ struct OutputComparison {
 };
 OutputComparison compare_output(const ArmResult& one, const ArmResult& other);
 
-// Digest of the output over the batches that all arms have finished.
-std::string common_checksum(const ArmResult& arm, const std::deque<ArmResult>& all);
+// Digest of the output over the batches that all arms have finished; empty when there is none.
+std::optional<std::string> common_checksum(const ArmResult& arm, const std::deque<ArmResult>& all);
 
 // Tables for people.
 std::string format_table(const Verdict& verdict);

@@ -29,6 +29,10 @@ std::uint64_t HistoryAmongTemporaries::recent_total_cents() const {
   return sum;
 }
 
+std::string_view HistoryAmongTemporaries::newest_note() const {
+  return records_.empty() ? std::string_view() : std::string_view(records_.back().note);
+}
+
 void HistoryAmongTemporaries::expire(double now_s) {
   while (!records_.empty() && records_.front().entry.placed_s + history_s < now_s) records_.pop_front();
 }
@@ -48,7 +52,7 @@ HistoryInArenas::HistoryInArenas(std::pmr::memory_resource* blocks, std::size_t 
   Bucket& bucket = newest();
   void* const memory = bucket.arena.allocate(sizeof(Record) + note.size(), alignof(Record));
   bucket.newest = ::new (memory) Record{entry, bucket.newest, static_cast<std::uint32_t>(note.size())};
-  std::memcpy(bucket.newest + 1, note.data(), note.size());
+  if (!note.empty()) std::memcpy(bucket.newest + 1, note.data(), note.size());
   ++bucket.records;
   ++records_;
 }
@@ -62,6 +66,12 @@ std::uint64_t HistoryInArenas::recent_total_cents() const {
     }
   }
   return sum;
+}
+
+std::string_view HistoryInArenas::newest_note() const {
+  if (head_ == tail_ || newest().newest == nullptr) return {};
+  const Record* const record = newest().newest;
+  return {reinterpret_cast<const char*>(record + 1), record->note_bytes};
 }
 
 void HistoryInArenas::expire(double now_s) {

@@ -30,6 +30,8 @@ class History {
   virtual void record(const HistoryEntry& entry, std::string_view note) = 0;
   // Sum of the totals of the newest orders, as many as there are up to `recent_orders`.
   virtual std::uint64_t recent_total_cents() const = 0;
+  // Note of the newest order; empty when it has none, or there is no order.
+  virtual std::string_view newest_note() const = 0;
   // Forgets what is older than `history_s`.
   virtual void expire(double now_s) = 0;
   virtual std::uint64_t records() const = 0;
@@ -42,6 +44,7 @@ class HistoryAmongTemporaries final : public History {
  public:
   void record(const HistoryEntry& entry, std::string_view note) override;
   std::uint64_t recent_total_cents() const override;
+  std::string_view newest_note() const override;
   void expire(double now_s) override;
   std::uint64_t records() const override { return records_.size(); }
   std::size_t slack_bytes() const override { return 0; }
@@ -61,6 +64,7 @@ class HistoryInArenas final : public History {
   HistoryInArenas(std::pmr::memory_resource* blocks, std::size_t block_bytes);
   void record(const HistoryEntry& entry, std::string_view note) override;
   std::uint64_t recent_total_cents() const override;
+  std::string_view newest_note() const override;
   void expire(double now_s) override;
   std::uint64_t records() const override { return records_; }
   std::size_t slack_bytes() const override;

@@ -7,6 +7,7 @@
 #include "allocators/heap.hpp"
 #include "labs/order_service/downstream.hpp"
 #include "labs/order_service/generated_orders.hpp"
+#include "labs/order_service/query.hpp"
 
 namespace plateau::order_service {
 namespace {
@@ -30,18 +31,13 @@ double outbox_bytes_an_order(const Store& store, const OrderSource& source, doub
   Encoder encoder(none);
   Order order;
   std::vector<const PastOrder*> related;
+  std::string query;
   double bytes = 0;
   const auto first = static_cast<std::uint64_t>(simulated_s * orders_per_second);
   for (std::uint64_t i = first; i < first + looked_at; ++i) {
     source.read(i, order);
     const Items items = build_order_items_after(order, store, std::pmr::new_delete_resource());
-    std::string query = "SELECT * FROM orders WHERE id IN (";
-    PastOrderId id;
-    for (const std::uint32_t number : store.related(order.customer)) {
-      write_past_order_id(number, id);
-      query += (query.back() == '(' ? "'" : ", '") + std::string(id, past_order_id_length) + "'";
-    }
-    store.select_orders(query + ")", related);
+    store.select_orders(build_query_after(store.related(order.customer), query), related);
     const Confirmation confirmation{
         order, *store.find_customer(order.customer), items, related, store.terms(order.customer), 0, 0};
     bytes += pages_of_block(static_cast<double>(encoder.encode_before(confirmation)->size() + 1));

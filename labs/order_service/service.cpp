@@ -101,6 +101,7 @@ std::uint64_t Lane::settle() {
   std::uint64_t revenue = 0;
   std::uint64_t tax = 0;
   std::uint64_t note_bytes = 0;
+  const std::string_view note = history_->newest_note();
   for (const WorkingOrder* order = newest_; order != nullptr; order = order->previous) {
     revenue += order->total_cents;
     for (const Item& item : order->items) {
@@ -108,8 +109,8 @@ std::uint64_t Lane::settle() {
       note_bytes += item.note.size();
     }
   }
-  const std::uint64_t digest =
-      SplitMix64::mix(digest_ ^ SplitMix64::mix(revenue) ^ SplitMix64::mix(tax + 1) ^ SplitMix64::mix(note_bytes + 2));
+  const std::uint64_t digest = SplitMix64::mix(digest_ ^ SplitMix64::mix(revenue) ^ SplitMix64::mix(tax + 1) ^
+                                               SplitMix64::mix(note_bytes + 2) ^ XXH3_64bits(note.data(), note.size()));
   options_.lifetimes ? forget_batch_after() : forget_batch_before();
   digest_ = 0;
   update_figures();
@@ -202,6 +203,7 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
   const auto work = [&](std::size_t lane_number, std::size_t place) {
     Lane& lane = *all[lane_number];
     Turn& turn = turns[lane_number];
+    const auto slack = [&] { return lane.slack_bytes() + (lane_number == 0 ? shared_slack() : 0); };
     const std::uint64_t lane_orders = orders / lanes + (lane_number < orders % lanes ? 1 : 0);
     // Lanes are staggered: the first batch of the second is half a batch, so that not all are full at once.
     const std::uint64_t offset = options.settlement_orders * lane_number / lanes;
@@ -217,11 +219,11 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
         lane.handle(index);
         if (options.trim_often && index % purge_every == 0) Heap::process().purge();
         context.finish_operation(lane_number, lane_number * workers_per_lane + place, index);
-        if (i % housekeeping_every == 0)
-          context.set_slack(lane_number, lane.slack_bytes() + (lane_number == 0 ? shared_slack() : 0));
+        if (i % housekeeping_every == 0) context.set_slack(lane_number, slack());
       }
       // The last batch may be cut short by the end of the run; only whole ones can be compared.
       const std::uint64_t digest = lane.settle();
+      context.set_slack(lane_number, slack());  // what was the batch's is the pool's now
       if (end == whole_end) context.finish_batch(lane_number, digest);
       publish_figures(context, all);
       turn.batch.store(batch + 1);

@@ -96,9 +96,9 @@ class Lane {
 
 inline constexpr std::size_t arena_block_bytes = 64 * 1024;
 
-// Runs the orders of an arm on its worker threads, and returns when the last is done.
-void run_service(harness::ArmContext& context, const Store& store, const OrderSource& source,
-                 const ServiceOptions& options);
+// Runs the orders of an arm on its worker threads, and ends the process when the last is done.
+[[noreturn]] void run_service(harness::ArmContext& context, const Store& store, const OrderSource& source,
+                              const ServiceOptions& options);
 
 // Order of the gauges that run_service sets.
 inline constexpr std::array<std::string_view, 6> service_gauges{"outbox entries",      "outbox bytes",

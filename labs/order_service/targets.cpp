@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "labs/harness/statistics.hpp"
+#include "labs/order_service/calibration.hpp"
 
 namespace plateau::order_service {
 namespace {
@@ -43,12 +46,12 @@ void hold_within(VerdictRow& row, double target) {
   if (row.before) row.holds = std::abs(*row.before - target) <= calibration_tolerance * target;
 }
 
-// `judged` is false where this run is too short or too different for the target to mean anything.
-void hold_at_most(VerdictRow& row, double target, bool judged) {
+// `unjudged` says why this run cannot be held to the target; empty when it can.
+void hold_at_most(VerdictRow& row, double target, const std::string& unjudged) {
   row.target = target;
   row.relation = "after at most";
-  if (row.after && judged) row.holds = *row.after <= target;
-  if (!judged) row.note = "needs jemalloc and 24 h";
+  if (row.after && unjudged.empty()) row.holds = *row.after <= target;
+  if (!unjudged.empty()) row.note += (row.note.empty() ? "" : "; ") + unjudged;
 }
 
 std::optional<double> slope_mb_an_hour(const ArmResult& arm, double from_s, double to_s) {
@@ -74,6 +77,10 @@ double cpu_us_an_order(const ArmResult& arm) {
   return arm.cpu_seconds * 1e6 / static_cast<double>(std::max<std::uint64_t>(arm.operations, 1));
 }
 
+double orders_a_second(const ArmResult& arm) {
+  return static_cast<double>(arm.operations) / arm.wall_seconds;
+}
+
 std::optional<double> allocation_mb_s(const ArmResult& arm) {
   const auto bytes = arm.bytes_per_simulated_second(0, arm.simulated_seconds());
   return bytes ? std::optional(*bytes / mb) : std::nullopt;
@@ -84,19 +91,25 @@ std::optional<double> allocation_mb_s(const ArmResult& arm) {
 harness::Verdict judge_order_service(const ArmResult& before, const ArmResult& after) {
   harness::Verdict verdict;
   const auto add = [&verdict](VerdictRow row) -> VerdictRow& { return verdict.rows.emplace_back(std::move(row)); };
-  const bool calibrated = before.spec.memory_limit == limit_bytes && before.spec.options.at("orders").is_null();
-  const bool jemalloc = before.allocator_name == "jemalloc";
-  const bool whole_day = jemalloc && calibrated && after.spec.hours >= 24;
-  const char* const other_scale = "calibrated for jemalloc, generated orders and a limit of 2 GiB";
+  // What the calibration is of, and what of it this run changed.
+  std::string other_scale;
+  if (before.allocator_name != "jemalloc") other_scale = "calibrated for jemalloc";
+  if (before.spec.memory_limit != limit_bytes) other_scale = "calibrated for a limit of 2 GiB";
+  if (!before.spec.options.at("orders").is_null()) other_scale = "calibrated for generated orders";
+  if (before.spec.options.at("settlement_orders").to_number<std::uint32_t>() != calibration_settlement_orders) {
+    other_scale = "calibrated for other settlements";
+  }
+  const bool calibrated = other_scale.empty();
+  const std::string too_short = !calibrated ? other_scale : after.spec.hours < 24 ? "needs 24 h" : "";
 
   VerdictRow start{
       .metric = "memory at start", .unit = "MB", .before = rss_mb_at(before, 0), .after = rss_mb_at(after, 0)};
-  if (calibrated && jemalloc) hold_within(start, case_start_mb);
+  if (calibrated) hold_within(start, case_start_mb);
   add(start);
 
   VerdictRow first_hour{
       .metric = "memory after 1 h", .unit = "MB", .before = rss_mb_at(before, hour), .after = rss_mb_at(after, hour)};
-  if (calibrated && jemalloc) hold_within(first_hour, case_first_hour_mb);
+  if (calibrated) hold_within(first_hour, case_first_hour_mb);
   add(first_hour);
 
   VerdictRow killed{
@@ -104,7 +117,7 @@ harness::Verdict judge_order_service(const ArmResult& before, const ArmResult& a
       .unit = "h"};
   if (before.out_of_memory()) killed.before = before.simulated_seconds() / hour;
   if (after.out_of_memory()) killed.after = after.simulated_seconds() / hour;
-  if (calibrated && jemalloc) {
+  if (calibrated) {
     hold_within(killed, case_kill_hour);
     if (!killed.before && before.spec.hours >= case_kill_hour * (1 + calibration_tolerance)) killed.holds = false;
     if (after.out_of_memory()) killed.holds = false;
@@ -125,7 +138,7 @@ harness::Verdict judge_order_service(const ArmResult& before, const ArmResult& a
                   .unit = "MB",
                   .before = static_cast<double>(before.peak_rss) / mb,
                   .after = static_cast<double>(after.peak_rss) / mb};
-  hold_at_most(peak, most_peak_mb, whole_day);
+  hold_at_most(peak, most_peak_mb, too_short);
   add(peak);
 
   VerdictRow slope{.metric = "slope over the last 12 h", .unit = "MB/h"};
@@ -134,12 +147,12 @@ harness::Verdict judge_order_service(const ArmResult& before, const ArmResult& a
                     ? slope_mb_an_hour(after, after.simulated_seconds() - 12 * hour, after.simulated_seconds())
                     : std::nullopt;
   slope.note = "before: over its whole life";
-  hold_at_most(slope, most_slope_mb_h, whole_day);
+  hold_at_most(slope, most_slope_mb_h, too_short);
   add(slope);
 
   VerdictRow over_live{
       .metric = "RSS / requested live bytes, median", .before = rss_over_live(before), .after = rss_over_live(after)};
-  hold_at_most(over_live, most_rss_over_live, whole_day);
+  hold_at_most(over_live, most_rss_over_live, too_short);
   add(over_live);
 
   VerdictRow rate{.metric = "allocation rate",
@@ -150,7 +163,7 @@ harness::Verdict judge_order_service(const ArmResult& before, const ArmResult& a
   add(rate);
 
   VerdictRow rate_after{.metric = "the same, after", .unit = "MB/simulated s", .after = rate.after};
-  hold_at_most(rate_after, most_allocation_mb_s, whole_day);
+  hold_at_most(rate_after, most_allocation_mb_s, too_short);
   add(rate_after);
 
   const auto steady_calls = [](const ArmResult& arm) {
@@ -158,23 +171,23 @@ harness::Verdict judge_order_service(const ArmResult& before, const ArmResult& a
   };
   VerdictRow calls{
       .metric = "heap calls an order, steady state", .before = steady_calls(before), .after = steady_calls(after)};
-  hold_at_most(calls, most_calls_an_order, whole_day);
+  hold_at_most(calls, most_calls_an_order, too_short);
   add(calls);
 
   VerdictRow cpu{
       .metric = "CPU an order", .unit = "us", .before = cpu_us_an_order(before), .after = cpu_us_an_order(after)};
-  hold_at_most(cpu, *cpu.before * most_cpu_share, whole_day);
-  if (whole_day) cpu.note = "at most half of before";
+  hold_at_most(cpu, *cpu.before * most_cpu_share, too_short);
+  cpu.relation = "after at most half:";
   add(cpu);
 
   VerdictRow p99{.metric = "p99 from intended start, wall clock",
                  .unit = "us",
                  .before = before.latency.quantile_us(0.99),
                  .after = after.latency.quantile_us(0.99)};
-  p99.note = fmt::format("the machine's own hiccups, p99: {:.0f} and {:.0f}; load {:.0f} and {:.0f} orders/s",
-                         before.hiccups.quantile_us(0.99), after.hiccups.quantile_us(0.99),
-                         before.spec.time.speedup * before.spec.time.operations_per_second,
-                         after.spec.time.speedup * after.spec.time.operations_per_second);
+  p99.note =
+      fmt::format("beside it, a thread that only wakes up: {:.0f} and {:.0f}; {:.0f} and {:.0f} orders/s handled",
+                  before.hiccups.quantile_us(0.99), after.hiccups.quantile_us(0.99), orders_a_second(before),
+                  orders_a_second(after));
   add(p99);
 
   const harness::OutputComparison output = harness::compare_output(before, after);

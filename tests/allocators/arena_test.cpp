@@ -81,6 +81,15 @@ TEST(Arena, RandomProgramsNeverOverlapAndAreAligned) {
   }
 }
 
+TEST(Arena, ZeroBytesGiveAddressesOfTheirOwn) {
+  Arena arena;
+  void* const first = arena.allocate(0);
+  EXPECT_NE(first, nullptr);
+  EXPECT_NE(arena.allocate(0), first);
+  arena.reset();
+  EXPECT_NE(arena.allocate(0), nullptr);
+}
+
 TEST(Arena, ResetKeepsAtMostWhatItMay) {
   Upstream upstream;
   Arena arena({.block_bytes = 1000, .retain_bytes = 2500}, &upstream);

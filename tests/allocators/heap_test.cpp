@@ -133,6 +133,7 @@ TEST(Heap, SlabSlackShowsPinning) {
     if (i % 8 == i / 8 % 8) survivors.push_back(std::move(blocks[i]));
   }
   blocks.clear();
+  static_cast<void>(Heap::process().statistics());
   const auto slabs = Heap::process().slab_statistics();
   ASSERT_TRUE(slabs);
   EXPECT_GT(slabs->slab_bytes - slabs->region_bytes, count * 512 / 2);

@@ -68,6 +68,13 @@ TEST(Pool, ReservedBlocksAgreeWithTheHeap) {
   for (void* const b : blocks) pool.deallocate(b, 4096);
 }
 
+TEST(Pool, BlocksOfOddSizesAreAligned) {
+  Pool pool(24, 8);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(pool.allocate(24)) % alignof(std::max_align_t), 0U);
+  }
+}
+
 TEST(Pool, RefusesWhatItCannotServe) {
   Pool pool(block, 8);
   EXPECT_THROW(static_cast<void>(pool.allocate(block + 1)), std::bad_alloc);

@@ -49,6 +49,7 @@ Finished run(const fs::path& program, const std::vector<std::string>& arguments,
   int error[2];
   if (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(error, O_CLOEXEC) != 0) throw std::runtime_error("no pipes");
   const pid_t child = ::fork();
+  if (child < 0) throw std::runtime_error("no process");
   if (child == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::dup2(out[1], STDOUT_FILENO);
@@ -63,6 +64,7 @@ Finished run(const fs::path& program, const std::vector<std::string>& arguments,
   ::close(error[1]);
 
   Finished result;
+  result.pid = child;
   const auto deadline = std::chrono::steady_clock::now() + patience;
   std::array<pollfd, 2> open{{{out[0], POLLIN, 0}, {error[0], POLLIN, 0}}};
   while (open[0].fd >= 0 || open[1].fd >= 0) {
@@ -106,13 +108,14 @@ boost::json::object read_json(const std::string& file) {
   return boost::json::parse(read_text(file)).as_object();
 }
 
-std::vector<fs::path> lab_cgroups() {
+std::vector<fs::path> cgroups_of(pid_t lab) {
+  const std::string prefix = "plateau-" + std::to_string(lab) + "-";
   std::vector<fs::path> found;
   std::error_code error;
   const auto options = fs::directory_options::skip_permission_denied;
   for (fs::recursive_directory_iterator it("/sys/fs/cgroup", options, error), end; !error && it != end;
        it.increment(error)) {
-    if (it->path().filename().string().starts_with("plateau-")) found.push_back(it->path());
+    if (it->path().filename().string().starts_with(prefix)) found.push_back(it->path());
   }
   return found;
 }

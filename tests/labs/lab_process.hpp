@@ -15,6 +15,7 @@ namespace plateau::testing {
 
 struct Finished {
   int status = -1;  // exit status, or 128 + signal
+  pid_t pid = -1;   // that it had
   std::string out;
   std::string error;
 };
@@ -47,8 +48,8 @@ class ScratchFolder {
 boost::json::object read_json(const std::string& file);
 std::string read_text(const std::string& file);
 
-// Cgroups of labs that are there now, below the group of this process.
-std::vector<std::filesystem::path> lab_cgroups();
+// Cgroups that the lab with this process id has made and that are there now.
+std::vector<std::filesystem::path> cgroups_of(pid_t lab);
 
 // The row of the verdict with this metric; throws when there is none.
 const boost::json::object& row(const boost::json::object& result, std::string_view metric);

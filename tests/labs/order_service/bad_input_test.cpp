@@ -33,10 +33,12 @@ TEST_P(BadInputTest, IsOneLineAndStatusTwo) {
 INSTANTIATE_TEST_SUITE_P(
     All, BadInputTest,
     ::testing::Values(
-        BadInput{"negative_hours", {"--hours", "-1"}, "--hours -1: give a number above 0"},
+        BadInput{"negative_hours", {"--hours", "-1"}, "--hours -1: give a number from 0.001 to 10000"},
         BadInput{"zero_hours", {"--hours", "0"}, "--hours 0"},
         BadInput{"hours_not_a_number", {"--hours", "soon"}, "--hours"},
         BadInput{"infinite_hours", {"--hours", "inf"}, "--hours inf"},
+        BadInput{"hours_of_less_than_an_order", {"--hours", "0.00001"}, "--hours 1e-05"},
+        BadInput{"argument_of_an_arm", {"arm", "nonsense"}, "syntax error"},
         BadInput{"zero_speedup", {"--speedup", "0"}, "--speedup 0"},
         BadInput{
             "unknown_fix", {"run", "--fix", "query,magic"}, "there is no fix 'magic'; choose none, all, or of buffers"},
