@@ -180,8 +180,8 @@ bool MemoryLimit::killed() const {
   if (procs_fd_ < 0 || !bytes_) return false;
   if (kind_ == LimitKind::cgroup_v2)
     return counter("memory.events", "oom_kill") > 0 && counter("memory.events", "oom") > 0;
-  // memory.failcnt stays 0 on recent kernels, so that the group met its limit is read off its highest use. Charges are made in
-  // batches, hence not to the byte.
+  // memory.failcnt stays 0 on recent kernels, so that the group met its limit is read off its highest use. Charges are
+  // made in batches, hence not to the byte.
   const double met = 0.99 * static_cast<double>(*bytes_);
   return counter("memory.oom_control", "oom_kill") > 0 &&
          static_cast<double>(counter("memory.max_usage_in_bytes", "")) >= met;

@@ -36,8 +36,8 @@ class MemoryLimit {
   bool enter() const noexcept;
 
   // Whether the kernel killed for this limit, by its own counters: a process of the group was killed (oom_kill of
-  // memory.events or memory.oom_control), and the group had met its limit (oom of memory.events, or memory.max_usage_in_bytes),
-  // without which the kill was the machine's. False without a limit or a cgroup.
+  // memory.events or memory.oom_control), and the group had met its limit (oom of memory.events, or
+  // memory.max_usage_in_bytes), without which the kill was the machine's. False without a limit or a cgroup.
   bool killed() const;
   // The lines of the kernel that say so, for the report; empty without a cgroup.
   std::string evidence() const;

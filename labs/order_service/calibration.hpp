@@ -21,8 +21,8 @@ inline constexpr std::uint32_t calibration_settlement_orders = 1200;  // in a ba
 // The data that requests read: about 76 MB, so that the process starts at about 100 MB less what code and stacks take.
 inline constexpr std::uint32_t product_count = 20'000;
 inline constexpr std::uint32_t customer_count = 60'000;
-inline constexpr std::uint32_t past_order_count = 1'250'000;
-inline constexpr std::uint32_t related_per_customer = 60;  // ids in the query: quadratic in the naive builder
+inline constexpr std::uint32_t past_order_count = 1'840'000;
+inline constexpr std::uint32_t related_per_customer = 62;  // ids in the query: quadratic in the naive builder
 
 // Every confirmation carries the terms of sale of the customer's country.
 inline constexpr std::uint32_t terms_variants = 8;

@@ -94,7 +94,7 @@ class Lane {
   LaneFigures figures_;
 };
 
-inline constexpr std::size_t arena_block_bytes = 64 * 1024;
+inline constexpr std::size_t arena_block_bytes = 32 * 1024;
 
 // Runs the orders of an arm on its worker threads, and ends the process when the last is done.
 [[noreturn]] void run_service(harness::ArmContext& context, const Store& store, const OrderSource& source,

@@ -26,10 +26,8 @@ constexpr std::array<std::string_view, 8> streets{"Linden Avenue", "Harbour Road
 constexpr std::array<std::string_view, 5> statuses{"paid", "packed", "shipped", "delivered", "returned"};
 
 constexpr std::string_view select_prefix = "SELECT * FROM orders WHERE id IN (";
-// Numbers of past orders are nearly dense, so their index is a plain array.
+// Numbers of past orders are dense, so a row's place is computed and no index is needed.
 constexpr std::uint32_t first_number = 10'000'000;
-constexpr std::uint32_t number_step = 3;
-constexpr std::uint32_t no_order = UINT32_MAX;
 constexpr std::size_t id_digits = 12;
 
 // Appends texts to one string and gives each as offset and length, since the string moves while it grows.
@@ -117,13 +115,11 @@ Store::Store(std::uint64_t seed) {
     customers_.push_back({c.name.in(text_), c.email.in(text_), c.address.in(text_)});
 
   orders_.reserve(past_order_count);
-  by_number_.assign(std::size_t{past_order_count} * number_step, no_order);
   for (std::uint32_t i = 0; i < past_order_count; ++i) {
     orders_.push_back(
-        {1'760'000'000 + i * 17ULL, first_number + i * number_step,
-         static_cast<CustomerId>(random.below(customer_count)), static_cast<std::uint32_t>(random.below(1'000'000)),
-         static_cast<std::uint16_t>(random.below(40) + 1), static_cast<std::uint8_t>(random.below(statuses.size()))});
-    by_number_[i * number_step] = i;
+        {1'760'000'000 + i * 17ULL, first_number + i, static_cast<CustomerId>(random.below(customer_count)),
+         static_cast<std::uint32_t>(random.below(1'000'000)), static_cast<std::uint16_t>(random.below(40) + 1),
+         static_cast<std::uint8_t>(random.below(statuses.size()))});
   }
   related_.reserve(std::size_t{customer_count} * related_per_customer);
   for (std::size_t i = 0; i < std::size_t{customer_count} * related_per_customer; ++i) {
@@ -157,8 +153,8 @@ void Store::select_orders(std::string_view query, std::vector<const PastOrder*>&
       throw std::invalid_argument("not a list of order ids");
     }
     const std::size_t at = std::size_t{number} - first_number;  // wraps to out of range below the first
-    if (at < by_number_.size() && by_number_[at] != no_order) {
-      rows.push_back(&orders_[by_number_[at]]);
+    if (at < orders_.size()) {
+      rows.push_back(&orders_[at]);
       __builtin_prefetch(rows.back());  // rows are scattered; they are read only after the last is found
     }
     list.remove_prefix(quoted);

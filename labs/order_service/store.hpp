@@ -71,7 +71,6 @@ class Store {
   std::vector<PastOrder> orders_;
   std::vector<std::uint32_t> related_;
   boost::unordered_flat_map<std::string_view, std::uint32_t> by_sku_;
-  std::vector<std::uint32_t> by_number_;  // position in orders_ of number first_number + i, or none
 };
 
 }  // namespace plateau::order_service
