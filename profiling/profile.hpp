@@ -1,0 +1,89 @@
+// The model of a profile between whoever recorded it and whoever writes it: stacks of raw addresses with a few numbers
+// each, and what was mapped where. Nothing here knows a file format or an allocator.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plateau {
+
+struct ValueType {
+  std::string type;  // as pprof names it: inuse_space, cpu, pauses, ...
+  std::string unit;  // count, bytes, nanoseconds
+};
+
+// One mapped, executable segment, as in /proc/PID/maps.
+struct Mapping {
+  std::uint64_t start = 0;
+  std::uint64_t limit = 0;  // first address after it
+  std::uint64_t offset = 0;
+  std::string file;
+  std::string build_id;  // lower-case hex of NT_GNU_BUILD_ID; empty when the file has none
+};
+
+struct ProfileLabel {
+  std::string key;           // never empty
+  std::string text;          // a text label, or empty
+  std::int64_t number = 0;   // a numeric label, when `text` is empty
+  std::string unit;          // of `number`
+};
+
+// Not thread-safe. Stacks and values lie in two flat arrays, so that 100,000 samples cost few allocations.
+class Profile {
+ public:
+  struct Sample {
+    std::size_t stack_begin = 0;
+    std::uint32_t stack_size = 0;
+    std::uint32_t label_set = 0;  // index + 1 into label_sets(); 0: none
+  };
+
+  explicit Profile(std::vector<ValueType> types) : types_(std::move(types)) {}
+
+  // `stack` is leaf first. Every address but the leaf's is a return address, and so is the leaf's in heap profiles
+  // (`leaf_is_return_address`). `values` has one number for each type. Throws std::invalid_argument when it has not.
+  void add(std::span<const std::uint64_t> stack, std::span<const std::int64_t> values,
+           std::span<const ProfileLabel> labels = {});
+
+  // An address that stands for a frame with a name and no code (a synthetic stack: "slab slack", "untracked").
+  // The same name gives the same address.
+  std::uint64_t named_frame(std::string_view name);
+  // The name behind such an address; empty for an address of code.
+  std::optional<std::string_view> frame_name(std::uint64_t address) const;
+
+  const std::vector<ValueType>& types() const { return types_; }
+  const std::vector<Sample>& samples() const { return samples_; }
+  std::span<const std::uint64_t> stack(const Sample& sample) const {
+    return std::span(stacks_).subspan(sample.stack_begin, sample.stack_size);
+  }
+  std::span<const std::int64_t> values(const Sample& sample) const {
+    const auto index = static_cast<std::size_t>(&sample - samples_.data());
+    return std::span(values_).subspan(index * types_.size(), types_.size());
+  }
+  std::span<const ProfileLabel> labels(const Sample& sample) const;
+
+  std::vector<Mapping> mappings;  // the main program first
+  std::string period_type = "space";
+  std::string period_unit = "bytes";
+  std::int64_t period = 0;  // 0 or 1: exact
+  std::string default_type;  // sample type that pprof shows first
+  std::string drop_frames;   // regular expression of functions that pprof hides
+  std::vector<std::string> comments;
+  std::int64_t time_nanos = 0;      // since the epoch; 0: not known
+  std::int64_t duration_nanos = 0;  // of deltas and CPU profiles
+  bool leaf_is_return_address = true;
+
+ private:
+  std::vector<ValueType> types_;
+  std::vector<Sample> samples_;
+  std::vector<std::uint64_t> stacks_;
+  std::vector<std::int64_t> values_;
+  std::vector<std::vector<ProfileLabel>> label_sets_;
+  std::vector<std::string> names_;
+};
+
+}  // namespace plateau
