@@ -46,7 +46,7 @@ ArenaStatistics Arena::statistics() const {
 }
 
 void* Arena::allocate_slowly(std::size_t bytes, std::size_t alignment) {
-  bytes += static_cast<std::size_t>(bytes == 0);
+  if (bytes == 0) return allocate(1, alignment);
   const std::size_t padding = padding_for(alignment);
   if (bytes > SIZE_MAX - padding - sizeof(Block) - block_alignment) throw std::bad_alloc();
   const std::size_t needed = sizeof(Block) + bytes + padding;
@@ -74,7 +74,7 @@ void* Arena::allocate_slowly(std::size_t bytes, std::size_t alignment) {
   if (current_ == nullptr && behind != nullptr) enter(buffer_);
   leave_current();
   enter(block);
-  return bump(bytes, alignment);
+  return allocate(bytes, alignment);
 }
 
 void* Arena::try_allocate_slowly(std::size_t bytes, std::size_t alignment) noexcept {

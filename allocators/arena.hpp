@@ -74,14 +74,16 @@ class Arena final : public std::pmr::memory_resource {
   // represented; the arena stays as it was. A few instructions while the block lasts. Hides the virtual path of the
   // base class on purpose.
   [[gnu::always_inline]] void* allocate(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) {
-    if (void* const result = bump(bytes, alignment)) [[likely]]
+    std::byte* result;
+    if (bump(bytes, alignment, result)) [[likely]]
       return result;
     return allocate_slowly(bytes, alignment);
   }
 
   // As allocate, but null where that would throw std::bad_alloc.
   void* try_allocate(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) noexcept {
-    if (void* const result = bump(bytes, alignment)) [[likely]]
+    std::byte* result;
+    if (bump(bytes, alignment, result)) [[likely]]
       return result;
     return try_allocate_slowly(bytes, alignment);
   }
@@ -162,23 +164,24 @@ class Arena final : public std::pmr::memory_resource {
   // on the last by one addition.
   static constexpr std::size_t grain = 8;
 
-  // Null when the current block is too small. The ends of blocks are aligned to max_align_t, so rounding up to no more
-  // than that never passes them; and `bytes` within the room is within it when rounded, without overflow.
-  [[gnu::always_inline]] void* bump(std::size_t bytes, std::size_t alignment) noexcept {
+  // False when the current block is too small, or for zero bytes. The ends of blocks are aligned to max_align_t, so
+  // rounding an address up to no more than that never passes them. A size that rounds to zero, be it zero or too large
+  // to be rounded, fails the same comparison as one that does not fit.
+  [[gnu::always_inline]] bool bump(std::size_t bytes, std::size_t alignment, std::byte*& result) noexcept {
     assert(std::has_single_bit(alignment));
-    bytes += static_cast<std::size_t>(bytes == 0);
-    std::byte* result = next_;
+    result = next_;
     if (alignment > grain) {
       const std::size_t gap = (0 - reinterpret_cast<std::uintptr_t>(result)) & (alignment - 1);
       if (alignment > alignof(std::max_align_t) && gap > static_cast<std::size_t>(end_ - result)) [[unlikely]]
-        return nullptr;
+        return false;
       result += gap;
     }
-    if (bytes > static_cast<std::size_t>(end_ - result)) [[unlikely]]
-      return nullptr;
-    next_ = result + (bytes + grain - 1) / grain * grain;
+    const std::size_t rounded = (bytes + grain - 1) / grain * grain;
+    if (rounded - 1 >= static_cast<std::size_t>(end_ - result)) [[unlikely]]
+      return false;
+    next_ = result + rounded;
     unpoison(result, bytes);
-    return result;
+    return true;
   }
 
   template <class T>

@@ -9,7 +9,7 @@ namespace {
 // Never destroyed: threads end, and objects with values for them die, in any order at the end of a process.
 constinit std::mutex registry_mutex;
 constinit std::vector<PerThreadRegistration*>* registered = nullptr;  // by index; null where one is free
-constinit std::uint64_t last_id = 0;
+constinit std::uint64_t last_id = 0;                                  // of a registration; 0 is none's
 
 }  // namespace
 
@@ -32,7 +32,15 @@ PerThreadRegistration::PerThreadRegistration() {
 
 void PerThreadRegistration::unregister() noexcept {
   const std::scoped_lock lock(registry_mutex);
+  if (is_unregistered()) return;
   (*registered)[index_] = nullptr;
+  id_ = unregistered_id;
+}
+
+void* PerThreadRegistration::find_among_all() const noexcept {
+  if (index_ >= slots_.count || slots_.begin[index_].id != id_) return nullptr;
+  slots_.last = slots_.begin[index_];
+  return slots_.last.value;
 }
 
 bool PerThreadRegistration::enter(void* value) noexcept {
@@ -41,7 +49,7 @@ bool PerThreadRegistration::enter(void* value) noexcept {
     const std::size_t count = std::max<std::size_t>(2 * slots_.count, index_ + 8);
     auto* const grown = static_cast<Slot*>(std::realloc(slots_.begin, count * sizeof(Slot)));
     if (grown == nullptr) return false;
-    std::fill(grown + slots_.count, grown + count, Slot{0, nullptr});
+    std::fill(grown + slots_.count, grown + count, Slot{no_id, nullptr});
     slots_.begin = grown;
     slots_.count = count;
   }
@@ -58,7 +66,7 @@ void PerThreadRegistration::end_thread() noexcept {
     if (owner != nullptr && owner->id_ == slots_.begin[i].id) owner->thread_ended(slots_.begin[i].value);
   }
   std::free(slots_.begin);
-  slots_ = {nullptr, 0, true};
+  slots_ = {{no_id, nullptr}, nullptr, 0, true};
 }
 
 }  // namespace plateau

@@ -22,19 +22,21 @@ class PerThreadRegistration {
   // Both take a process-wide lock. The destructor waits for threads that are just ending.
   PerThreadRegistration();
   ~PerThreadRegistration() = default;
+  // From here on no thread finds a value, and no thread that ends looks for one.
   void unregister() noexcept;
 
-  // The calling thread's value, or null when it has none yet. Three loads from lines that nobody else writes.
+  // The calling thread's value, or null when it has none yet. Reads lines that nobody else writes, and two words of the
+  // thread's own while it uses one object many times over.
   void* find() const noexcept {
-    const Slots& slots = slots_;
-    if (index_ < slots.count && slots.begin[index_].id == id_) [[likely]]
-      return slots.begin[index_].value;
-    return nullptr;
+    if (slots_.last.id == id_) [[likely]]
+      return slots_.last.value;
+    return find_among_all();
   }
   // Makes `value` the calling thread's. False when there is no memory for it, or when the thread has ended so far that
   // nobody would hear of its end (destructors of static objects, in the main thread).
   bool enter(void* value) noexcept;
   static bool thread_is_ending() noexcept { return slots_.ended; }
+  bool is_unregistered() const noexcept { return id_ == unregistered_id; }
 
   virtual void thread_ended(void* value) noexcept = 0;
 
@@ -44,15 +46,20 @@ class PerThreadRegistration {
     void* value;
   };
   struct Slots {
+    Slot last;  // the one that was found last
     Slot* begin;
     std::size_t count;
     bool ended;
   };
   struct ThreadEnd;
   static void end_thread() noexcept;
+  void* find_among_all() const noexcept;
+
+  static constexpr std::uint64_t no_id = 0;
+  static constexpr std::uint64_t unregistered_id = UINT64_MAX;
 
   // Plain data, so that it needs no initialisation and outlives the thread's own destructors.
-  static inline constinit thread_local Slots slots_{nullptr, 0, false};
+  static inline constinit thread_local Slots slots_{{no_id, nullptr}, nullptr, 0, false};
 
   std::size_t index_;  // place in every thread's slots; used again after unregister()
   std::uint64_t id_;   // never used again
@@ -76,6 +83,13 @@ class PerThread final : private PerThreadRegistration {
   // As local, but never makes one.
   T* local_if_any() const noexcept { return static_cast<T*>(find()); }
 
+  // Destroys all values, before its time: no thread finds one afterwards.
+  void retire() noexcept {
+    unregister();
+    const std::scoped_lock lock(mutex_);
+    holders_.clear();
+  }
+
   // Calls visit(value, in_use) for every value, under the lock that threads take when they come and go; `in_use` is
   // false for values that ended threads left behind.
   template <class Visit>
@@ -92,7 +106,7 @@ class PerThread final : private PerThreadRegistration {
   };
 
   [[gnu::noinline]] T* first_local() noexcept {
-    if (thread_is_ending()) return nullptr;
+    if (thread_is_ending() || is_unregistered()) return nullptr;
     const std::scoped_lock lock(mutex_);
     try {
       for (const auto& holder : holders_) {

@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -66,7 +65,8 @@ class Recycler {
       }
     }
   };
-  // Owns an object and gives it back to the recycler at its end; with no home it simply owns it.
+  // Owns an object and gives it back to the recycler at its end; with no home it simply owns it. An object of a
+  // recycler must not be deleted otherwise (after release(), say).
   using Handle = std::unique_ptr<T, Return>;
 
   explicit Recycler(RecyclerOptions options = {}) : state_(new State(options)) {}
@@ -122,12 +122,11 @@ class Recycler {
   // Only its own thread writes it, or, when that has ended, whoever holds the lock of PerThread. The atomics let
   // statistics() read; they are plain moves.
   struct alignas(64) Cache {
-    explicit Cache(State& state) : capacity(state.cache_capacity()), byte_limit(state.cache_bytes_of(capacity)) {}
+    explicit Cache(State& state) : capacity(state.cache_capacity()) {}
     std::array<Entry, 2 * largest_batch> entries;
     std::atomic<std::size_t> size{0};
     std::atomic<std::size_t> bytes{0};
     std::size_t capacity;
-    std::size_t byte_limit;
     std::uint64_t epoch = 0;
     Age age;
   };
@@ -137,19 +136,19 @@ class Recycler {
     explicit State(RecyclerOptions options)
         : options_(options),
           batch_(std::clamp<std::size_t>(options.max_idle / 16, 1, largest_batch)),
+          caches_(*this),
           depot_capacity_(options.max_idle),
-          depot_byte_limit_(options.max_idle_bytes),
-          caches_(std::in_place, *this) {
+          depot_byte_limit_(options.max_idle_bytes) {
       depot_.reserve(options.max_idle);
     }
 
-    T* get() {
-      if (Cache* const cache = local_cache()) [[likely]] {
+    [[gnu::always_inline]] T* get() {
+      if (Cache* const cache = caches_.local()) [[likely]] {
         std::size_t size = cache->size.load(std::memory_order_relaxed);
         if (size == 0) [[unlikely]]
           size = refill(*cache);
         if (size > 0) [[likely]] {
-          const Entry entry = cache->entries[--size];
+          const Entry& entry = cache->entries[--size];
           set(*cache, size, cache->bytes.load(std::memory_order_relaxed) - entry.bytes);
           cache->age.touch(size);
           return entry.object;
@@ -160,31 +159,25 @@ class Recycler {
       return make();
     }
 
-    void put(T* object) noexcept {
-      if (closed_) [[unlikely]]
-        return end_orphan(object);
+    [[gnu::always_inline]] void put(T* object) noexcept {
+      // No thread finds a cache once the recycler is gone.
+      Cache* const cache = caches_.local();
+      if (cache == nullptr) [[unlikely]]
+        return put_without_cache(object);
       Traits::reset(*object);
-      const Entry entry{object, Traits::size_bytes(*object)};
-      Cache* const cache = local_cache();
-      if (cache != nullptr && entry.bytes <= options_.max_object_bytes) [[likely]] {
-        if (cache->epoch != epoch_.load(std::memory_order_relaxed)) [[unlikely]]
-          age(*cache);
-        std::size_t size = cache->size.load(std::memory_order_relaxed);
-        if (size == cache->capacity) [[unlikely]]
-          size = spill(*cache);
-        const std::size_t bytes = cache->bytes.load(std::memory_order_relaxed) + entry.bytes;
-        if (size < cache->capacity && bytes <= cache->byte_limit) [[likely]] {
-          cache->entries[size] = entry;
-          set(*cache, size + 1, bytes);
-          return;
-        }
+      const std::size_t bytes = Traits::size_bytes(*object);
+      const std::size_t size = cache->size.load(std::memory_order_relaxed);
+      if (size < cache->capacity && bytes <= options_.max_object_bytes &&
+          cache->epoch == epoch_.load(std::memory_order_relaxed)) [[likely]] {
+        push(*cache, size, object, bytes);
+        return;
       }
-      put_into_depot(entry);
+      put_slowly(*cache, object, bytes);
     }
 
     void advance_epoch() noexcept {
       epoch_.fetch_add(1, std::memory_order_relaxed);
-      caches_->for_each([this](Cache& cache, bool in_use) {
+      caches_.for_each([this](Cache& cache, bool in_use) {
         if (!in_use) age(cache);
       });
       const std::scoped_lock lock(mutex_);
@@ -194,8 +187,8 @@ class Recycler {
     std::size_t trim(std::size_t keep_bytes) noexcept {
       epoch_.fetch_add(epochs_that_age_all, std::memory_order_relaxed);
       std::size_t freed = 0;
-      Cache* const own = caches_->local_if_any();
-      caches_->for_each([&](Cache& cache, bool in_use) {
+      Cache* const own = caches_.local_if_any();
+      caches_.for_each([&](Cache& cache, bool in_use) {
         if (in_use && &cache != own) return;
         freed += cache.bytes.load(std::memory_order_relaxed);
         drop_from_cache(cache, cache.size.load(std::memory_order_relaxed));
@@ -214,7 +207,7 @@ class Recycler {
       RecyclerStatistics result;
       result.made = made_.load(std::memory_order_relaxed);
       result.dropped = dropped_.load(std::memory_order_relaxed);
-      caches_->for_each([&](const Cache& cache, bool) {
+      caches_.for_each([&](const Cache& cache, bool) {
         result.idle += cache.size.load(std::memory_order_relaxed);
         result.idle_bytes += cache.bytes.load(std::memory_order_relaxed);
       });
@@ -227,26 +220,30 @@ class Recycler {
     // The recycler is gone. Destroys what is idle; handles that are left keep the state alive.
     void close() noexcept {
       std::size_t idle = depot_.size();
-      for (const Entry& entry : depot_) delete entry.object;
+      for (const Entry& entry : depot_) destroy(entry.object);
       depot_.clear();
-      caches_->for_each([&](Cache& cache, bool) {
+      caches_.for_each([&](Cache& cache, bool) {
         const std::size_t size = cache.size.load(std::memory_order_relaxed);
         idle += size;
-        for (std::size_t i = 0; i < size; ++i) delete cache.entries[i].object;
+        for (std::size_t i = 0; i < size; ++i) destroy(cache.entries[i].object);
       });
-      caches_.reset();
+      caches_.retire();
       orphans_.store(made_ - dropped_ - idle, std::memory_order_relaxed);
       closed_ = true;
       if (orphans_.load(std::memory_order_relaxed) == 0) delete this;
     }
 
-    // A cache may hold two batches. Caches together may take half of what may be idle, so that the depot keeps the
-    // rest.
+    // A cache may hold two batches. Caches together may take half of what may be idle, in objects and in bytes (each of
+    // their objects counted at its largest), so that the depot keeps the rest.
     std::size_t cache_capacity() noexcept {
       const std::scoped_lock lock(mutex_);
-      const std::size_t wanted = std::min(2 * batch_, options_.max_idle / 2);
-      if (depot_capacity_ - wanted < options_.max_idle / 2 || wanted == 0) return 0;
-      const std::size_t bytes = cache_bytes_of(wanted);
+      const std::size_t largest = std::max<std::size_t>(options_.max_object_bytes, 1);
+      const std::size_t wanted = std::min({2 * batch_, options_.max_idle / 2, options_.max_idle_bytes / 2 / largest});
+      const std::size_t bytes = wanted * options_.max_object_bytes;
+      if (wanted == 0 || depot_capacity_ - wanted < options_.max_idle / 2 ||
+          depot_byte_limit_ - bytes < options_.max_idle_bytes / 2) {
+        return 0;
+      }
       depot_capacity_ -= wanted;
       depot_byte_limit_ -= bytes;
       std::size_t count = 0;
@@ -257,41 +254,64 @@ class Recycler {
       depot_age_.removed(count);
       return wanted;
     }
-    std::size_t cache_bytes_of(std::size_t objects) const noexcept {
-      return options_.max_idle == 0 ? 0 : options_.max_idle_bytes / options_.max_idle * objects;
-    }
 
    private:
     // After as many epochs nothing that was idle before them is young.
     static constexpr std::uint64_t epochs_that_age_all = 3;
 
-    Cache* local_cache() noexcept { return caches_->local(); }
+    // The two words are stored one by one: a copy of an Entry would be loaded as a whole right after its halves were
+    // written, which no processor forwards.
+    [[gnu::always_inline]] static void push(Cache& cache, std::size_t size, T* object, std::size_t bytes) noexcept {
+      cache.entries[size].object = object;
+      cache.entries[size].bytes = bytes;
+      set(cache, size + 1, cache.bytes.load(std::memory_order_relaxed) + bytes);
+    }
 
     static void set(Cache& cache, std::size_t size, std::size_t bytes) noexcept {
       cache.size.store(size, std::memory_order_relaxed);
       cache.bytes.store(bytes, std::memory_order_relaxed);
     }
 
-    T* make() {
+    // Objects stand on cache lines of their own: two threads that use two small ones must not share a line.
+    static constexpr bool made_by_traits = requires {
+      { Traits::make() } -> std::same_as<std::unique_ptr<T>>;
+    };
+    static constexpr std::size_t line_bytes = 64;
+    static constexpr std::align_val_t alignment{std::max(alignof(T), line_bytes)};
+    static constexpr std::size_t object_bytes = (sizeof(T) + line_bytes - 1) / line_bytes * line_bytes;
+
+    [[gnu::noinline]] T* make() {
       T* object = nullptr;
-      if constexpr (requires {
-                      { Traits::make() } -> std::same_as<std::unique_ptr<T>>;
-                    }) {
+      if constexpr (made_by_traits) {
         object = Traits::make().release();
       } else {
-        object = new T();
+        void* const memory = ::operator new(object_bytes, alignment);
+        try {
+          object = ::new (memory) T();
+        } catch (...) {
+          ::operator delete(memory, object_bytes, alignment);
+          throw;
+        }
       }
       made_.fetch_add(1, std::memory_order_relaxed);
       return object;
     }
+    static void destroy(T* object) noexcept {
+      if constexpr (made_by_traits) {
+        delete object;
+      } else {
+        std::destroy_at(object);
+        ::operator delete(object, object_bytes, alignment);
+      }
+    }
 
     void drop(T* object) noexcept {
       dropped_.fetch_add(1, std::memory_order_relaxed);
-      delete object;
+      destroy(object);
     }
 
     void end_orphan(T* object) noexcept {
-      delete object;
+      destroy(object);
       if (orphans_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
     }
 
@@ -300,14 +320,10 @@ class Recycler {
       const std::scoped_lock lock(mutex_);
       std::size_t size = 0;
       std::size_t bytes = 0;
-      while (size < std::min(batch_, cache.capacity) && !depot_.empty() &&
-             bytes + depot_.back().bytes <= cache.byte_limit) {
+      // One at least, which the caller takes at once: a thread may have come too late for a cache.
+      while (size < std::clamp<std::size_t>(cache.capacity, 1, batch_) && !depot_.empty()) {
         bytes += depot_.back().bytes;
         cache.entries[size++] = take_newest();
-      }
-      if (size == 0 && !depot_.empty()) {  // no cache for this thread, or an object beyond its bytes
-        cache.entries[size++] = take_newest();
-        bytes = cache.entries[0].bytes;
       }
       set(cache, size, bytes);
       cache.age = {};
@@ -315,8 +331,25 @@ class Recycler {
       return size;
     }
 
+    [[gnu::noinline]] void put_slowly(Cache& cache, T* object, std::size_t bytes) noexcept {
+      if (cache.epoch != epoch_.load(std::memory_order_relaxed)) age(cache);
+      std::size_t size = cache.size.load(std::memory_order_relaxed);
+      if (size == cache.capacity) size = spill(cache);
+      if (size < cache.capacity && bytes <= options_.max_object_bytes) {
+        push(cache, size, object, bytes);
+        return;
+      }
+      put_into_depot({object, bytes});
+    }
+
+    [[gnu::noinline]] void put_without_cache(T* object) noexcept {
+      if (closed_) return end_orphan(object);
+      Traits::reset(*object);
+      put_into_depot({object, Traits::size_bytes(*object)});
+    }
+
     // The older batch goes into the depot, as far as it fits. Returns the cache's new size.
-    [[gnu::noinline]] std::size_t spill(Cache& cache) noexcept {
+    std::size_t spill(Cache& cache) noexcept {
       const std::size_t size = cache.size.load(std::memory_order_relaxed);
       const std::size_t count = std::min(batch_, size);
       if (count == 0) return 0;
@@ -376,7 +409,7 @@ class Recycler {
       depot_.erase(depot_.begin(), depot_.begin() + static_cast<std::ptrdiff_t>(count));
     }
 
-    [[gnu::noinline]] void age(Cache& cache) noexcept {
+    void age(Cache& cache) noexcept {
       const std::uint64_t now = epoch_.load(std::memory_order_relaxed);
       const std::uint64_t passed = std::min(now - cache.epoch, epochs_that_age_all);
       cache.epoch = now;
@@ -401,6 +434,7 @@ class Recycler {
     const std::size_t batch_;
     bool closed_ = false;
     std::atomic<std::uint64_t> epoch_{0};
+    PerThread<Cache, State> caches_;
 
     alignas(64) mutable std::mutex mutex_;
     std::vector<Entry> depot_;  // longest idle first
@@ -411,8 +445,6 @@ class Recycler {
     std::atomic<std::size_t> made_{0};
     std::atomic<std::size_t> dropped_{0};
     std::atomic<std::size_t> orphans_{0};  // objects in handles that outlive the recycler
-
-    alignas(64) std::optional<PerThread<Cache, State>> caches_;
   };
 
   State* state_;

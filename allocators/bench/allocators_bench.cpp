@@ -31,7 +31,7 @@ struct Figures {
   }
 };
 
-// Gathers all repetitions of every case, in the order of registration.
+// Gathers all repetitions of every case.
 class Gatherer final : public benchmark::BenchmarkReporter {
  public:
   struct Case {
@@ -55,8 +55,10 @@ class Gatherer final : public benchmark::BenchmarkReporter {
       if (progress_) fmt::print(stderr, "\r\033[K{} measurements, now {}", ++runs_, full);
     }
   }
+  // Interleaving is random, so cases are put in order by name.
   void Finalize() override {
     if (progress_) fmt::print(stderr, "\r\033[K");
+    std::sort(cases_.begin(), cases_.end(), [](const Case& a, const Case& b) { return a.name < b.name; });
   }
 
   const std::vector<Case>& cases() const { return cases_; }
@@ -85,18 +87,19 @@ void print_caveats() {
       "Caveats: loops of one operation, warm caches, predicted branches: the cost at best, not in a service. An\n"
       "operation is one allocation, its first write, and its share of the free or the drop. Figures are the least of\n"
       "the interleaved repetitions (others share this machine and only ever add), with the median behind; read the\n"
-      "ratios. Pools and arenas know sizes or lifetimes that malloc does not: a ratio to malloc is what that knowledge\n"
+      "ratios. Pools and arenas know sizes or lifetimes that malloc does not: a ratio to malloc is what that "
+      "knowledge\n"
       "buys, not a fault of malloc. foonathan/memory is Debian's build, with its default checks.\n");
 }
 
 void print_case(const Gatherer& gathered, const Gatherer::Case& one, boost::json::array& json) {
-  double best = 0;
-  for (const std::string& contestant : one.contestants) {
-    const double least = gathered.find(one.name, contestant)->least();
-    best = best == 0 ? least : std::min(best, least);
-  }
+  std::vector<std::string> contestants = one.contestants;
+  std::sort(contestants.begin(), contestants.end(), [&](const std::string& a, const std::string& b) {
+    return gathered.find(one.name, a)->least() < gathered.find(one.name, b)->least();
+  });
+  const double best = gathered.find(one.name, contestants.front())->least();
   fmt::print("\n{}\n  {:<44} {:>10} {:>10} {:>8}\n", one.name, "", "least, ns", "median", "x best");
-  for (const std::string& contestant : one.contestants) {
+  for (const std::string& contestant : contestants) {
     const Figures& figures = *gathered.find(one.name, contestant);
     fmt::print("  {:<44} {:>10.2f} {:>10.2f} {:>8.1f}\n", contestant, figures.least(), figures.median(),
                figures.least() / best);

@@ -73,7 +73,7 @@ struct BoostFastPoolAllocator {
 };
 template <std::size_t bytes>
 struct FoonathanPool {
-  foonathan::memory::memory_pool<> pool{bytes, bytes * largest_batch * 2};
+  foonathan::memory::memory_pool<> pool{bytes, bytes* largest_batch * 2};
   void* take() { return pool.allocate_node(); }
   void give(void* block) { pool.deallocate_node(block); }
 };

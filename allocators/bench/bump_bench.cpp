@@ -1,4 +1,6 @@
 // Things that die together: many allocations, then all is dropped at once.
+#include <google/protobuf/arena.h>
+
 #include <array>
 #include <cstdlib>
 #include <memory>
@@ -7,7 +9,6 @@
 
 #include <boost/container/pmr/monotonic_buffer_resource.hpp>
 #include <foonathan/memory/memory_stack.hpp>
-#include <google/protobuf/arena.h>
 
 #include "allocators/arena.hpp"
 #include "allocators/bench/bench_case.hpp"
@@ -26,12 +27,16 @@ struct Fixed {
 };
 struct Mixed {
   static std::size_t at(std::size_t i) {
-    static constexpr std::array<std::uint16_t, 16> sizes{8, 24, 16, 40, 8, 64, 32, 16, 120, 8, 48, 256, 16, 24, 512, 32};
+    static constexpr std::array<std::uint16_t, 16> sizes{8,   24, 16, 40,  8,  64, 32,  16,
+                                                         120, 8,  48, 256, 16, 24, 512, 32};
     return sizes[i % sizes.size()];
   }
 };
 
-// The ideal: a pointer in memory, a bound, and nothing else; every size here is a multiple of 8.
+// The ideal: a pointer in memory, sizes rounded so that it stays aligned to 8, a bound, and nothing else.
+constexpr std::size_t rounded(std::size_t bytes) {
+  return (bytes + 7) / 8 * 8;
+}
 struct IdealBump {
   std::unique_ptr<std::byte[]> memory = std::make_unique_for_overwrite<std::byte[]>(most_bytes);
   std::byte* next = memory.get();
@@ -39,7 +44,7 @@ struct IdealBump {
   void* take(std::size_t bytes) {
     if (bytes > static_cast<std::size_t>(end - next)) [[unlikely]]
       std::abort();
-    return std::exchange(next, next + bytes);
+    return std::exchange(next, next + rounded(bytes));
   }
   void drop() { next = memory.get(); }
 };
@@ -47,7 +52,7 @@ struct IdealBump {
 struct UnboundedBump {
   std::unique_ptr<std::byte[]> memory = std::make_unique_for_overwrite<std::byte[]>(most_bytes);
   std::byte* next = memory.get();
-  void* take(std::size_t bytes) { return std::exchange(next, next + bytes); }
+  void* take(std::size_t bytes) { return std::exchange(next, next + rounded(bytes)); }
   void drop() { next = memory.get(); }
 };
 struct DirectArena {
@@ -145,9 +150,10 @@ void register_bump_cases() {
   register_sizes<Fixed<512>>("batch, 512 B");
   register_sizes<Mixed>("batch, 8 to 512 B");
   for (const auto& [contestant, bytes] : {std::pair{"64 B objects", 64}, std::pair{"64 KiB objects", 65536}}) {
-    add_case("reset of a 1 GiB arena", contestant, [bytes](benchmark::State& state) {
-      reset_of_a_gibibyte(state, static_cast<std::size_t>(bytes));
-    })->UseManualTime()->Iterations(5);
+    add_case("reset of a 1 GiB arena", contestant,
+             [bytes](benchmark::State& state) { reset_of_a_gibibyte(state, static_cast<std::size_t>(bytes)); })
+        ->UseManualTime()
+        ->Iterations(5);
   }
 }
 

@@ -89,8 +89,7 @@ std::vector<ResidentResult> measure_resident() {
   }));
   results.push_back(in_a_child("std::pmr::unsynchronized_pool", [] {
     std::pmr::unsynchronized_pool_resource pool;
-    return burst([&] { return pool.allocate(block_bytes); },
-                 [&](void* block) { pool.deallocate(block, block_bytes); });
+    return burst([&] { return pool.allocate(block_bytes); }, [&](void* block) { pool.deallocate(block, block_bytes); });
   }));
   for (const Malloc which : {Malloc::glibc, Malloc::jemalloc, Malloc::tcmalloc, Malloc::mimalloc}) {
     const MallocLibrary& library = malloc_library(which);

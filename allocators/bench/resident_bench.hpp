@@ -16,8 +16,8 @@ struct ResidentResult {
 
 inline constexpr int idle_seconds = 2;
 
-// 256 blocks a slab's worth of 256 bytes, 64 MiB in all, freed in random order; each contestant in a process of its own.
-// Throws std::system_error when a process or pipe cannot be had.
+// 256 blocks a slab's worth of 256 bytes, 64 MiB in all, freed in random order; each contestant in a process of its
+// own. Throws std::system_error when a process or pipe cannot be had.
 std::vector<ResidentResult> measure_resident();
 
 }  // namespace plateau::bench

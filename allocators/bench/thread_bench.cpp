@@ -150,6 +150,35 @@ void malloc_buffers(benchmark::State& state) {
   }
 }
 
+// More buffers on their way than one: a queue of responses, say.
+constexpr std::size_t in_flight = 32;
+template <class Contestant>
+void buffers_in_flight(benchmark::State& state) {
+  static Contestant contestant;
+  std::array<decltype(contestant.take()), in_flight> taken;
+  for (auto _ : state) {
+    for (auto& buffer : taken) {
+      buffer = contestant.take();
+      std::string& text = Contestant::text(buffer);
+      if (text.capacity() < usual_bytes) [[unlikely]]
+        text.reserve(usual_bytes);
+      use(text.data());
+    }
+    for (auto& buffer : taken) contestant.give(std::move(buffer));
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(in_flight));
+}
+template <Malloc which>
+void malloc_in_flight(benchmark::State& state) {
+  const MallocLibrary library = malloc_library(which);
+  std::array<void*, in_flight> taken;
+  for (auto _ : state) {
+    for (void*& buffer : taken) use(buffer = library.allocate(usual_bytes));
+    for (void* const buffer : taken) library.release(buffer);
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(in_flight));
+}
+
 template <class Contestant>
 void skewed_buffers(benchmark::State& state) {
   static Contestant contestant;
@@ -186,6 +215,14 @@ void register_thread_cases() {
   on_two(add_case(two, "jemalloc", malloc_buffers<Malloc::jemalloc>));
   on_two(add_case(two, "tcmalloc", malloc_buffers<Malloc::tcmalloc>));
   on_two(add_case(two, "mimalloc", malloc_buffers<Malloc::mimalloc>));
+
+  const std::string flying = "32 buffers of 4 KiB in flight, two threads";
+  on_two(add_case(flying, "plateau::Recycler", buffers_in_flight<BufferRecycler>));
+  on_two(add_case(flying, "vector with a mutex", buffers_in_flight<LockedVector>));
+  on_two(add_case(flying, "glibc malloc", malloc_in_flight<Malloc::glibc>));
+  on_two(add_case(flying, "jemalloc", malloc_in_flight<Malloc::jemalloc>));
+  on_two(add_case(flying, "tcmalloc", malloc_in_flight<Malloc::tcmalloc>));
+  on_two(add_case(flying, "mimalloc", malloc_in_flight<Malloc::mimalloc>));
 
   const std::string skewed = "buffers of 4 KiB, one in 64 of 128 KiB, two threads";
   on_two(add_case(skewed, "plateau::Recycler", skewed_buffers<BufferRecycler>));
