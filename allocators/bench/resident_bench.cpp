@@ -17,6 +17,7 @@
 #include <boost/pool/pool.hpp>
 
 #include "allocators/bench/malloc_library.hpp"
+#include "allocators/page_resource.hpp"
 #include "allocators/pool.hpp"
 
 namespace plateau::bench {
@@ -79,8 +80,13 @@ ResidentResult in_a_child(const std::string& contestant, Run run) {
 
 std::vector<ResidentResult> measure_resident() {
   std::vector<ResidentResult> results;
-  results.push_back(in_a_child("plateau::Pool", [] {
+  results.push_back(in_a_child("plateau::Pool over new and delete (glibc)", [] {
     Pool pool({.block_bytes = block_bytes});
+    return burst([&] { return pool.allocate_block(); }, [&](void* block) { pool.deallocate_block(block); });
+  }));
+  results.push_back(in_a_child("plateau::Pool over PageResource", [] {
+    PageResource pages;
+    Pool pool({.block_bytes = block_bytes}, &pages);
     return burst([&] { return pool.allocate_block(); }, [&](void* block) { pool.deallocate_block(block); });
   }));
   results.push_back(in_a_child("boost::pool", [] {

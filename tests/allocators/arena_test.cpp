@@ -7,10 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "allocators/huge_page_resource.hpp"
+#include "allocators/page_resource.hpp"
 #include "tests/allocators/watched_upstream.hpp"
 
 namespace plateau {
@@ -306,22 +307,33 @@ TEST(ArenaSplice, IsRefusedWhenItCannotBeRight) {
   EXPECT_GE(large.statistics().used_bytes, 200'000U);
 }
 
-TEST(HugePages, AnArenaTakesItsBlocksAsWholeHugePages) {
-  std::optional<HugePageResource> huge_pages;
+TEST(PageResource, BlocksAreAlignedAndZero) {
+  PageResource pages;
+  for (const std::size_t alignment : {8U, 4096U, 1U << 20}) {
+    auto* const block = static_cast<std::byte*>(pages.allocate(100'000, alignment));
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block) % alignment, 0U);
+    EXPECT_TRUE(std::all_of(block, block + 100'000, [](std::byte b) { return b == std::byte{0}; }));
+    std::memset(block, 1, 100'000);
+    pages.deallocate(block, 100'000, alignment);
+  }
+  EXPECT_THROW(static_cast<void>(pages.allocate(SIZE_MAX - 10)), std::bad_alloc);
+  EXPECT_THROW(static_cast<void>(pages.allocate(10, SIZE_MAX / 2 + 1)), std::bad_alloc);
+}
+
+TEST(PageResource, AnArenaTakesItsBlocksAsWholeHugePages) {
+  std::optional<PageResource> huge;
   try {
-    huge_pages.emplace();
+    huge.emplace(PageSize::huge);
   } catch (const std::runtime_error& refused) {
     EXPECT_NE(std::string(refused.what()).find("transparent huge page"), std::string::npos) << refused.what();
     return;
   }
-  constexpr std::size_t page = HugePageResource::page_bytes;
-  Arena arena({.block_bytes = page, .max_block_bytes = page}, &*huge_pages);
-  auto* const block = static_cast<std::byte*>(arena.allocate(page / 2));
-  std::memset(block, 1, page / 2);
-  EXPECT_LT(reinterpret_cast<std::uintptr_t>(block) % page, 64U);
-  EXPECT_EQ(arena.statistics().reserved_bytes, page);
-  EXPECT_THROW(static_cast<void>(huge_pages->allocate(SIZE_MAX - 10)), std::bad_alloc);
-  EXPECT_THROW(static_cast<void>(huge_pages->allocate(10, 2 * page)), std::bad_alloc);
+  Arena arena({.block_bytes = huge_page_bytes, .max_block_bytes = huge_page_bytes}, &*huge);
+  auto* const block = static_cast<std::byte*>(arena.allocate(huge_page_bytes / 2));
+  std::memset(block, 1, huge_page_bytes / 2);
+  EXPECT_LT(reinterpret_cast<std::uintptr_t>(block) % huge_page_bytes, 64U);
+  EXPECT_EQ(arena.statistics().reserved_bytes, huge_page_bytes);
+  EXPECT_FALSE(huge->is_equal(PageResource()));
 }
 
 #if defined(PLATEAU_ADDRESS_SANITIZER)
