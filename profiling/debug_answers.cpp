@@ -148,9 +148,10 @@ DebugAnswer DebugAnswers::footprint(const DebugRequest& request) const {
   if (request.readable) return {.body = to_text(taken)};
   if (!request.html) return {.content_type = "application/json", .body = to_json(taken)};
   return {.content_type = html,
-          .body = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>/debug/footprint</title>"
-                  "</head><body><pre>\n" +
-                  escaped(to_text(taken)) + "</pre></body></html>\n"};
+          .body =
+              "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>/debug/footprint</title>"
+              "</head><body><pre>\n" +
+              escaped(to_text(taken)) + "</pre></body></html>\n"};
 }
 
 }  // namespace plateau

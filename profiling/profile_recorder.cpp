@@ -24,6 +24,15 @@ void make_forks_wait() {
 
 }  // namespace
 
+template <class Function>
+auto ProfileRecorder::run(Function function) {
+  return boost::asio::post(thread_, std::packaged_task<decltype(function())()>([&function] {
+                             const std::lock_guard lock(no_fork());
+                             return function();
+                           }))
+      .get();
+}
+
 class ProfileRecorder::Remote final : public Recording {
  public:
   Remote(ProfileRecorder& recorder, std::unique_ptr<Recording> recording)
@@ -43,15 +52,6 @@ class ProfileRecorder::Remote final : public Recording {
   ProfileRecorder& recorder_;
   std::unique_ptr<Recording> recording_;
 };
-
-template <class Function>
-auto ProfileRecorder::run(Function function) {
-  return boost::asio::post(thread_, std::packaged_task<decltype(function())()>([&function] {
-                             const std::lock_guard lock(no_fork());
-                             return function();
-                           }))
-      .get();
-}
 
 ProfileRecorder::ProfileRecorder() {
   make_forks_wait();

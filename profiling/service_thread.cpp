@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <cstddef>
+#include <initializer_list>
 
 #include "allocators/runtime_symbol.hpp"
 
