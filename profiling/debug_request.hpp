@@ -16,19 +16,19 @@ namespace plateau {
 
 // What matters of the head of an HTTP request, as it came.
 struct RequestHead {
-  std::string_view method;
-  std::string_view target;
-  std::optional<std::string_view> host;  // empty unless there is exactly one Host field
-  std::optional<std::string_view> origin;
-  std::string_view accept;
+  std::string_view method = {};
+  std::string_view target = {};
+  std::optional<std::string_view> host = {};  // empty unless there is exactly one Host field
+  std::optional<std::string_view> origin = {};
+  std::string_view accept = {};
 };
 
 // Which clients are served, and with what.
 struct RequestRules {
-  std::span<const ProfileSource> profiles;
-  bool loopback = true;                     // listens on a loopback address only
-  std::span<const std::string> host_names;  // by which clients may call, beside localhost and numeric addresses
-  std::chrono::seconds longest{600};        // recording
+  std::span<const ProfileSource> profiles = {};
+  bool loopback = true;                          // listens on a loopback address only
+  std::span<const std::string> host_names = {};  // by which clients may call, beside localhost and numeric addresses
+  std::chrono::seconds longest{600};             // recording
 };
 
 enum class DebugPage { index, profile, cmdline, symbol, footprint, metrics };
@@ -46,7 +46,7 @@ struct DebugRequest {
 
 struct Refusal {
   unsigned status = 400;
-  std::string reason;           // one line
+  std::string reason = {};      // one line
   std::string_view allow = {};  // of 405: the methods that are allowed
 };
 

@@ -22,9 +22,9 @@
 namespace plateau {
 
 struct DebugServerOptions {
-  std::string address = "127.0.0.1:6060";  // ADDRESS:PORT; port 0 takes a free one
-  bool allow_remote = false;               // needed for an address that is not of this machine alone
-  std::vector<std::string> host_names;     // by which clients may call, beside localhost and numeric addresses
+  std::string address = "127.0.0.1:6060";    // ADDRESS:PORT; port 0 takes a free one
+  bool allow_remote = false;                 // needed for an address that is not of this machine alone
+  std::vector<std::string> host_names = {};  // by which clients may call, beside localhost and numeric addresses
   std::vector<ProfileSource> profiles = process_profiles();
   // For the footprint: what the program asked of the heap and did not give back, when it counts that itself.
   std::function<std::optional<std::uint64_t>()> requested_bytes = {};
