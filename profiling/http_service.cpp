@@ -83,7 +83,13 @@ HttpService::Connection::Connection(HttpService& service, tcp::socket socket)
       place_(service.connections_.insert(service.connections_.end(), this)) {}
 
 HttpService::Connection::~Connection() {
+  if (!given_up_) service_.connections_.erase(place_);
+}
+
+void HttpService::Connection::give_up() {
+  given_up_ = true;
   service_.connections_.erase(place_);
+  stream.close();  // the coroutine ends with an error, a moment later
 }
 
 asio::awaitable<void> HttpService::accept(tcp::acceptor acceptor) {
@@ -112,11 +118,9 @@ asio::awaitable<void> HttpService::accept(tcp::acceptor acceptor) {
 // A client that holds a connection without asking for anything must not keep out one that asks.
 void HttpService::make_room() {
   if (connections_.size() < limits_.connections) return;
-  const auto idle = std::find_if(connections_.begin(), connections_.end(),
-                                 [](Connection* one) { return one->waiting && one->stream.socket().is_open(); });
-  if (idle == connections_.end()) return;
-  (*idle)->stream.close();  // its coroutine ends with an error, a moment later
-  connections_.splice(connections_.end(), connections_, idle);
+  const auto idle =
+      std::find_if(connections_.begin(), connections_.end(), [](const Connection* one) { return one->waiting; });
+  if (idle != connections_.end()) (*idle)->give_up();
 }
 
 asio::awaitable<void> HttpService::serve(tcp::socket socket) {

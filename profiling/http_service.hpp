@@ -51,6 +51,9 @@ class HttpService {
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
+    // Closes it, to make room for another.
+    void give_up();
+
     boost::beast::tcp_stream stream;
     boost::beast::flat_buffer buffer;
     bool waiting = true;  // for a request
@@ -58,6 +61,7 @@ class HttpService {
    private:
     HttpService& service_;
     std::list<Connection*>::iterator place_;
+    bool given_up_ = false;
   };
 
   void make_room();
