@@ -22,8 +22,8 @@ std::string provider_of(const char* name) {
   return file_of(dlsym(RTLD_DEFAULT, name));
 }
 
-// The object file whose malloc serves. A profiler that stands in front of it (libplateau_sampler.so) has a function that
-// tells the address of the malloc behind.
+// The object file whose malloc serves. A profiler that stands in front of it (libplateau_sampler.so) has a function
+// that tells the address of the malloc behind.
 std::string malloc_library() {
   std::string library = provider_of("malloc");
   constexpr const char* behind = "plateau_next_malloc";

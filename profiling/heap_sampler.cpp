@@ -22,8 +22,7 @@ const sampler::SamplerInterface* loaded_sampler() {
     Dl_info sampler{};
     Dl_info serving{};
     const bool serves = get != nullptr && dladdr(reinterpret_cast<void*>(get), &sampler) != 0 &&
-                        dladdr(dlsym(RTLD_DEFAULT, "malloc"), &serving) != 0 &&
-                        sampler.dli_fbase == serving.dli_fbase;
+                        dladdr(dlsym(RTLD_DEFAULT, "malloc"), &serving) != 0 && sampler.dli_fbase == serving.dli_fbase;
     return serves ? get() : nullptr;
   }();
   return loaded;
@@ -59,7 +58,8 @@ void add_comments(Profile& profile, const SamplerCounts& counts, double in_use_b
 
 ProfileReply HeapSampler::available() {
   if (loaded_sampler() != nullptr) return {true, {}};
-  return {false, "libplateau_sampler.so does not stand in front of malloc: start the program with it first in LD_PRELOAD"};
+  return {false,
+          "libplateau_sampler.so does not stand in front of malloc: start the program with it first in LD_PRELOAD"};
 }
 
 ProfileReply HeapSampler::start(std::uint64_t period_bytes) {
@@ -96,8 +96,8 @@ std::optional<Profile> HeapSampler::snapshot() {
         auto& to = *static_cast<Context*>(argument);
         const std::array<std::int64_t, 4> values{rounded(sampled.allocated_objects), rounded(sampled.allocated_bytes),
                                                  rounded(sampled.in_use_objects), rounded(sampled.in_use_bytes)};
-        const std::array<ProfileLabel, 1> size{ProfileLabel{
-            "bytes", {}, rounded(sampled.allocated_bytes / sampled.allocated_objects), "bytes"}};
+        const std::array<ProfileLabel, 1> size{
+            ProfileLabel{"bytes", {}, rounded(sampled.allocated_bytes / sampled.allocated_objects), "bytes"}};
         const std::span<const std::uint64_t> stack(sampled.frames, sampled.depth);
         to.collected.profile.add(sampled.depth > 0 ? stack : to.not_kept, values, size);
         to.collected.in_use_bytes += sampled.in_use_bytes;
@@ -108,9 +108,8 @@ std::optional<Profile> HeapSampler::snapshot() {
   profile.period = static_cast<std::int64_t>(now.period_bytes);
   profile.default_type = "inuse_space";
   profile.drop_frames = allocation_functions;
-  profile.time_nanos = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                           std::chrono::system_clock::now().time_since_epoch())
-                           .count();
+  profile.time_nanos =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   profile.mappings = process_mappings();
   add_comments(profile, now, collected.in_use_bytes);
   return std::move(profile);

@@ -61,6 +61,8 @@ class BlockTable {
   };
 
   std::array<Bucket*, 2> buckets_of(const void* block);
+  static std::size_t free_places(const Bucket& bucket);
+  static bool insert_into(Bucket& bucket, const void* block, const RecordedBlock& record);
 
   std::array<Bucket, buckets> buckets_{};
 };
