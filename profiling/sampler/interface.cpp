@@ -10,9 +10,10 @@ void for_each_stack(void (*visit)(void*, const SampledStack&), void* context) {
   const auto objects = [](const Weight& weight) {
     return static_cast<double>(weight.objects) / static_cast<double>(Weight::object_scale);
   };
-  recorder.stacks().for_each([&](std::span<const std::uintptr_t> stack, const StackTotals& totals) {
-    const Weight in_use = totals.in_use();
-    visit(context, {stack.data(), stack.size(), objects(totals.allocated), static_cast<double>(totals.allocated.bytes),
+  recorder.stacks().for_each([&](std::span<const std::uintptr_t> stack, const AllocationTotals& totals) {
+    const auto [allocated, in_use] = totals.read();
+    if (allocated.objects == 0) return;
+    visit(context, {stack.data(), stack.size(), objects(allocated), static_cast<double>(allocated.bytes),
                     objects(in_use), static_cast<double>(in_use.bytes)});
   });
 }

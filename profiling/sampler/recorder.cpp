@@ -5,7 +5,7 @@
 
 #include <cstdlib>
 
-#include "profiling/sampler/capture.hpp"
+#include "profiling/stack_capture.hpp"
 
 namespace plateau::sampler {
 
@@ -63,15 +63,15 @@ void Recorder::on_allocation(void* block, std::size_t bytes, const void* caller)
 }
 
 void Recorder::record(const void* block, const Weight& weight, const void* caller) {
-  std::array<std::uintptr_t, StackTable::max_depth> frames;
+  CapturedFrames frames;
   const std::uint32_t stack = stacks_.find_or_add(capture_stack(frames, caller));
-  if (stack == StackTable::overflow) stacks_lost_.fetch_add(1, std::memory_order_relaxed);
+  if (stack == AllocatingStacks::overflow) stacks_lost_.fetch_add(1, std::memory_order_relaxed);
   // An address that is here already was given back by a way that is not seen, such as an allocator's own function.
   if (const auto stale = may_hold(block) ? take(block) : std::nullopt) {
     count_freed(*stale);
     frees_unseen_.fetch_add(1, std::memory_order_relaxed);
   }
-  stacks_.add_allocated(stack, weight);
+  stacks_.totals(stack).allocated.add(weight);
   recorded_.fetch_add(1, std::memory_order_relaxed);
   keep(block, {weight, stack});
 }

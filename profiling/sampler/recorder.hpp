@@ -6,10 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "profiling/sampler/allocation_totals.hpp"
 #include "profiling/sampler/block_table.hpp"
 #include "profiling/sampler/interface.hpp"
 #include "profiling/sampler/poisson.hpp"
-#include "profiling/sampler/stack_table.hpp"
 
 namespace plateau::sampler {
 
@@ -43,7 +43,7 @@ class Recorder {
   bool may_hold(const void* block) const { return filter_.may_hold(block); }
   // Before the block goes back to the allocator. A record that was taken is counted as freed, or kept after all.
   std::optional<RecordedBlock> take(const void* block);
-  void count_freed(const RecordedBlock& record) { stacks_.add_freed(record.stack, record.weight); }
+  void count_freed(const RecordedBlock& record) { stacks_.totals(record.stack).freed.add(record.weight); }
   void keep(const void* block, const RecordedBlock& record);
   // Blocks at such an address are never recorded, but always asked for.
   void watch_page_of(const void* block) { filter_.add(block); }
@@ -53,7 +53,7 @@ class Recorder {
   bool active() const { return active_.load(std::memory_order_relaxed); }
   std::uint64_t period() const { return period_.load(std::memory_order_relaxed); }
   SamplerCounts counts() const;
-  const StackTable& stacks() const { return stacks_; }
+  const AllocatingStacks& stacks() const { return stacks_; }
 
  private:
   bool configured();
@@ -71,7 +71,7 @@ class Recorder {
   std::atomic<std::uint64_t> frees_unseen_{0};
   PageFilter filter_;
   BlockTable blocks_;
-  StackTable stacks_;
+  AllocatingStacks stacks_;
 };
 
 extern constinit Recorder recorder;

@@ -273,7 +273,7 @@ TEST_F(ExactSampler, AChildOfAForkCanAllocateFreeAndTakeAProfile) {
     });
   }
   std::vector<int> statuses;
-  for (int round = 0; round < 30; ++round) {
+  for (int round = 0; round < 15; ++round) {
     const pid_t child = ::fork();
     if (child == 0) {
       ::alarm(20);  // a child that hangs is a failure, not a stopped test

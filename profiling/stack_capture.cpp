@@ -1,8 +1,8 @@
-#include "profiling/sampler/capture.hpp"
+#include "profiling/stack_capture.hpp"
 
 #include <unwind.h>
 
-namespace plateau::sampler {
+namespace plateau {
 namespace {
 
 struct Walk {
@@ -24,12 +24,11 @@ _Unwind_Reason_Code take_frame(_Unwind_Context* context, void* argument) {
 
 }  // namespace
 
-std::span<const std::uintptr_t> capture_stack(std::array<std::uintptr_t, StackTable::max_depth>& frames,
-                                              const void* caller) {
+std::span<const std::uintptr_t> capture_stack(CapturedFrames& frames, const void* caller) {
   Walk walk{frames, reinterpret_cast<std::uintptr_t>(caller)};
   _Unwind_Backtrace(take_frame, &walk);
   if (walk.depth == 0) frames[walk.depth++] = walk.caller;  // code without unwind tables: the caller is known at least
   return std::span(frames).first(walk.depth);
 }
 
-}  // namespace plateau::sampler
+}  // namespace plateau
