@@ -15,10 +15,10 @@ run: build ## the order service growing until the kernel kills it, and the fixed
 	@mkdir -p out
 	@$(BIN)/order_service --json out/order_service.json --profile out/profiles
 
-test: build ## every test: unit, end to end, and one full-length experiment (about 5 minutes)
+test: build build/pprof ## every test: unit, end to end, and one full-length experiment (about 5 minutes)
 	@$(CTEST)
 
-test-quick: build ## the tests without the full-length experiment
+test-quick: build build/pprof ## the tests without the full-length experiment
 	@$(CTEST) -LE full
 
 build: setup ## libraries, labs, benchmarks and tests into build/release
@@ -39,11 +39,11 @@ bench: build ## each before/after pair as a benchmark, with calls and bytes per 
 	@mkdir -p out
 	@$(BIN)/order_service_bench --benchmark_out=out/bench.json --benchmark_out_format=json
 
-pprof: ## pprof's web UI on a heap profile: make pprof PROFILE=out/profiles/before-peak.heap
-	@test -n "$(PROFILE)" || { echo "plateau: say which: make pprof PROFILE=out/profiles/before-peak.heap" >&2; exit 2; }
+pprof: ## pprof's web UI on a heap profile: make pprof PROFILE=out/profiles/before-peak.pb.gz
+	@test -n "$(PROFILE)" || { echo "plateau: say which: make pprof PROFILE=out/profiles/before-peak.pb.gz" >&2; exit 2; }
 	@test -r "$(PROFILE)" || { echo "plateau: cannot read $(PROFILE); make run writes profiles into out/profiles" >&2; exit 2; }
 	@$(MAKE) --no-print-directory build build/pprof
-	@build/pprof -http=$(or $(PPROF_ADDRESS),127.0.0.1:8080) $(PPROF_FLAGS) $(BIN)/order_service "$(PROFILE)"
+	@build/pprof -http=$(or $(PPROF_ADDRESS),127.0.0.1:8080) $(PPROF_FLAGS) "$(PROFILE)"
 
 measured: build ## writes anew what the lab's README quotes: both experiments (about 12 minutes)
 	@mkdir -p out

@@ -7,6 +7,8 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -49,12 +51,15 @@ std::string build_id_in_notes(std::span<const unsigned char> notes) {
   return {};
 }
 
+std::string_view without_deleted(std::string_view file) {
+  constexpr std::string_view deleted = " (deleted)";  // what the kernel appends when the file is gone
+  if (file.ends_with(deleted)) file.remove_suffix(deleted.size());
+  return file;
+}
+
 std::string program_file() {
   std::error_code error;
-  std::string file = std::filesystem::read_symlink("/proc/self/exe", error).string();
-  constexpr std::string_view deleted = " (deleted)";  // what the kernel appends when the file is gone
-  if (file.ends_with(deleted)) file.resize(file.size() - deleted.size());
-  return file;
+  return std::string(without_deleted(std::filesystem::read_symlink("/proc/self/exe", error).string()));
 }
 
 std::string file_of(const dl_phdr_info& object, bool is_program) {
@@ -103,6 +108,31 @@ std::vector<Mapping> process_mappings() {
   return mappings;
 }
 
+// "<start>-<limit> <perms> <offset> <device> <inode> <file>", numbers in hex (proc(5)).
+std::optional<Mapping> executable_mapping(std::string_view line) {
+  Mapping mapping;
+  const auto hex = [&line](std::uint64_t& value, char end) {
+    const auto [rest, error] = std::from_chars(line.data(), line.data() + line.size(), value, 16);
+    const auto size = static_cast<std::size_t>(rest - line.data());
+    if (error != std::errc() || size == line.size() || line[size] != end) return false;
+    line.remove_prefix(size + 1);
+    return true;
+  };
+  const auto word = [&line] {
+    const std::string_view text = line.substr(0, line.find(' '));
+    line.remove_prefix(text.size());
+    line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+    return text;
+  };
+  if (!hex(mapping.start, '-') || !hex(mapping.limit, ' ') || mapping.start >= mapping.limit) return std::nullopt;
+  if (word().find('x') == std::string_view::npos || !hex(mapping.offset, ' ')) return std::nullopt;
+  word();  // device
+  word();  // inode
+  mapping.file = without_deleted(line);
+  if (mapping.file.empty() || mapping.file == "[vsyscall]") return std::nullopt;
+  return mapping;
+}
+
 std::string build_id_of(Elf* elf) {
   const void* bytes = nullptr;
   const ssize_t size = elf == nullptr ? 0 : dwelf_elf_gnu_build_id(elf, &bytes);
@@ -119,6 +149,12 @@ std::string build_id_of_file(const std::string& path) {
   elf_end(elf);
   ::close(fd);
   return build_id;
+}
+
+void read_build_ids(std::vector<Mapping>& mappings) {
+  for (Mapping& mapping : mappings) {
+    if (mapping.build_id.empty()) mapping.build_id = build_id_of_file(mapping.file);
+  }
 }
 
 }  // namespace plateau

@@ -53,6 +53,22 @@ std::span<const ProfileLabel> Profile::labels(const Sample& sample) const {
   return label_sets_[sample.label_set - 1];
 }
 
+Profile Profile::without_samples() const {
+  Profile empty(types_);
+  empty.mappings = mappings;
+  empty.period_type = period_type;
+  empty.period_unit = period_unit;
+  empty.period = period;
+  empty.default_type = default_type;
+  empty.drop_frames = drop_frames;
+  empty.comments = comments;
+  empty.time_nanos = time_nanos;
+  empty.duration_nanos = duration_nanos;
+  empty.leaf_is_return_address = leaf_is_return_address;
+  empty.names_ = names_;
+  return empty;
+}
+
 std::uint64_t Profile::named_frame(std::string_view name) {
   for (std::size_t i = 0; i < names_.size(); ++i) {
     if (names_[i] == name) return first_named_frame + i;

@@ -51,6 +51,9 @@ class Profile {
   void add(std::span<const std::uint64_t> stack, std::span<const std::int64_t> values,
            std::span<const ProfileLabel> labels = {});
 
+  // Types, mappings, names and all that is said of the whole, and no samples.
+  Profile without_samples() const;
+
   // An address that stands for a frame with a name and no code (a synthetic stack: "slab slack", "untracked").
   // The same name gives the same address. Takes time with the number of names, which is meant to be small.
   std::uint64_t named_frame(std::string_view name);

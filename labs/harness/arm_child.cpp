@@ -119,7 +119,8 @@ void ArmContext::dump_peak_profile_if_grown() {
 }
 
 void ArmContext::dump_profile(std::string_view moment) {
-  const ProfileReply reply = HeapProfiler::dump(fmt::format("{}/{}-{}.heap", spec_.profile_dir, spec_.name, moment));
+  const ProfileReply reply =
+      HeapProfiler::dump_raw(fmt::format("{}/{}-{}.heap", spec_.profile_dir, spec_.name, moment));
   if (!reply.done) throw std::runtime_error(reply.reason);
 }
 
