@@ -8,14 +8,27 @@
 namespace plateau {
 namespace {
 
-// The object file that provides the symbol, or "" when there is none.
-std::string provider_of(const char* name) {
-  void* const address = dlsym(RTLD_DEFAULT, name);
+// The object file that an address is of, or "" when it is of none.
+std::string file_of(const void* address) {
   Dl_info info{};
   if (address == nullptr || dladdr(address, &info) == 0 || info.dli_fname == nullptr) return {};
   std::error_code error;
   const auto file = std::filesystem::canonical(info.dli_fname, error);
   return error ? std::string(info.dli_fname) : file.string();
+}
+
+// The object file that provides the symbol, or "" when there is none.
+std::string provider_of(const char* name) {
+  return file_of(dlsym(RTLD_DEFAULT, name));
+}
+
+// The object file whose malloc serves. A profiler that stands in front of it (libplateau_sampler.so) has a function
+// that tells the address of the malloc behind.
+std::string malloc_library() {
+  std::string library = provider_of("malloc");
+  constexpr const char* behind = "plateau_next_malloc";
+  auto* const next = runtime_symbol<const void*()>(behind);
+  return next != nullptr && provider_of(behind) == library ? file_of(next()) : library;
 }
 
 class UnknownHeap final : public Heap {
@@ -28,7 +41,7 @@ class UnknownHeap final : public Heap {
 };
 
 std::unique_ptr<Heap> detect() {
-  std::string library = provider_of("malloc");
+  std::string library = malloc_library();
   // An allocator counts only when the object that serves malloc is the one that has its control functions: a library
   // that is merely loaded (as a dependency of another) does not.
   const auto serves = [&library](const char* name) { return !library.empty() && provider_of(name) == library; };

@@ -42,16 +42,16 @@ class Recording {
 // The functions are called by one thread at a time, which is not always the same one. They throw ProfileUnavailable,
 // ProfileBusy, or std::runtime_error with one line that says what failed.
 struct ProfileSource {
-  std::string name;                 // as the URL names it: "heap"
-  std::string description;          // one line of plain text, for the index
-  std::string default_sample_type;  // shown first by pprof; empty: as the profile has it
+  std::string name;                      // as the URL names it: "heap"
+  std::string description;               // one line of plain text, for the index
+  std::string default_sample_type = {};  // shown first by pprof; empty: as the profile has it
 
   // Of this moment. Empty where there is only a profile over time, as of CPU.
-  std::function<Profile()> snapshot;
+  std::function<Profile()> snapshot = {};
   // Begins a profile over time. Empty where there is none.
-  std::function<std::unique_ptr<Recording>(const RecordingOptions&)> record;
+  std::function<std::unique_ptr<Recording>(const RecordingOptions&)> record = {};
   // Number of samples that a snapshot would have; cheap. Empty, or no value, when only a snapshot could tell.
-  std::function<std::optional<std::uint64_t>()> count;
+  std::function<std::optional<std::uint64_t>()> count = {};
 };
 
 }  // namespace plateau

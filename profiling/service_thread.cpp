@@ -2,10 +2,9 @@
 
 #include <pthread.h>
 
-#include <cstddef>
 #include <initializer_list>
 
-#include "allocators/runtime_symbol.hpp"
+#include "profiling/heap_profiler.hpp"
 
 namespace plateau {
 
@@ -22,11 +21,7 @@ SignalsForOthers::~SignalsForOthers() {
 
 void become_service_thread(const char* name) {
   ::pthread_setname_np(::pthread_self(), name);
-  using Mallctl = int(const char*, void*, std::size_t*, void*, std::size_t);
-  if (auto* const mallctl = runtime_symbol<Mallctl>("mallctl")) {
-    bool recorded = false;
-    mallctl("thread.prof.active", nullptr, nullptr, &recorded, sizeof recorded);  // fails without prof:true: no matter
-  }
+  HeapProfiler::exclude_this_thread();
 }
 
 }  // namespace plateau
