@@ -24,7 +24,8 @@ struct Mapping {
   std::uint64_t limit = 0;  // first address after it
   std::uint64_t offset = 0;
   std::string file;
-  std::string build_id;  // lower-case hex of NT_GNU_BUILD_ID; empty when the file has none
+  std::string build_id;   // lower-case hex of NT_GNU_BUILD_ID; empty when the file has none
+  std::string code_name;  // stands for functions in it that have no symbol; empty: they are shown as addresses
 };
 
 struct ProfileLabel {
