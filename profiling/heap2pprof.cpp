@@ -160,6 +160,7 @@ int main(int argc, char** argv) {
   app.add_option("--flame", options.flame, "draw a flame graph into this .svg or .html");
   app.add_option("--sample-index", options.sample_index,
                  "for --top and --flame: inuse_space (default), inuse_objects, alloc_space, alloc_objects");
+  app.add_flag("--full-names", options.symbols.full_names, "with parameters and template arguments");
   app.add_option("--debug-path", options.symbols.debug_path, "where separate debug files are")->capture_default_str();
   app.add_flag("--debuginfod", options.symbols.debuginfod, "fetch missing debug files from DEBUGINFOD_URLS");
   try {

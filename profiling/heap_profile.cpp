@@ -16,8 +16,7 @@ constexpr const char* allocation_functions =
     "|operator new(\\[\\])?"
     "|\\[lib(jemalloc|tcmalloc|mimalloc)[^/]*\\]"
     "|tcmalloc::.*|MallocHook::.*|.*do_malloc.*"
-    "|(std|__gnu_cxx)::(__)?(new_)?(malloc_)?allocator(_traits)?<.*>::allocate"
-    "|std::pmr::polymorphic_allocator<.*>::allocate"
+    "|(std|__gnu_cxx|std::pmr)::(__)?(new_|malloc_|polymorphic_)?allocator(_traits)?(<.*>)?::allocate"
     "|.*::_M_allocate";
 
 std::int64_t rounded(double value) {
