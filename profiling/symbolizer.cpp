@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "profiling/dwarf_names.hpp"
 #include "profiling/function_name.hpp"
 #include "profiling/object_file.hpp"
 
@@ -62,6 +63,7 @@ class Symbolizer::State {
     std::unique_ptr<ObjectFile> file;  // null: cannot be read
     std::unordered_map<std::uint64_t, std::vector<Frame>> frames;
     std::unordered_map<const void*, const Function*> functions;  // by DIE
+    DwarfNames names;
   };
 
   class Timer {
@@ -109,11 +111,11 @@ class Symbolizer::State {
     if (function != nullptr && function->file == path) return function;
     int start_line = 0;
     dwarf_decl_line(&die, &start_line);
-    const char* const linked = linkage_name(die);
+    const char* const linked = DwarfNames::linkage_name(die);
     // pprof takes a name that equals the system name for a mangled one, and cuts it.
     const char* const system_name = linked != nullptr ? linked : dwarf_diename(&die);
     if (system_name == nullptr) return nullptr;
-    std::string name = shown(linked != nullptr ? demangled(linked) : qualified_name(die));
+    std::string name = shown(linked != nullptr ? demangled(linked) : object.names.qualified_name(die));
     return function = unique({std::move(name), system_name, std::string(path), start_line});
   }
 
