@@ -21,6 +21,9 @@ class Shortener {
       const char c = rest[0];
       if (rest.starts_with("operator") && is_word(8)) {
         copy_operator();
+      } else if (rest.starts_with("decltype (")) {
+        at_ += 9;
+        skip_brackets();
       } else if (rest.starts_with("(anonymous namespace)")) {
         copy(21);
       } else if (c == '{') {
@@ -30,9 +33,7 @@ class Shortener {
       } else if (rest.starts_with("[abi:")) {
         skip_brackets();
       } else if (c == '(') {
-        const bool is_type = result_.ends_with("decltype") || result_.ends_with("decltype ");
         skip_brackets();
-        if (is_type) continue;
         if (!skip_qualifiers_of_scope()) break;  // the parameters of the function itself
       } else if (c == ' ') {
         result_.clear();  // what came before is the type that it returns

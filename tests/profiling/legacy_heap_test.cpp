@@ -146,7 +146,9 @@ TEST(LegacyHeap, TcmallocsSamples) {
         read("heap profile: 1: 500 [1: 500] @ " + std::string(format) + "\n1: 500 [1: 500] @ 0x500001\n" + maps);
     EXPECT_EQ(heap.profile.period, 1000) << format;
     EXPECT_FALSE(heap.cumulative) << "a sample of live blocks repeats its columns";
-    EXPECT_THAT(values(heap.profile, 0), ElementsAre(0, 0, std::llround(scale(500, 1000)), std::llround(500 * scale(500, 1000)))) << format;
+    EXPECT_THAT(values(heap.profile, 0),
+                ElementsAre(0, 0, std::llround(scale(500, 1000)), std::llround(500 * scale(500, 1000))))
+        << format;
   }
   const LegacyHeap growth =
       read(std::string("heap profile: 2: 2097152 [2: 2097152] @ growthz\n2: 2097152 [2: 2097152] @ 0x1\n") + maps);
