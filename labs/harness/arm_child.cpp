@@ -11,8 +11,8 @@
 
 #include "allocators/allocation_counter.hpp"
 #include "allocators/heap.hpp"
-#include "labs/harness/process_sample.hpp"
 #include "profiling/heap_profiler.hpp"
+#include "profiling/process_memory.hpp"
 
 namespace plateau::harness {
 namespace {

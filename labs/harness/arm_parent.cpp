@@ -23,11 +23,11 @@
 #include "labs/harness/hiccup_meter.hpp"
 #include "labs/harness/interrupt.hpp"
 #include "labs/harness/memory_limit.hpp"
-#include "labs/harness/process_sample.hpp"
 #include "labs/harness/usage_error.hpp"
 #include "profiling/legacy_heap.hpp"
 #include "profiling/mappings.hpp"
 #include "profiling/pprof.hpp"
+#include "profiling/process_memory.hpp"
 #include "profiling/symbolizer.hpp"
 
 namespace plateau::harness {
@@ -140,7 +140,7 @@ double cpu_seconds_of(const rusage& usage) {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-Sample take_sample(const ArmSpec& spec, const ArmBlock& block, const ProcessSample& process) {
+Sample take_sample(const ArmSpec& spec, const ArmBlock& block, const ProcessMemory& process) {
   Sample sample;
   sample.operations = block.total_operations();
   sample.t = spec.time.seconds_of(sample.operations);
@@ -295,7 +295,7 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
   std::optional<double> rate;  // orders a second of wall clock, over the last half second or more
   while (!process.ended()) {
     if (interrupted()) throw Interrupted();  // the destructors end the child, the peer and the cgroup
-    const auto sampled = sample_process(process.pid());
+    const auto sampled = process_memory(process.pid());
     const Phase phase = block->phase.load(std::memory_order_acquire);
     if (!ready && phase != Phase::starting) {
       ready = true;
