@@ -6,33 +6,10 @@
 #include <cstddef>
 #include <utility>
 
+#include "profiling/dwarf_tree.hpp"
+
 namespace plateau {
 namespace {
-
-// Calls `visit` with each child of `parent`.
-template <class Visit>
-void for_each_child(Dwarf_Die& parent, Visit visit) {
-  Dwarf_Die child;
-  if (dwarf_child(&parent, &child) != 0) return;
-  do {
-    visit(child);
-  } while (dwarf_siblingof(&child, &child) == 0);
-}
-
-// Follows a concrete or inlined instance to its abstract one, and a definition to its declaration.
-Dwarf_Die declaration_of(Dwarf_Die die) {
-  for (int steps = 0; steps < 8; ++steps) {  // 2 in practice; a bound, since input may be broken
-    Dwarf_Attribute attribute;
-    Dwarf_Die next;
-    if (dwarf_attr(&die, DW_AT_abstract_origin, &attribute) == nullptr &&
-        dwarf_attr(&die, DW_AT_specification, &attribute) == nullptr) {
-      break;
-    }
-    if (dwarf_formref_die(&attribute, &next) == nullptr) break;
-    die = next;
-  }
-  return die;
-}
 
 bool is_scope(int tag) {
   switch (tag) {
@@ -47,11 +24,6 @@ bool is_scope(int tag) {
     default:
       return false;
   }
-}
-
-std::string name_of_scope(Dwarf_Die& scope) {
-  if (const char* const name = dwarf_diename(&scope); name != nullptr) return name;
-  return dwarf_tag(&scope) == DW_TAG_namespace ? "(anonymous namespace)" : "{lambda}";
 }
 
 }  // namespace
@@ -184,40 +156,6 @@ void DwarfUnit::append_frames(Dwarf_Addr address, std::vector<DwarfFrame>& frame
   }
   frames.push_back({declaration_of(current), here.file, here.line});
   std::reverse(frames.begin() + static_cast<std::ptrdiff_t>(first), frames.end());
-}
-
-const char* linkage_name(Dwarf_Die& function) {
-  Dwarf_Attribute attribute;
-  if (dwarf_attr(&function, DW_AT_linkage_name, &attribute) == nullptr &&
-      dwarf_attr(&function, DW_AT_MIPS_linkage_name, &attribute) == nullptr) {
-    return nullptr;
-  }
-  return dwarf_formstring(&attribute);
-}
-
-// A DIE does not know its parent. Entries lie in the order of the tree, so at each level the parent is the last entry
-// that begins at or before the function.
-std::string qualified_name(Dwarf_Die& function) {
-  const Dwarf_Off target = dwarf_dieoffset(&function);
-  const char* const own_name = dwarf_diename(&function);
-  Dwarf_Die scope;
-  if (own_name == nullptr || dwarf_diecu(&function, &scope, nullptr, nullptr) == nullptr) return {};
-  std::string name;
-  while (true) {
-    std::optional<Dwarf_Die> next;
-    for_each_child(scope, [&](Dwarf_Die& child) {
-      if (dwarf_dieoffset(&child) <= target) next = child;
-    });
-    if (!next) return {};
-    if (dwarf_dieoffset(&*next) == target) return name + own_name;
-    scope = *next;
-    if (dwarf_tag(&scope) == DW_TAG_subprogram) {
-      Dwarf_Die outer = declaration_of(scope);  // for a method this lies elsewhere, in its class
-      name = (dwarf_dieoffset(&outer) < target ? qualified_name(outer) : std::string()) + "::";
-    } else if (is_scope(dwarf_tag(&scope)) && dwarf_tag(&scope) != DW_TAG_lexical_block) {
-      name += name_of_scope(scope) + "::";
-    }
-  }
 }
 
 }  // namespace plateau

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <vector>
 
 namespace plateau {
@@ -65,12 +64,5 @@ class DwarfUnit {
   std::size_t line_count_ = 0;
   Dwarf_Files* files_ = nullptr;
 };
-
-// The name that the linker knows, or null when the debug information has none (C, and what is local to a file).
-const char* linkage_name(Dwarf_Die& function);
-
-// Namespaces, classes and the function's own name, joined by "::"; without parameters. Takes time with the number of
-// entries of each scope on the way.
-std::string qualified_name(Dwarf_Die& function);
 
 }  // namespace plateau

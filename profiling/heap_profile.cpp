@@ -2,7 +2,8 @@
 
 #include <cmath>
 #include <stdexcept>
-#include <vector>
+#include <string>
+#include <string_view>
 
 namespace plateau {
 namespace {
@@ -13,9 +14,9 @@ constexpr const char* allocation_functions =
     "|mallocx|rallocx|xallocx"
     "|(tc_|mi_)new(array)?(_nothrow|_aligned|_n)*"
     "|operator new(\\[\\])?"
+    "|\\[lib(jemalloc|tcmalloc|mimalloc)[^/]*\\]"
     "|tcmalloc::.*|MallocHook::.*|.*do_malloc.*"
-    "|(std|__gnu_cxx)::(__)?(new_)?(malloc_)?allocator(_traits)?<.*>::allocate"
-    "|std::pmr::polymorphic_allocator<.*>::allocate"
+    "|(std|__gnu_cxx|std::pmr)::(__)?(new_|malloc_|polymorphic_)?allocator(_traits)?(<.*>)?::allocate"
     "|.*::_M_allocate";
 
 std::int64_t rounded(double value) {
@@ -33,6 +34,15 @@ Profile heap_profile(std::int64_t period) {
   profile.default_type = "inuse_space";
   profile.drop_frames = allocation_functions;
   return profile;
+}
+
+void name_allocator_code(std::vector<Mapping>& mappings) {
+  for (Mapping& mapping : mappings) {
+    const std::string_view name = std::string_view(mapping.file).substr(mapping.file.rfind('/') + 1);
+    for (const std::string_view allocator : {"libjemalloc", "libtcmalloc", "libmimalloc"}) {
+      if (name.starts_with(allocator)) mapping.code_name = '[' + std::string(name) + ']';
+    }
+  }
 }
 
 HeapCount unsampled(HeapCount sampled, std::int64_t period) {

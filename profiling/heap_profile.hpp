@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "profiling/profile.hpp"
 
@@ -17,6 +18,10 @@ using HeapValues = std::array<std::int64_t, 4>;  // by HeapColumn
 // An empty heap profile of four sample types, `inuse_space` shown first, allocation functions hidden. `period` is the
 // mean number of bytes between two samples; 0 or 1 when every allocation was recorded.
 Profile heap_profile(std::int64_t period);
+
+// Gives the code of allocators' shared libraries a name, by which pprof hides what of it has no symbol, as it hides
+// malloc: distributions strip them.
+void name_allocator_code(std::vector<Mapping>& mappings);
 
 struct HeapCount {
   std::int64_t objects = 0;

@@ -104,6 +104,7 @@ class NotRecorded {
 Profile read_profile(std::istream& text) {
   Profile profile = read_legacy_heap(text).profile;
   profile.mappings = process_mappings();
+  name_allocator_code(profile.mappings);
   profile.time_nanos = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
   Heap& heap = Heap::process();
   profile.comments.push_back("allocator: " + std::string(to_string(heap.kind())) + " " + heap.version());

@@ -1,5 +1,6 @@
 #include "profiling/legacy_heap.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <stdexcept>
@@ -19,6 +20,8 @@ namespace {
 constexpr std::string_view jemalloc_header = "heap_v2/";
 constexpr std::string_view gperftools_header = "heap profile:";
 constexpr std::string_view mappings_header = "MAPPED_LIBRARIES:";
+
+constexpr std::size_t deepest_stack = 4096;  // no allocator records as many
 
 [[noreturn]] void fail(const std::string& what) {
   throw std::runtime_error(what);
@@ -153,6 +156,7 @@ class Reader {
     for (scanner.skip_spaces(); !scanner.rest().empty(); scanner.skip_spaces()) {
       std::uint64_t address = 0;
       if (!scanner.skip("0x") || !scanner.number(address, 16)) fail("not an address in a stack");
+      if (stack_.size() == deepest_stack) fail("a stack of more than 4096 frames");
       stack_.push_back(address);
     }
   }

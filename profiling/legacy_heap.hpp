@@ -29,7 +29,7 @@ struct LegacyHeap {
 
 struct LegacyHeapLimits {
   // Of memory for stacks and values. A dump of 60,000 stacks takes 15 MB.
-  std::size_t profile_bytes = std::size_t{512} << 20;
+  std::size_t profile_bytes = std::size_t{256} << 20;
 };
 
 // One pass, one line in memory at a time. Throws std::runtime_error, with the line number, when the input is none of

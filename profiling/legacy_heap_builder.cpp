@@ -90,6 +90,11 @@ void LegacyHeapBuilder::add_mapping(Mapping mapping) {
   heap_.profile.mappings.push_back(std::move(mapping));
 }
 
+LegacyHeap LegacyHeapBuilder::take() {
+  name_allocator_code(heap_.profile.mappings);
+  return std::move(heap_);
+}
+
 HeapRow LegacyHeapBuilder::unsampled_row(const HeapRow& row) const {
   return {unsampled(row.in_use, period_), unsampled(row.cumulative, period_)};
 }

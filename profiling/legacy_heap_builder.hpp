@@ -29,7 +29,7 @@ class LegacyHeapBuilder {
            const std::map<std::string_view, HeapRow>& named_threads = {});
   void add_mapping(Mapping mapping);
 
-  LegacyHeap take() { return std::move(heap_); }
+  LegacyHeap take();
 
  private:
   HeapRow unsampled_row(const HeapRow& row) const;

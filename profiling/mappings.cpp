@@ -95,7 +95,8 @@ int append_segments(dl_phdr_info* object, std::size_t /*size*/, void* result) {
                         .limit = (begin + segment.p_memsz + page - 1) / page * page,
                         .offset = segment.p_offset - lead,
                         .file = file,
-                        .build_id = build_id});
+                        .build_id = build_id,
+                        .code_name = {}});
   }
   return 0;
 }

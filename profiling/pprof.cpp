@@ -152,6 +152,7 @@ class Encoder {
       for (const Frame& frame : symbolizer_->frames(profile_.mappings[mapping], address)) {
         lines_.emplace_back(function(*frame.function), frame.line);
       }
+      if (lines_.empty()) lines_without_symbol(profile_.mappings[mapping]);
     }
     Builder<field::Location> message(out_, field::Profile::location);
     message.add_uint64(field::Location::id, id);
@@ -162,6 +163,13 @@ class Encoder {
       line.add_uint64(field::Line::function_id, function);
       line.add_int64(field::Line::line, number);
     }
+  }
+
+  void lines_without_symbol(const Mapping& mapping) {
+    if (mapping.code_name.empty()) return;
+    const auto [entry, is_new] = code_name_ids_.try_emplace(mapping.code_name, function_count_ + 1);
+    if (is_new) write_function(++function_count_, mapping.code_name, mapping.code_name, {}, 0);
+    lines_.emplace_back(entry->second, 0);
   }
 
   std::uint64_t function(const Function& function) {
@@ -221,6 +229,7 @@ class Encoder {
   boost::unordered_flat_map<std::string_view, std::int64_t> string_ids_;
   boost::unordered_flat_map<std::uint64_t, std::uint64_t> location_ids_;
   boost::unordered_flat_map<const Function*, std::uint64_t> function_ids_;
+  boost::unordered_flat_map<std::string_view, std::uint64_t> code_name_ids_;
   std::uint64_t function_count_ = 0;
   std::vector<std::uint64_t> ids_;                             // of one sample
   std::vector<std::pair<std::uint64_t, std::int64_t>> lines_;  // of one location

@@ -1,5 +1,6 @@
 #include "profiling/profile.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -8,6 +9,8 @@ namespace {
 
 // No code has such an address: it is not canonical on any 64-bit machine with less than 63 bits of address.
 constexpr std::uint64_t first_named_frame = std::uint64_t{1} << 63;
+
+constexpr std::size_t block_addresses = 64 * 1024;
 
 // Label sets by content. Lengths lie between the parts, so that no two sets have one key.
 std::string key_of(std::span<const ProfileLabel> labels) {
@@ -31,9 +34,17 @@ Profile::Profile(std::vector<ValueType> types) : types_(std::move(types)) {}
 void Profile::add(std::span<const std::uint64_t> stack, std::span<const std::int64_t> values,
                   std::span<const ProfileLabel> labels) {
   if (values.size() != types_.size()) throw std::invalid_argument("a sample needs one value for each type");
-  Sample sample{.stack_begin = stacks_.size(), .stack_size = static_cast<std::uint32_t>(stack.size())};
+  Sample sample{.stack_size = static_cast<std::uint32_t>(stack.size())};
   if (!labels.empty()) sample.label_set = label_set(labels);
-  stacks_.insert(stacks_.end(), stack.begin(), stack.end());
+  if (!stack.empty()) {
+    if (stack_blocks_.empty() || stack_blocks_.back().capacity() - stack_blocks_.back().size() < stack.size()) {
+      stack_blocks_.emplace_back().reserve(std::max(block_addresses, stack.size()));
+    }
+    std::vector<std::uint64_t>& block = stack_blocks_.back();
+    sample.stack_block = static_cast<std::uint32_t>(stack_blocks_.size() - 1);
+    sample.stack_begin = static_cast<std::uint32_t>(block.size());
+    block.insert(block.end(), stack.begin(), stack.end());
+  }
   values_.insert(values_.end(), values.begin(), values.end());
   samples_.push_back(sample);
 }

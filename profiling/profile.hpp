@@ -24,7 +24,8 @@ struct Mapping {
   std::uint64_t limit = 0;  // first address after it
   std::uint64_t offset = 0;
   std::string file;
-  std::string build_id;  // lower-case hex of NT_GNU_BUILD_ID; empty when the file has none
+  std::string build_id;   // lower-case hex of NT_GNU_BUILD_ID; empty when the file has none
+  std::string code_name;  // stands for functions in it that have no symbol; empty: they are shown as addresses
 };
 
 struct ProfileLabel {
@@ -34,11 +35,13 @@ struct ProfileLabel {
   std::string unit;         // of `number`
 };
 
-// Not thread-safe. Stacks and values lie in two flat arrays, so that 100,000 samples cost few allocations.
+// Not thread-safe. Stacks lie in blocks that are never moved, values in one array: 100,000 samples cost few
+// allocations.
 class Profile {
  public:
   struct Sample {
-    std::size_t stack_begin = 0;
+    std::uint32_t stack_block = 0;
+    std::uint32_t stack_begin = 0;  // in its block
     std::uint32_t stack_size = 0;
     std::uint32_t label_set = 0;  // index + 1 into label_sets(); 0: none
   };
@@ -63,7 +66,8 @@ class Profile {
   const std::vector<ValueType>& types() const { return types_; }
   const std::vector<Sample>& samples() const { return samples_; }
   std::span<const std::uint64_t> stack(const Sample& sample) const {
-    return std::span(stacks_).subspan(sample.stack_begin, sample.stack_size);
+    if (sample.stack_size == 0) return {};
+    return std::span(stack_blocks_[sample.stack_block]).subspan(sample.stack_begin, sample.stack_size);
   }
   std::span<const std::int64_t> values(const Sample& sample) const {
     const auto index = static_cast<std::size_t>(&sample - samples_.data());
@@ -87,7 +91,7 @@ class Profile {
 
   std::vector<ValueType> types_;
   std::vector<Sample> samples_;
-  std::vector<std::uint64_t> stacks_;
+  std::vector<std::vector<std::uint64_t>> stack_blocks_;
   std::vector<std::int64_t> values_;
   std::vector<std::vector<ProfileLabel>> label_sets_;
   std::unordered_map<std::string, std::uint32_t> label_set_by_content_;  // index + 1

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "profiling/dwarf_names.hpp"
+#include "profiling/function_name.hpp"
 #include "profiling/object_file.hpp"
 
 namespace plateau {
@@ -61,6 +63,7 @@ class Symbolizer::State {
     std::unique_ptr<ObjectFile> file;  // null: cannot be read
     std::unordered_map<std::uint64_t, std::vector<Frame>> frames;
     std::unordered_map<const void*, const Function*> functions;  // by DIE
+    DwarfNames names;
   };
 
   class Timer {
@@ -108,18 +111,20 @@ class Symbolizer::State {
     if (function != nullptr && function->file == path) return function;
     int start_line = 0;
     dwarf_decl_line(&die, &start_line);
-    const char* const linked = linkage_name(die);
+    const char* const linked = DwarfNames::linkage_name(die);
     // pprof takes a name that equals the system name for a mangled one, and cuts it.
     const char* const system_name = linked != nullptr ? linked : dwarf_diename(&die);
     if (system_name == nullptr) return nullptr;
-    std::string name = linked != nullptr ? demangled(linked) : qualified_name(die);
+    std::string name = shown(linked != nullptr ? demangled(linked) : object.names.qualified_name(die));
     return function = unique({std::move(name), system_name, std::string(path), start_line});
   }
 
   const Function* function_of_symbol(const char* symbol, const char* file) {
     if (symbol == nullptr) return nullptr;
-    return unique({demangled(symbol), symbol, std::string(normal_path(file)), 0});
+    return unique({shown(demangled(symbol)), symbol, std::string(normal_path(file)), 0});
   }
+
+  std::string shown(std::string name) const { return options_.full_names ? name : short_name(name); }
 
   // Compilation units repeat inline functions: the same one is kept once.
   const Function* unique(Function function) {
