@@ -45,15 +45,18 @@ constexpr FootprintPart free_blocks{
 constexpr FootprintPart lazily_freed{.name = "lazily freed",
                                      .meaning = "pages given back by MADV_FREE that the kernel has not taken yet",
                                      .closed_by = "the kernel, as soon as it needs memory; muzzy_decay_ms:0",
-                                     .not_closed_by = "a purge: it is over already"};
+                                     .not_closed_by = "a purge: it is over already",
+                                     .measured = true};
 constexpr FootprintPart file_backed{.name = "file-backed",
                                     .meaning = "programs, libraries and mapped files",
                                     .closed_by = "the kernel, under pressure; fewer libraries, fewer mapped files",
-                                    .not_closed_by = "any setting of the allocator"};
+                                    .not_closed_by = "any setting of the allocator",
+                                    .measured = true};
 constexpr FootprintPart shared{.name = "shared memory",
                                .meaning = "shared anonymous mappings and tmpfs files",
                                .closed_by = "the program, which mapped it",
-                               .not_closed_by = "any setting of the allocator"};
+                               .not_closed_by = "any setting of the allocator",
+                               .measured = true};
 constexpr FootprintPart untracked{
     .name = "untracked (residual)",
     .meaning = "stacks, relocations, mmap by the program, other allocators; below 0: pages counted but never touched",

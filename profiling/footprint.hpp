@@ -22,7 +22,8 @@ struct FootprintPart {
   std::string_view meaning;
   std::string_view closed_by;
   std::string_view not_closed_by;
-  bool gap = true;  // false: live data of the program, which is no loss
+  bool gap = true;        // false: live data of the program, which is no loss
+  bool measured = false;  // by the kernel, in resident pages; else the allocator's word, which may count untouched ones
 };
 
 struct Footprint {

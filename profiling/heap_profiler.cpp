@@ -26,7 +26,8 @@ namespace {
 class NoProfiler final : public Backend {
  public:
   ProfileReply available() const override {
-    return {false, std::string(to_string(Heap::process().kind())) + " has no heap profiler"};
+    return {false, std::string(to_string(Heap::process().kind())) +
+                       " has no heap profiler: start the program with libplateau_sampler.so first in LD_PRELOAD"};
   }
   ProfileReply start(const std::string& /*prefix*/) override { return available(); }
   ProfileReply stop() override { return available(); }
@@ -34,9 +35,7 @@ class NoProfiler final : public Backend {
   ProfileReply growth(std::string& /*text*/) override { return available(); }
 };
 
-}  // namespace
-
-Backend& backend() {
+Backend& own_profiler() {
   static NoProfiler none;
   switch (Heap::process().kind()) {
     case AllocatorKind::jemalloc:
@@ -46,6 +45,13 @@ Backend& backend() {
     default:
       return none;
   }
+}
+
+}  // namespace
+
+Backend& backend() {
+  Backend& own = own_profiler();
+  return !own.available().done && sampler().available().done ? sampler() : own;
 }
 
 bool write_all(int fd, const char* text, std::size_t bytes) {
@@ -142,6 +148,7 @@ ProfileReply HeapProfiler::stop() {
 HeapSnapshot HeapProfiler::snapshot() {
   if (ProfileReply reply = available(); !reply.done) return {std::nullopt, std::move(reply.reason)};
   const NotRecorded not_recorded;
+  if (auto profile = backend().profile()) return {std::move(profile), {}};
   const Descriptor dump(memfd_create("heap profile", MFD_CLOEXEC));
   if (dump.get() < 0) return {std::nullopt, "no memory for the dump: " + errno_text()};
   if (ProfileReply reply = backend().write(dump.get()); !reply.done) return {std::nullopt, std::move(reply.reason)};

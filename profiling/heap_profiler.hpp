@@ -3,6 +3,8 @@
 // jemalloc: needs prof:true in MALLOC_CONF at start; sampled. With prof_accum:true the cumulative columns are recorded.
 // gperftools' tcmalloc (libtcmalloc.so): exact from start() on; or sampled, with TCMALLOC_SAMPLE_PARAMETER=524288 set
 // before the program starts.
+// Any allocator whose own profiler cannot serve (glibc and mimalloc have none): sampled, with libplateau_sampler.so in
+// LD_PRELOAD; see profiling/heap_sampler.hpp.
 #pragma once
 
 #include <optional>
@@ -51,8 +53,8 @@ class HeapProfiler {
   // The same in the allocator's own text, which heap2pprof converts. The cheapest: nothing is read or symbolised.
   static ProfileReply dump_raw(const std::string& path);
 
-  // Leaves out of the profile what the calling thread allocates from now on: for threads that serve profiles. Only
-  // jemalloc can; otherwise it has no effect.
+  // Leaves out of the profile what the calling thread allocates from now on: for threads that serve profiles. jemalloc
+  // and the sampler can; otherwise it has no effect.
   static void exclude_this_thread();
 };
 

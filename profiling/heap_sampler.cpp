@@ -9,6 +9,7 @@
 
 #include "allocators/heap.hpp"
 #include "allocators/runtime_symbol.hpp"
+#include "profiling/heap_profile.hpp"
 #include "profiling/mappings.hpp"
 
 namespace plateau {
@@ -27,10 +28,6 @@ const sampler::SamplerInterface* loaded_sampler() {
   }();
   return loaded;
 }
-
-// Allocation functions, ours and those of C++: what pprof is to hide above the functions that called them.
-constexpr const char* allocation_functions =
-    "malloc|calloc|realloc|reallocarray|posix_memalign|aligned_alloc|memalign|valloc|pvalloc|operator new(\\[\\])?";
 
 std::int64_t rounded(double value) {
   return std::llround(value);
@@ -75,44 +72,35 @@ ProfileReply HeapSampler::stop() {
 }
 
 std::optional<Profile> HeapSampler::snapshot() {
-  const auto* const loaded = loaded_sampler();
-  if (loaded == nullptr) return std::nullopt;
+  if (loaded_sampler() == nullptr) return std::nullopt;
   const UnsampledScope unsampled;
 
-  struct Collected {
-    Profile profile{
-        {{"alloc_objects", "count"}, {"alloc_space", "bytes"}, {"inuse_objects", "count"}, {"inuse_space", "bytes"}}};
-    double in_use_bytes = 0;
-  } collected;
-  Profile& profile = collected.profile;
+  Profile profile = heap_profile(static_cast<std::int64_t>(counts().period_bytes));
   const std::array<std::uint64_t, 1> not_kept{profile.named_frame("stack not kept")};
   struct Context {
-    Collected& collected;
+    Profile& profile;
     std::span<const std::uint64_t> not_kept;
-  } context{collected, not_kept};
+    double in_use_bytes = 0;
+  } context{profile, not_kept};
 
-  loaded->for_each_stack(
-      [](void* argument, const sampler::SampledStack& sampled) {
+  for_each_stack(
+      [](void* argument, const SampledStack& sampled) {
         auto& to = *static_cast<Context*>(argument);
         const std::array<std::int64_t, 4> values{rounded(sampled.allocated_objects), rounded(sampled.allocated_bytes),
                                                  rounded(sampled.in_use_objects), rounded(sampled.in_use_bytes)};
         const std::array<ProfileLabel, 1> size{
             ProfileLabel{"bytes", {}, rounded(sampled.allocated_bytes / sampled.allocated_objects), "bytes"}};
         const std::span<const std::uint64_t> stack(sampled.frames, sampled.depth);
-        to.collected.profile.add(sampled.depth > 0 ? stack : to.not_kept, values, size);
-        to.collected.in_use_bytes += sampled.in_use_bytes;
+        to.profile.add(sampled.depth > 0 ? stack : to.not_kept, values, size);
+        to.in_use_bytes += sampled.in_use_bytes;
       },
       &context);
 
-  const SamplerCounts now = loaded->counts();
-  profile.period = static_cast<std::int64_t>(now.period_bytes);
-  profile.default_type = "inuse_space";
-  profile.drop_frames = allocation_functions;
   profile.time_nanos =
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   profile.mappings = process_mappings();
-  add_comments(profile, now, collected.in_use_bytes);
-  return std::move(profile);
+  add_comments(profile, counts(), context.in_use_bytes);
+  return profile;
 }
 
 SamplerCounts HeapSampler::counts() {
@@ -120,12 +108,13 @@ SamplerCounts HeapSampler::counts() {
   return loaded != nullptr ? loaded->counts() : SamplerCounts{};
 }
 
-UnsampledScope::UnsampledScope() {
-  if (const auto* const loaded = loaded_sampler()) before_ = loaded->ignore_thread(true);
+void HeapSampler::for_each_stack(void (*visit)(void*, const SampledStack&), void* context) {
+  if (const auto* const loaded = loaded_sampler()) loaded->for_each_stack(visit, context);
 }
 
-UnsampledScope::~UnsampledScope() {
-  if (const auto* const loaded = loaded_sampler()) loaded->ignore_thread(before_);
+bool HeapSampler::ignore_this_thread(bool ignored) {
+  const auto* const loaded = loaded_sampler();
+  return loaded != nullptr && loaded->ignore_thread(ignored);
 }
 
 }  // namespace plateau

@@ -22,6 +22,7 @@
 namespace plateau {
 
 using SamplerCounts = sampler::SamplerCounts;
+using SampledStack = sampler::SampledStack;
 
 class HeapSampler {
  public:
@@ -42,18 +43,24 @@ class HeapSampler {
 
   // Zeros when not available. Thread-safe; allocates nothing.
   static SamplerCounts counts();
+
+  // The estimates themselves. Nothing is visited when not available. Thread-safe; allocates nothing.
+  static void for_each_stack(void (*visit)(void* context, const SampledStack& stack), void* context);
+
+  // Sets whether blocks of the calling thread are left out; gives what was in force before. Allocates nothing.
+  static bool ignore_this_thread(bool ignored);
 };
 
 // Leaves out what the calling thread allocates while it lives: for threads that observe the program.
 class UnsampledScope {
  public:
-  UnsampledScope();
-  ~UnsampledScope();
+  UnsampledScope() : before_(HeapSampler::ignore_this_thread(true)) {}
+  ~UnsampledScope() { HeapSampler::ignore_this_thread(before_); }
   UnsampledScope(const UnsampledScope&) = delete;
   UnsampledScope& operator=(const UnsampledScope&) = delete;
 
  private:
-  bool before_ = false;
+  const bool before_;
 };
 
 }  // namespace plateau

@@ -7,6 +7,7 @@
 #include "profiling/heap_profiler.hpp"
 #include "profiling/pause_profile.hpp"
 #include "profiling/profile_difference.hpp"
+#include "profiling/rss_profile.hpp"
 
 namespace plateau {
 namespace {
@@ -107,6 +108,9 @@ std::vector<ProfileSource> process_profiles() {
        .description = "stalls by cause: purges, destructors, page faults, locks; as the program records them",
        .snapshot = [] { return PauseProfile::process().snapshot(); }},
       {.name = "profile", .description = "CPU time by stack, over ?seconds=N (30)", .record = record_cpu},
+      {.name = "rss",
+       .description = "RSS: live blocks by stack, and every other part by name",
+       .snapshot = take_rss_profile},
   };
 }
 

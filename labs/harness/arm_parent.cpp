@@ -276,7 +276,9 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
     // RLIMIT_DATA counts address space: without this, jemalloc's retained extents would count as memory in use.
     settings.malloc_conf += ",retain:false";
   }
-  const std::vector<std::string> environment = environment_for(choose_allocator(spec.allocator), settings);
+  AllocatorChoice allocator = choose_allocator(spec.allocator);
+  if (!spec.profile_dir.empty()) allocator = with_heap_profiler(std::move(allocator));
+  const std::vector<std::string> environment = environment_for(allocator, settings);
   result.allocator_environment = allocator_variables(environment);
 
   const boost::json::object argument{{"block", block.fd()}, {"sockets", socket_numbers}, {"spec", to_json(spec)}};
