@@ -109,6 +109,9 @@ std::vector<ProfileSource> process_profiles() {
        .snapshot = [] { return PauseProfile::process().snapshot(); }},
       {.name = "profile", .description = "CPU time by stack, over ?seconds=N (30)", .record = record_cpu},
       {.name = "rss",
+       .description = "all of RSS: live blocks by stack, and slack, unused pages, files and the rest by name",
+       .snapshot = take_rss_profile},
+      {.name = "rss",
        .description = "RSS: live blocks by stack, and every other part by name",
        .snapshot = take_rss_profile},
   };

@@ -7,8 +7,8 @@
 
 namespace plateau {
 
-// heap, allocs, delta_heap, growth, profile, rss. All are listed whether or not they can be had here: asking for one
-// that cannot says why, and what to change.
+// allocs, delta_heap, growth, heap, pauses, profile, rss. All are listed whether or not they can be had here: asking
+// for one that cannot says why, and what to change.
 std::vector<ProfileSource> process_profiles();
 
 }  // namespace plateau

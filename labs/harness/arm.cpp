@@ -28,6 +28,7 @@ json::object to_json(const ArmSpec& spec) {
           {"seed", spec.seed},
           {"profile_dir", spec.profile_dir},
           {"profile_raw", spec.profile_raw},
+          {"pprof_address", spec.pprof_address},
           {"options", spec.options}};
 }
 
@@ -43,6 +44,7 @@ ArmSpec arm_spec_from_json(const json::object& json) {
   spec.seed = json.at("seed").to_number<std::uint64_t>();
   spec.profile_dir = json::value_to<std::string>(json.at("profile_dir"));
   spec.profile_raw = json.at("profile_raw").as_bool();
+  spec.pprof_address = json::value_to<std::string>(json.at("pprof_address"));
   spec.options = json.at("options").as_object();
   return spec;
 }
