@@ -55,11 +55,15 @@ class Relocation {
   }
 
  private:
+  // A file can be mapped twice: where it did not move it is the same one.
   const Mapping& place_of(const Mapping& mapping) const {
+    const Mapping* found = nullptr;
     for (const Mapping& other : later_.mappings) {
       const bool same_build = mapping.build_id.empty() || other.build_id.empty() || mapping.build_id == other.build_id;
-      if (other.file == mapping.file && other.offset == mapping.offset && same_build) return other;
+      if (other.file != mapping.file || other.offset != mapping.offset || !same_build) continue;
+      if (found == nullptr || other.start == mapping.start) found = &other;
     }
+    if (found != nullptr) return *found;
     throw std::invalid_argument("the earlier profile is not of the same program: the later one has no " + mapping.file +
                                 " like it");
   }
