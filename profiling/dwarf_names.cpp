@@ -30,9 +30,9 @@ const char* DwarfNames::linkage_name(Dwarf_Die& function) {
 }
 
 const std::vector<Dwarf_Die>& DwarfNames::children_of(Dwarf_Die& scope) {
-  const auto [entry, is_new] = children_.try_emplace(scope.addr);
-  if (is_new) for_each_child(scope, [&](Dwarf_Die& child) { entry->second.push_back(child); });
-  return entry->second;
+  std::vector<Dwarf_Die>& children = children_[scope.addr];
+  if (children.empty()) for_each_child(scope, [&](Dwarf_Die& child) { children.push_back(child); });
+  return children;
 }
 
 // An entry does not know its parent. Entries lie in the order of the tree, so at each level the parent is the last one

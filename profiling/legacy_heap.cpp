@@ -136,8 +136,8 @@ class Reader {
     RowScanner scanner(format);
     if (format == "heapprofile") {
       builder_.begin("heapprofile of gperftools", period, "");
-    } else if (format == "growthz") {
-      builder_.begin_growth("growthz of tcmalloc");
+    } else if (format == "growth" || format == "growthz") {
+      builder_.begin_growth(std::string(format) + " of tcmalloc");
     } else if ((scanner.skip("heap_v2/") || scanner.skip("heapz_v2/") || scanner.skip("heap/")) &&
                scanner.number(period) && scanner.rest().empty() && period >= 1) {
       // A sample of what is in use repeats its counts in the cumulative columns.

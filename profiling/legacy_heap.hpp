@@ -3,7 +3,7 @@
 //   jemalloc     heap_v2/<period>                    prof.dump; sampled
 //   gperftools   heap profile: … @ heapprofile       its heap profiler; exact
 //   tcmalloc     heap profile: … @ heap_v2/<period>, heapz_v2/<period>, heap/<2 x period>     sampled
-//   tcmalloc     heap profile: … @ growthz           growth of the address space; exact
+//   tcmalloc     heap profile: … @ growth, growthz   growth of the address space; exact
 #pragma once
 
 #include <cstddef>

@@ -19,7 +19,8 @@ std::optional<std::string_view> LineReader::next() {
     end_ -= begin_;
     begin_ = 0;
     searched = end_;
-    if (end_ == buffer_.size()) throw std::runtime_error("a line of more than 1 MiB");
+    if (end_ == longest_line) throw std::runtime_error("a line of more than 1 MiB");
+    if (end_ == buffer_.size()) buffer_.resize(2 * buffer_.size());
     input_.read(buffer_.data() + end_, static_cast<std::streamsize>(buffer_.size() - end_));
     const auto got = static_cast<std::size_t>(input_.gcount());
     if (got == 0 && end_ > 0) throw std::runtime_error("cut short in the middle of a line");

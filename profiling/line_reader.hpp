@@ -14,7 +14,7 @@ class LineReader {
  public:
   static constexpr std::size_t longest_line = std::size_t{1} << 20;
 
-  explicit LineReader(std::istream& input) : input_(input), buffer_(longest_line) {}
+  explicit LineReader(std::istream& input) : input_(input), buffer_(64 * 1024) {}
 
   // The next line without its newline, valid until the next call; nothing at the end. Throws std::runtime_error when a
   // line is longer than `longest_line` bytes, or the last one has no newline: then the text was cut.

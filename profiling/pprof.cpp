@@ -242,7 +242,7 @@ std::string gzipped(const std::string& data) {
   if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, gzip_window, 8, Z_DEFAULT_STRATEGY) != Z_OK)
     throw std::bad_alloc();
   std::string result;
-  std::string block(256 * 1024, '\0');
+  std::string block(64 * 1024, '\0');
   std::string_view rest = data;
   for (int status = Z_OK; status != Z_STREAM_END;) {
     const std::string_view next = rest.substr(0, block.size());

@@ -10,6 +10,7 @@ namespace {
 // No code has such an address: it is not canonical on any 64-bit machine with less than 63 bits of address.
 constexpr std::uint64_t first_named_frame = std::uint64_t{1} << 63;
 
+constexpr std::size_t first_block_addresses = 1024;
 constexpr std::size_t block_addresses = 64 * 1024;
 
 // Label sets by content. Lengths lie between the parts, so that no two sets have one key.
@@ -38,7 +39,8 @@ void Profile::add(std::span<const std::uint64_t> stack, std::span<const std::int
   if (!labels.empty()) sample.label_set = label_set(labels);
   if (!stack.empty()) {
     if (stack_blocks_.empty() || stack_blocks_.back().capacity() - stack_blocks_.back().size() < stack.size()) {
-      stack_blocks_.emplace_back().reserve(std::max(block_addresses, stack.size()));
+      const std::size_t doubled = stack_blocks_.empty() ? first_block_addresses : 2 * stack_blocks_.back().capacity();
+      stack_blocks_.emplace_back().reserve(std::max(std::min(doubled, block_addresses), stack.size()));
     }
     std::vector<std::uint64_t>& block = stack_blocks_.back();
     sample.stack_block = static_cast<std::uint32_t>(stack_blocks_.size() - 1);

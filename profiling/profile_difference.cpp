@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -54,11 +55,15 @@ class Relocation {
   }
 
  private:
+  // A file can be mapped twice: where it did not move it is the same one.
   const Mapping& place_of(const Mapping& mapping) const {
+    const Mapping* found = nullptr;
     for (const Mapping& other : later_.mappings) {
       const bool same_build = mapping.build_id.empty() || other.build_id.empty() || mapping.build_id == other.build_id;
-      if (other.file == mapping.file && other.offset == mapping.offset && same_build) return other;
+      if (other.file != mapping.file || other.offset != mapping.offset || !same_build) continue;
+      if (found == nullptr || other.start == mapping.start) found = &other;
     }
+    if (found != nullptr) return *found;
     throw std::invalid_argument("the earlier profile is not of the same program: the later one has no " + mapping.file +
                                 " like it");
   }
@@ -75,56 +80,47 @@ Profile difference(const Profile& later, const Profile& earlier, const std::vect
   if (!std::equal(types.begin(), types.end(), earlier.types().begin(), earlier.types().end(), same)) {
     throw std::invalid_argument("the two profiles have different sample types");
   }
-  std::vector<bool> is_unchanged;
-  for (const ValueType& type : types) {
-    is_unchanged.push_back(std::find(unchanged.begin(), unchanged.end(), type.type) != unchanged.end());
-  }
-
   Profile result = later.without_samples();
   if (later.time_nanos > earlier.time_nanos && earlier.time_nanos > 0) {
     result.duration_nanos = later.time_nanos - earlier.time_nanos;
   }
-  std::unordered_map<Key, std::vector<std::int64_t>, KeyHash> before;
-  std::vector<const Profile::Sample*> order;  // of the first sample of each key, for an output that does not vary
-  Relocation relocated(earlier, result);
-  const auto key_of = [](const Profile& profile, const Profile::Sample& sample) {
-    const auto stack = profile.stack(sample);
-    return Key{{stack.begin(), stack.end()}, texts_of(profile.labels(sample))};
-  };
-  const auto earlier_key_of = [&](const Profile::Sample& sample) {
-    Key key = key_of(earlier, sample);
-    for (std::uint64_t& address : key.stack) address = relocated(address);
-    return key;
-  };
-  for (const Profile::Sample& sample : earlier.samples()) {
-    const auto [entry, is_new] = before.try_emplace(earlier_key_of(sample), types.size());
-    if (is_new) order.push_back(&sample);
-    for (std::size_t i = 0; i < types.size(); ++i) entry->second[i] += earlier.values(sample)[i];
-  }
 
-  std::vector<std::int64_t> values(types.size());
-  const auto add = [&](std::span<const std::uint64_t> stack, std::span<const ProfileLabel> labels) {
-    if (std::any_of(values.begin(), values.end(), [](std::int64_t value) { return value != 0; })) {
-      result.add(stack, values, labels);
+  // In the order in which they are met, for an output that does not vary.
+  struct Change {
+    Key key;
+    std::span<const ProfileLabel> labels;
+    std::vector<std::int64_t> values;
+  };
+  std::vector<Change> changes;
+  std::unordered_map<Key, std::size_t, KeyHash> index_by_key;
+  const auto change_of = [&](const Profile& profile, const Profile::Sample& sample,
+                             auto relocated) -> std::vector<std::int64_t>& {
+    const auto stack = profile.stack(sample);
+    Key key{{stack.begin(), stack.end()}, texts_of(profile.labels(sample))};
+    for (std::uint64_t& address : key.stack) address = relocated(address);
+    const auto [entry, is_new] = index_by_key.try_emplace(key, changes.size());
+    if (is_new) {
+      changes.push_back({std::move(key), profile.labels(sample), std::vector<std::int64_t>(types.size())});
     }
+    return changes[entry->second].values;
   };
   for (const Profile::Sample& sample : later.samples()) {
-    const auto now = later.values(sample);
-    values.assign(now.begin(), now.end());
-    if (const auto entry = before.find(key_of(later, sample)); entry != before.end()) {
-      for (std::size_t i = 0; i < types.size(); ++i) {
-        if (!is_unchanged[i]) values[i] -= entry->second[i];
-      }
-      before.erase(entry);
-    }
-    add(later.stack(sample), later.labels(sample));
+    std::vector<std::int64_t>& sum = change_of(later, sample, [](std::uint64_t address) { return address; });
+    for (std::size_t i = 0; i < types.size(); ++i) sum[i] += later.values(sample)[i];
   }
-  for (const Profile::Sample* const sample : order) {  // stacks that are gone
-    const Key key = earlier_key_of(*sample);
-    const auto entry = before.find(key);
-    if (entry == before.end()) continue;
-    for (std::size_t i = 0; i < types.size(); ++i) values[i] = is_unchanged[i] ? 0 : -entry->second[i];
-    add(key.stack, earlier.labels(*sample));
+  Relocation relocation(earlier, result);
+  for (const Profile::Sample& sample : earlier.samples()) {
+    std::vector<std::int64_t>& sum = change_of(earlier, sample, std::ref(relocation));
+    for (std::size_t i = 0; i < types.size(); ++i) {
+      const bool is_unchanged = std::find(unchanged.begin(), unchanged.end(), types[i].type) != unchanged.end();
+      if (!is_unchanged) sum[i] -= earlier.values(sample)[i];
+    }
+  }
+  for (const Change& change : changes) {
+    const auto is_zero = [](std::int64_t value) { return value == 0; };
+    if (!std::all_of(change.values.begin(), change.values.end(), is_zero)) {
+      result.add(change.key.stack, change.values, change.labels);
+    }
   }
   return result;
 }

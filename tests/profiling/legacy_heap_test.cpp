@@ -150,10 +150,12 @@ TEST(LegacyHeap, TcmallocsSamples) {
                 ElementsAre(0, 0, std::llround(scale(500, 1000)), std::llround(500 * scale(500, 1000))))
         << format;
   }
-  const LegacyHeap growth =
-      read(std::string("heap profile: 2: 2097152 [2: 2097152] @ growthz\n2: 2097152 [2: 2097152] @ 0x1\n") + maps);
-  EXPECT_THAT(values(growth.profile, 0), ElementsAre(2, 2097152));
-  EXPECT_EQ(growth.profile.default_type, "space");
+  for (const std::string format : {"growth", "growthz"}) {
+    const LegacyHeap growth =
+        read("heap profile: 2: 2097152 [2: 2097152] @ " + format + "\n2: 2097152 [2: 2097152] @ 0x1\n" + maps);
+    EXPECT_THAT(values(growth.profile, 0), ElementsAre(2, 2097152));
+    EXPECT_EQ(growth.profile.default_type, "space");
+  }
 }
 
 TEST(LegacyHeap, MappingsAreTheExecutableOnesWithAName) {

@@ -64,6 +64,13 @@ TEST(ProfileDifference, ColumnsCanStayAsTheyAreAtTheEnd) {
   EXPECT_EQ(by_stack(difference(later, earlier, {"inuse_objects", "inuse_space"})), expected);
 }
 
+TEST(ProfileDifference, AStackOfSeveralSamplesIsOne) {
+  Profile earlier = heap_profile(1);
+  add(earlier, {1}, {1, 1, 1, 1}, 1);
+  add(earlier, {1}, {2, 2, 2, 2}, 2);
+  EXPECT_TRUE(difference(earlier, earlier).samples().empty()) << "tcmalloc writes a row for each block it sampled";
+}
+
 TEST(ProfileDifference, ThreadsAreKeptApart) {
   Profile earlier = heap_profile(1);
   add(earlier, {1}, {1, 1, 1, 1}, 1, "a");
