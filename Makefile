@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 
-.PHONY: help run test test-quick build bench ablate list measured picture pprof setup setup-pprof clean format
+.PHONY: help run test test-quick build bench ablate list measured picture pprof fuzz bench-conversion setup setup-pprof setup-fuzz clean format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,10 +15,10 @@ run: build ## the order service growing until the kernel kills it, and the fixed
 	@mkdir -p out
 	@$(BIN)/order_service --json out/order_service.json --profile out/profiles
 
-test: build ## every test: unit, end to end, and one full-length experiment (about 5 minutes)
+test: build build/pprof ## every test: unit, end to end, and one full-length experiment (about 5 minutes)
 	@$(CTEST)
 
-test-quick: build ## the tests without the full-length experiment
+test-quick: build build/pprof ## the tests without the full-length experiment
 	@$(CTEST) -LE full
 
 build: setup ## libraries, labs, benchmarks and tests into build/release
@@ -39,11 +39,24 @@ bench: build ## each before/after pair as a benchmark, with calls and bytes per 
 	@mkdir -p out
 	@$(BIN)/order_service_bench --benchmark_out=out/bench.json --benchmark_out_format=json
 
-pprof: ## pprof's web UI on a heap profile: make pprof PROFILE=out/profiles/before-peak.heap
-	@test -n "$(PROFILE)" || { echo "plateau: say which: make pprof PROFILE=out/profiles/before-peak.heap" >&2; exit 2; }
+bench-conversion: build ## heap2pprof against jeprof on a dump of 60,000 stacks (about a minute)
+	@$(BIN)/conversion_bench $(BIN)/many_stacks $(BIN)/heap2pprof out/bench-conversion
+
+FUZZ_SECONDS ?= 60
+FUZZERS := legacy_heap function_name
+fuzz: setup-fuzz ## every fuzz target for FUZZ_SECONDS, from its seeds and what earlier runs found
+	@mkdir -p build
+	@[ -f build/fuzz/build.ninja ] || cmake --preset fuzz > build/fuzz.log 2>&1 || { cat build/fuzz.log >&2; exit 2; }
+	@ninja -C build/fuzz --quiet $(FUZZERS:%=%_fuzz)
+	@for fuzzer in $(FUZZERS); do mkdir -p build/fuzz/corpus/$$fuzzer && \
+	  build/fuzz/bin/$${fuzzer}_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=100000 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
+	    -artifact_prefix=build/fuzz/$$fuzzer- build/fuzz/corpus/$$fuzzer tests/fuzz/seeds/$$fuzzer || exit 1; done
+
+pprof: ## pprof's web UI on a heap profile: make pprof PROFILE=out/profiles/before-peak.pb.gz
+	@test -n "$(PROFILE)" || { echo "plateau: say which: make pprof PROFILE=out/profiles/before-peak.pb.gz" >&2; exit 2; }
 	@test -r "$(PROFILE)" || { echo "plateau: cannot read $(PROFILE); make run writes profiles into out/profiles" >&2; exit 2; }
 	@$(MAKE) --no-print-directory build build/pprof
-	@build/pprof -http=$(or $(PPROF_ADDRESS),127.0.0.1:8080) $(PPROF_FLAGS) $(BIN)/order_service "$(PROFILE)"
+	@build/pprof -http=$(or $(PPROF_ADDRESS),127.0.0.1:8080) $(PPROF_FLAGS) "$(PROFILE)"
 
 measured: build ## writes anew what the lab's README quotes: both experiments (about 12 minutes)
 	@mkdir -p out
@@ -67,6 +80,9 @@ build/pprof: | setup-pprof
 
 setup:
 	@.ci/install
+
+setup-fuzz: setup
+	@.ci/install .ci/packages-fuzz.txt
 
 setup-pprof:
 	@.ci/install .ci/packages-pprof.txt

@@ -1,12 +1,11 @@
 // Leak "lost pointer": a user logs in again, and the table's pointer to the old session is overwritten. Nothing reaches
 // it any more, and nobody frees it.
 //
-//   MALLOC_CONF=prof:true LD_PRELOAD=libjemalloc.so.2 lost_pointer --profile lost.heap
+//   MALLOC_CONF=prof:true LD_PRELOAD=libjemalloc.so.2 lost_pointer --profile lost.pb.gz
 #include <fmt/format.h>
 
 #include <cstdint>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -14,7 +13,7 @@
 #include <CLI/CLI.hpp>
 
 #include "profiling/heap_profiler.hpp"
-#include "profiling/legacy_heap.hpp"
+#include "profiling/symbolizer.hpp"
 
 namespace {
 
@@ -59,15 +58,11 @@ int serve(std::uint32_t logins, const std::string& profile) {
   for (std::uint32_t i = 0; i < logins; ++i) sessions.login(i % users);
   fmt::print("{} logins, {} sessions in the table\n", logins, sessions.count());
   if (profile.empty()) return 0;
-  const std::string raw = profile + ".raw";
-  if (const auto dumped = plateau::HeapProfiler::dump(raw); !dumped.done) {
+  plateau::Symbolizer symbolizer;
+  if (const auto dumped = plateau::HeapProfiler::dump(profile, &symbolizer); !dumped.done) {
     fmt::print(stderr, "lost_pointer: {}\n", dumped.reason);
     return 2;
   }
-  std::ifstream in(raw);
-  std::ofstream out(profile);
-  plateau::convert_to_gperftools_text(in, out);
-  std::remove(raw.c_str());
   return 0;
 }
 

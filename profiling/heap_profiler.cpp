@@ -1,32 +1,57 @@
 #include "profiling/heap_profiler.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstddef>
+#include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <memory>
+#include <exception>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+#include <utility>
 
 #include "allocators/heap.hpp"
-#include "allocators/runtime_symbol.hpp"
+#include "profiling/heap_profiler_backend.hpp"
+#include "profiling/legacy_heap.hpp"
+#include "profiling/mappings.hpp"
+#include "profiling/pprof.hpp"
 
 namespace plateau {
+namespace heap_profiler_backend {
 namespace {
 
-using Mallctl = int(const char*, void*, std::size_t*, void*, std::size_t);
+class NoProfiler final : public Backend {
+ public:
+  ProfileReply available() const override {
+    return {false, std::string(to_string(Heap::process().kind())) +
+                       " has no heap profiler: start the program with libplateau_sampler.so first in LD_PRELOAD"};
+  }
+  ProfileReply start(const std::string& /*prefix*/) override { return available(); }
+  ProfileReply stop() override { return available(); }
+  ProfileReply write(int /*fd*/) override { return available(); }
+  ProfileReply growth(std::string& /*text*/) override { return available(); }
+};
 
-std::string errno_text() {
-  return std::strerror(errno);
-}  // NOLINT(concurrency-mt-unsafe): message only
+Backend& own_profiler() {
+  static NoProfiler none;
+  switch (Heap::process().kind()) {
+    case AllocatorKind::jemalloc:
+      return jemalloc();
+    case AllocatorKind::tcmalloc:
+      return gperftools();
+    default:
+      return none;
+  }
+}
 
-bool jemalloc_prof_on() {
-  auto* const mallctl = runtime_symbol<Mallctl>("mallctl");
-  bool on = false;
-  std::size_t size = sizeof on;
-  return mallctl != nullptr && mallctl("opt.prof", &on, &size, nullptr, 0) == 0 && on;
+}  // namespace
+
+Backend& backend() {
+  Backend& own = own_profiler();
+  return !own.available().done && sampler().available().done ? sampler() : own;
 }
 
 bool write_all(int fd, const char* text, std::size_t bytes) {
@@ -40,65 +65,131 @@ bool write_all(int fd, const char* text, std::size_t bytes) {
   return true;
 }
 
-ProfileReply dump_jemalloc(const std::string& path) {
-  const char* name = path.c_str();
-  if (runtime_symbol<Mallctl>("mallctl")("prof.dump", nullptr, nullptr, static_cast<void*>(&name), sizeof name) != 0) {
-    return {false, "jemalloc could not write " + path};
-  }
-  return {true, {}};
+}  // namespace heap_profiler_backend
+
+namespace {
+
+using heap_profiler_backend::backend;
+
+std::string errno_text() {
+  return std::generic_category().message(errno);
 }
 
-ProfileReply dump_gperftools(const std::string& path) {
-  auto* const running = runtime_symbol<int()>("IsHeapProfilerRunning");
-  if (running == nullptr || running() == 0) return {false, "the gperftools heap profiler was not started"};
-  // The profile text is malloc'ed by gperftools outside its own count.
-  const std::unique_ptr<char, void (*)(void*)> text(runtime_symbol<char*()>("GetHeapProfile")(), std::free);
-  if (text == nullptr) return {false, "gperftools gave no heap profile"};
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) return {false, "cannot write " + path + ": " + errno_text()};
-  const bool written = write_all(fd, text.get(), std::strlen(text.get()));
-  const std::string reason = written ? "" : "cannot write " + path + ": " + errno_text();
-  ::close(fd);
-  return {written, reason};
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+// The profile must not be of what taking it costs.
+class NotRecorded {
+ public:
+  NotRecorded() : before_(backend().record_this_thread(false)) {}
+  ~NotRecorded() { backend().record_this_thread(before_); }
+  NotRecorded(const NotRecorded&) = delete;
+  NotRecorded& operator=(const NotRecorded&) = delete;
+
+ private:
+  const bool before_;
+};
+
+Profile read_profile(std::istream& text) {
+  Profile profile = read_legacy_heap(text).profile;
+  profile.mappings = process_mappings();
+  name_allocator_code(profile.mappings);
+  profile.time_nanos = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+  Heap& heap = Heap::process();
+  profile.comments.push_back("allocator: " + std::string(to_string(heap.kind())) + " " + heap.version());
+  if (const std::string configuration = heap.configuration(); !configuration.empty()) {
+    profile.comments.push_back("configuration: " + configuration);
+  }
+  return profile;
+}
+
+// Has `write` fill a file under another name, and gives it its own when it is complete.
+template <class Write>
+ProfileReply write_file(const std::string& path, Write write) {
+  const std::string unfinished = path + ".part";
+  ProfileReply reply;
+  {
+    const Descriptor file(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (file.get() < 0) return {false, "cannot write " + path + ": " + errno_text()};
+    reply = write(file.get());
+  }
+  if (reply.done && std::rename(unfinished.c_str(), path.c_str()) != 0) {
+    reply = {false, "cannot rename to " + path + ": " + errno_text()};
+  }
+  if (!reply.done) ::unlink(unfinished.c_str());
+  return reply;
 }
 
 }  // namespace
 
 ProfileReply HeapProfiler::available() {
-  const AllocatorKind kind = Heap::process().kind();
-  if (kind == AllocatorKind::jemalloc) {
-    if (jemalloc_prof_on()) return {true, {}};
-    return {false, "jemalloc profiles only when started with prof:true in MALLOC_CONF"};
-  }
-  if (kind == AllocatorKind::tcmalloc) {
-    if (runtime_symbol<void(const char*)>("HeapProfilerStart") != nullptr) return {true, {}};
-    return {false, "this tcmalloc has no heap profiler (libtcmalloc_minimal?): preload libtcmalloc.so.4"};
-  }
-  return {false, std::string(to_string(kind)) + " has no heap profiler"};
+  return backend().available();
 }
 
 ProfileReply HeapProfiler::start(const std::string& prefix) {
-  ProfileReply reply = available();
-  if (!reply.done || Heap::process().kind() != AllocatorKind::tcmalloc) return reply;
-  // With HEAPPROFILE in the environment gperftools has started by itself, and its prefix stands.
-  if (runtime_symbol<int()>("IsHeapProfilerRunning")() == 0)
-    runtime_symbol<void(const char*)>("HeapProfilerStart")(prefix.c_str());
-  return reply;
+  return backend().start(prefix);
 }
 
-ProfileReply HeapProfiler::dump(const std::string& path) {
-  ProfileReply reply = available();
-  if (!reply.done) return reply;
-  const std::string unfinished = path + ".part";
-  reply = Heap::process().kind() == AllocatorKind::jemalloc ? dump_jemalloc(unfinished) : dump_gperftools(unfinished);
-  if (!reply.done) {
-    ::unlink(unfinished.c_str());
-    return reply;
+ProfileReply HeapProfiler::stop() {
+  return backend().stop();
+}
+
+HeapSnapshot HeapProfiler::snapshot() {
+  if (ProfileReply reply = available(); !reply.done) return {std::nullopt, std::move(reply.reason)};
+  const NotRecorded not_recorded;
+  if (auto profile = backend().profile()) return {std::move(profile), {}};
+  const Descriptor dump(memfd_create("heap profile", MFD_CLOEXEC));
+  if (dump.get() < 0) return {std::nullopt, "no memory for the dump: " + errno_text()};
+  if (ProfileReply reply = backend().write(dump.get()); !reply.done) return {std::nullopt, std::move(reply.reason)};
+  try {
+    std::ifstream text("/proc/self/fd/" + std::to_string(dump.get()));
+    return {read_profile(text), {}};
+  } catch (const std::runtime_error& error) {
+    return {std::nullopt, error.what()};
   }
-  if (std::rename(unfinished.c_str(), path.c_str()) != 0) {
-    return {false, "cannot rename to " + path + ": " + errno_text()};
+}
+
+HeapSnapshot HeapProfiler::growth() {
+  const NotRecorded not_recorded;
+  std::string text;
+  if (ProfileReply reply = backend().growth(text); !reply.done) return {std::nullopt, std::move(reply.reason)};
+  try {
+    std::istringstream lines(std::move(text));
+    return {read_profile(lines), {}};
+  } catch (const std::runtime_error& error) {
+    return {std::nullopt, error.what()};
   }
-  return reply;
+}
+
+ProfileReply HeapProfiler::dump(const std::string& path, Symbolizer* symbolizer) {
+  const NotRecorded not_recorded;
+  const HeapSnapshot taken = snapshot();
+  if (!taken.profile) return {false, taken.reason};
+  const std::string encoded = encode_pprof(*taken.profile, symbolizer);
+  return write_file(path, [&](int fd) {
+    if (heap_profiler_backend::write_all(fd, encoded.data(), encoded.size())) return ProfileReply{true, {}};
+    return ProfileReply{false, "cannot write " + path + ": " + errno_text()};
+  });
+}
+
+ProfileReply HeapProfiler::dump_raw(const std::string& path) {
+  if (ProfileReply reply = available(); !reply.done) return reply;
+  return write_file(path, [](int fd) { return backend().write(fd); });
+}
+
+void HeapProfiler::exclude_this_thread() {
+  backend().record_this_thread(false);
 }
 
 }  // namespace plateau

@@ -1,17 +1,29 @@
-// The hooks by which a program writes heap profiles, on whichever allocator is loaded.
+// The hooks by which a program takes heap profiles, on whichever allocator is loaded.
 //
-// jemalloc: needs prof:true in MALLOC_CONF at start; sampled; writes its own format (heap_v2), which
-// profiling/legacy_heap.hpp turns into text that pprof reads.
-// gperftools' tcmalloc: exact; writes the `heap profile:` text that pprof reads.
+// jemalloc: needs prof:true in MALLOC_CONF at start; sampled. With prof_accum:true the cumulative columns are recorded.
+// gperftools' tcmalloc (libtcmalloc.so): exact from start() on; or sampled, with TCMALLOC_SAMPLE_PARAMETER=524288 set
+// before the program starts.
+// Any allocator whose own profiler cannot serve (glibc and mimalloc have none): sampled, with libplateau_sampler.so in
+// LD_PRELOAD; see profiling/heap_sampler.hpp.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "profiling/profile.hpp"
+
 namespace plateau {
+
+class Symbolizer;
 
 struct ProfileReply {
   bool done = false;
   std::string reason;  // one sentence when not done
+};
+
+struct HeapSnapshot {
+  std::optional<Profile> profile;
+  std::string reason;  // one sentence when there is none
 };
 
 class HeapProfiler {
@@ -19,13 +31,31 @@ class HeapProfiler {
   // Says whether profiles can be had here, and if not what to change.
   static ProfileReply available();
 
-  // Begins to record. What was allocated before is in the profile only on jemalloc with prof:true from the start.
-  // `prefix` is where gperftools puts dumps that it makes of its own accord. Not thread-safe.
+  // Begins to record. What was allocated before is in the profile only on jemalloc with prof:true,prof_active:true from
+  // the start. `prefix` is where gperftools puts dumps that it makes of its own accord. Not thread-safe.
   static ProfileReply start(const std::string& prefix);
 
-  // Writes what is in use now (and, where the allocator records it, everything ever allocated) to `path`; the file is
-  // complete or absent, never half-written. Thread-safe. Blocks allocation of other threads while the allocator dumps.
-  static ProfileReply dump(const std::string& path);
+  // Records no more allocations; frees of recorded blocks still count on jemalloc. Not thread-safe.
+  static ProfileReply stop();
+
+  // What is in use now and, where the allocator records it, everything ever allocated: four sample types, unsampled,
+  // with this process's mappings and the time. Thread-safe. Other threads wait, when they allocate, for as long as the
+  // allocator dumps into memory, and not while the dump is read. Needs memory for the dump and twice the profile.
+  static HeapSnapshot snapshot();
+
+  // Where the heap took address space from the kernel (gperftools only).
+  static HeapSnapshot growth();
+
+  // Writes snapshot() to `path` as pprof reads it (gzipped profile.proto); the file is complete or absent, never
+  // half-written. Without `symbolizer` it has addresses only.
+  static ProfileReply dump(const std::string& path, Symbolizer* symbolizer);
+
+  // The same in the allocator's own text, which heap2pprof converts. The cheapest: nothing is read or symbolised.
+  static ProfileReply dump_raw(const std::string& path);
+
+  // Leaves out of the profile what the calling thread allocates from now on: for threads that serve profiles. jemalloc
+  // and the sampler can; otherwise it has no effect.
+  static void exclude_this_thread();
 };
 
 }  // namespace plateau

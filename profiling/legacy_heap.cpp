@@ -1,11 +1,18 @@
 #include "profiling/legacy_heap.hpp"
 
 #include <cstddef>
-#include <istream>
-#include <ostream>
+#include <cstdint>
+#include <map>
 #include <stdexcept>
-#include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "profiling/heap_row.hpp"
+#include "profiling/legacy_heap_builder.hpp"
+#include "profiling/line_reader.hpp"
+#include "profiling/mappings.hpp"
 
 namespace plateau {
 namespace {
@@ -14,80 +21,157 @@ constexpr std::string_view jemalloc_header = "heap_v2/";
 constexpr std::string_view gperftools_header = "heap profile:";
 constexpr std::string_view mappings_header = "MAPPED_LIBRARIES:";
 
-class Converter {
- public:
-  Converter(std::istream& dump, std::ostream& text) : dump_(dump), text_(text) {}
+constexpr std::size_t deepest_stack = 4096;  // no allocator records as many
 
-  void run() {
-    if (!next()) fail("an empty file");
-    if (line_.starts_with(gperftools_header)) {
-      copy_rest(true);
-    } else if (line_.starts_with(jemalloc_header)) {
-      convert();
-    } else {
-      fail("neither a jemalloc (heap_v2/) nor a gperftools (heap profile:) dump");
+[[noreturn]] void fail(const std::string& what) {
+  throw std::runtime_error(what);
+}
+
+class Reader {
+ public:
+  Reader(std::istream& dump, const LegacyHeapLimits& limits) : lines_(dump), builder_(limits) {}
+
+  LegacyHeap read() {
+    try {
+      const auto header = lines_.next();
+      if (!header) fail("an empty file");
+      if (header->starts_with(jemalloc_header)) {
+        read_jemalloc(header->substr(jemalloc_header.size()));
+      } else if (header->starts_with(gperftools_header)) {
+        read_gperftools(header->substr(gperftools_header.size()));
+      } else {
+        fail("neither a jemalloc (heap_v2/) nor a gperftools (heap profile:) dump");
+      }
+      while (const auto line = lines_.next()) {
+        if (auto mapping = executable_mapping(*line)) builder_.add_mapping(std::move(*mapping));
+      }
+      return builder_.take();
+    } catch (const std::runtime_error& error) {
+      throw std::runtime_error("heap profile, line " + std::to_string(lines_.line_number()) + ": " + error.what());
     }
-    if (!text_.flush()) throw std::runtime_error("cannot write the converted heap profile");
   }
 
  private:
-  void convert() {
-    const std::string period = line_.substr(jemalloc_header.size());
-    if (!next()) fail("cut short before the totals");
-    text_ << gperftools_header << ' ' << all_threads() << " @ heap_v2/" << period << '\n';
-    std::string stack;
-    while (next()) {
-      if (line_.starts_with('@')) {
-        stack = line_;
-      } else if (line_.starts_with("  t*: ")) {
-        if (stack.empty()) fail("counts without a stack");
-        text_ << all_threads() << ' ' << stack << '\n';
-        stack.clear();
-      } else if (line_.starts_with(mappings_header)) {
-        text_ << '\n';
-        copy_rest(false);
-        return;
-      }  // else: rows of single threads ("  t<i>: …"), and the blank line before the mappings
+  std::string_view next_line() {
+    const auto line = lines_.next();
+    if (!line) fail("cut short: no MAPPED_LIBRARIES");
+    return *line;
+  }
+
+  // Returns after MAPPED_LIBRARIES, as the other one does.
+  void read_jemalloc(std::string_view period_text) {
+    std::int64_t period = 0;
+    RowScanner scanner(period_text);
+    if (!scanner.number(period) || period < 1) fail("no sampling period after heap_v2/");
+
+    // The totals: over all threads, then one row for each, which has the thread's name when it has one.
+    HeapRow row;
+    RowScanner totals(next_line());
+    if (!totals.skip("  t*: ") || !totals.row(row)) fail("not the totals of all threads (t*)");
+    const bool has_cumulative = row.cumulative.objects != 0 || row.in_use.objects == 0;
+    builder_.begin("heap_v2/" + std::to_string(period) + " of jemalloc", period,
+                   has_cumulative ? "" : "jemalloc records them only with prof_accum:true");
+    std::string_view line = next_line();
+    for (; line.starts_with("  t"); line = next_line()) {
+      const auto [id, name] = thread(line, row);
+      if (!name.empty()) thread_names_.emplace(id, name);
     }
-    fail("cut short: no MAPPED_LIBRARIES");
+    while (!line.starts_with(mappings_header)) {
+      if (line.empty()) {
+        line = next_line();
+        continue;
+      }
+      if (!line.starts_with('@')) fail("neither a stack nor MAPPED_LIBRARIES");
+      read_stack(line.substr(1));
+      RowScanner all(next_line());
+      if (!all.skip("  t*: ") || !all.row(row)) fail("not the counts of a stack (t*)");
+      threads_.clear();
+      for (line = next_line(); line.starts_with("  t"); line = next_line()) {
+        if (!thread_names_.empty()) read_thread_of_stack(line);
+      }
+      builder_.add(stack_, row, threads_);
+    }
   }
 
-  // The four numbers of a "  t*: 1: 2 [3: 4]" row.
-  std::string_view all_threads() {
-    constexpr std::string_view prefix = "  t*: ";
-    const std::string_view line = line_;
-    if (!line.starts_with(prefix) || !line.ends_with(']')) fail("not a row of counts");
-    return line.substr(prefix.size());
+  // "  t<id>: <row>", or "  t<id>: <row> <name>": gives id and name.
+  static std::pair<std::uint64_t, std::string_view> thread(std::string_view line, HeapRow& row) {
+    RowScanner scanner(line);
+    std::uint64_t id = 0;
+    if (!scanner.skip("  t") || !scanner.number(id) || !scanner.skip(":") || !scanner.row(row)) {
+      fail("not the counts of a thread (t<i>)");
+    }
+    scanner.skip_spaces();
+    return {id, scanner.rest()};
   }
 
-  void copy_rest(bool expect_mappings) {
-    bool mappings = !expect_mappings;
-    do {
-      mappings = mappings || line_.starts_with(mappings_header);
-      text_ << line_ << '\n';
-    } while (next());
-    if (!mappings) fail("cut short: no MAPPED_LIBRARIES");
+  void read_thread_of_stack(std::string_view line) {
+    HeapRow row;
+    const auto name = thread_names_.find(thread(line, row).first);
+    if (name != thread_names_.end()) threads_[name->second] += row;
   }
 
-  bool next() {
-    ++number_;
-    return static_cast<bool>(std::getline(dump_, line_));
+  void read_gperftools(std::string_view header) {
+    RowScanner scanner(header);
+    HeapRow totals;
+    if (!scanner.row(totals)) fail("no totals after heap profile:");
+    scanner.skip_spaces();
+    if (!scanner.skip("@")) fail("no format after the totals");
+    scanner.skip_spaces();
+    begin_gperftools(scanner.rest(), totals);
+    for (std::string_view line = next_line(); !line.starts_with(mappings_header); line = next_line()) {
+      RowScanner sample(line);
+      sample.skip_spaces();
+      if (sample.rest().empty() || sample.rest().starts_with('#')) continue;
+      HeapRow row;
+      if (!sample.row(row)) fail("not the counts of a stack");
+      sample.skip_spaces();
+      if (!sample.skip("@")) fail("counts without a stack");
+      read_stack(sample.rest());
+      builder_.add(stack_, row);
+    }
   }
 
-  [[noreturn]] void fail(const std::string& what) const {
-    throw std::runtime_error("heap profile, line " + std::to_string(number_) + ": " + what);
+  void begin_gperftools(std::string_view format, const HeapRow& totals) {
+    std::int64_t period = 1;
+    RowScanner scanner(format);
+    if (format == "heapprofile") {
+      builder_.begin("heapprofile of gperftools", period, "");
+    } else if (format == "growth" || format == "growthz") {
+      builder_.begin_growth(std::string(format) + " of tcmalloc");
+    } else if ((scanner.skip("heap_v2/") || scanner.skip("heapz_v2/") || scanner.skip("heap/")) &&
+               scanner.number(period) && scanner.rest().empty() && period >= 1) {
+      // A sample of what is in use repeats its counts in the cumulative columns.
+      const bool repeats =
+          totals.in_use.objects == totals.cumulative.objects && totals.in_use.bytes == totals.cumulative.bytes;
+      builder_.begin(std::string(format) + " of tcmalloc", format.starts_with("heap/") ? period / 2 : period,
+                     repeats ? "a sample of what is in use has no record of what was freed" : "");
+    } else {
+      fail("an unknown format: " + std::string(format.substr(0, 40)));
+    }
   }
 
-  std::istream& dump_;
-  std::ostream& text_;
-  std::string line_;
-  std::size_t number_ = 0;
+  void read_stack(std::string_view text) {
+    stack_.clear();
+    RowScanner scanner(text);
+    for (scanner.skip_spaces(); !scanner.rest().empty(); scanner.skip_spaces()) {
+      std::uint64_t address = 0;
+      if (!scanner.skip("0x") || !scanner.number(address, 16)) fail("not an address in a stack");
+      if (stack_.size() == deepest_stack) fail("a stack of more than 4096 frames");
+      stack_.push_back(address);
+    }
+  }
+
+  LineReader lines_;
+  LegacyHeapBuilder builder_;
+  std::unordered_map<std::uint64_t, std::string> thread_names_;
+  std::map<std::string_view, HeapRow> threads_;  // of one stack, by name
+  std::vector<std::uint64_t> stack_;
 };
 
 }  // namespace
 
-void convert_to_gperftools_text(std::istream& dump, std::ostream& text) {
-  Converter(dump, text).run();
+LegacyHeap read_legacy_heap(std::istream& dump, const LegacyHeapLimits& limits) {
+  return Reader(dump, limits).read();
 }
 
 }  // namespace plateau

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace plateau {
@@ -23,42 +24,50 @@ struct Mapping {
   std::uint64_t limit = 0;  // first address after it
   std::uint64_t offset = 0;
   std::string file;
-  std::string build_id;  // lower-case hex of NT_GNU_BUILD_ID; empty when the file has none
+  std::string build_id;   // lower-case hex of NT_GNU_BUILD_ID; empty when the file has none
+  std::string code_name;  // stands for functions in it that have no symbol; empty: they are shown as addresses
 };
 
 struct ProfileLabel {
-  std::string key;           // never empty
-  std::string text;          // a text label, or empty
-  std::int64_t number = 0;   // a numeric label, when `text` is empty
-  std::string unit;          // of `number`
+  std::string key;          // never empty
+  std::string text;         // a text label, or empty
+  std::int64_t number = 0;  // a numeric label, when `text` is empty
+  std::string unit;         // of `number`
 };
 
-// Not thread-safe. Stacks and values lie in two flat arrays, so that 100,000 samples cost few allocations.
+// Not thread-safe. Stacks lie in blocks that are never moved, values in one array: 100,000 samples cost few
+// allocations.
 class Profile {
  public:
   struct Sample {
-    std::size_t stack_begin = 0;
+    std::uint32_t stack_block = 0;
+    std::uint32_t stack_begin = 0;  // in its block
     std::uint32_t stack_size = 0;
     std::uint32_t label_set = 0;  // index + 1 into label_sets(); 0: none
   };
 
-  explicit Profile(std::vector<ValueType> types) : types_(std::move(types)) {}
+  explicit Profile(std::vector<ValueType> types);
 
   // `stack` is leaf first. Every address but the leaf's is a return address, and so is the leaf's in heap profiles
-  // (`leaf_is_return_address`). `values` has one number for each type. Throws std::invalid_argument when it has not.
+  // (`leaf_is_return_address`). `values` has one number for each type. Throws std::invalid_argument when it has not, or
+  // when a label has no key.
   void add(std::span<const std::uint64_t> stack, std::span<const std::int64_t> values,
            std::span<const ProfileLabel> labels = {});
 
+  // Types, mappings, names and all that is said of the whole, and no samples.
+  Profile without_samples() const;
+
   // An address that stands for a frame with a name and no code (a synthetic stack: "slab slack", "untracked").
-  // The same name gives the same address.
+  // The same name gives the same address. Takes time with the number of names, which is meant to be small.
   std::uint64_t named_frame(std::string_view name);
-  // The name behind such an address; empty for an address of code.
+  // The name behind such an address; nothing for an address of code.
   std::optional<std::string_view> frame_name(std::uint64_t address) const;
 
   const std::vector<ValueType>& types() const { return types_; }
   const std::vector<Sample>& samples() const { return samples_; }
   std::span<const std::uint64_t> stack(const Sample& sample) const {
-    return std::span(stacks_).subspan(sample.stack_begin, sample.stack_size);
+    if (sample.stack_size == 0) return {};
+    return std::span(stack_blocks_[sample.stack_block]).subspan(sample.stack_begin, sample.stack_size);
   }
   std::span<const std::int64_t> values(const Sample& sample) const {
     const auto index = static_cast<std::size_t>(&sample - samples_.data());
@@ -69,7 +78,7 @@ class Profile {
   std::vector<Mapping> mappings;  // the main program first
   std::string period_type = "space";
   std::string period_unit = "bytes";
-  std::int64_t period = 0;  // 0 or 1: exact
+  std::int64_t period = 0;   // 0 or 1: exact
   std::string default_type;  // sample type that pprof shows first
   std::string drop_frames;   // regular expression of functions that pprof hides
   std::vector<std::string> comments;
@@ -78,11 +87,14 @@ class Profile {
   bool leaf_is_return_address = true;
 
  private:
+  std::uint32_t label_set(std::span<const ProfileLabel> labels);
+
   std::vector<ValueType> types_;
   std::vector<Sample> samples_;
-  std::vector<std::uint64_t> stacks_;
+  std::vector<std::vector<std::uint64_t>> stack_blocks_;
   std::vector<std::int64_t> values_;
   std::vector<std::vector<ProfileLabel>> label_sets_;
+  std::unordered_map<std::string, std::uint32_t> label_set_by_content_;  // index + 1
   std::vector<std::string> names_;
 };
 

@@ -21,6 +21,10 @@ AllocatorChoice choose_allocator(const std::string& name);
 inline constexpr const char* probe_command = "probe";
 bool is_preloaded(const std::string& library);
 
+// The same allocator with our sampler in front, for heap profiles on one that has no profiler of its own (glibc,
+// mimalloc); unchanged where it has. Throws UsageError when the sampler is not beside this program.
+AllocatorChoice with_heap_profiler(AllocatorChoice choice);
+
 // Settings for one arm. Times are already compressed.
 struct AllocatorSettings {
   std::string malloc_conf;               // jemalloc's MALLOC_CONF, complete but for the user's own, which is appended

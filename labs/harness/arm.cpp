@@ -27,6 +27,8 @@ json::object to_json(const ArmSpec& spec) {
           {"speedup", spec.time.speedup},
           {"seed", spec.seed},
           {"profile_dir", spec.profile_dir},
+          {"profile_raw", spec.profile_raw},
+          {"pprof_address", spec.pprof_address},
           {"options", spec.options}};
 }
 
@@ -41,6 +43,8 @@ ArmSpec arm_spec_from_json(const json::object& json) {
   spec.time.speedup = json.at("speedup").to_number<double>();
   spec.seed = json.at("seed").to_number<std::uint64_t>();
   spec.profile_dir = json::value_to<std::string>(json.at("profile_dir"));
+  spec.profile_raw = json.at("profile_raw").as_bool();
+  spec.pprof_address = json::value_to<std::string>(json.at("pprof_address"));
   spec.options = json.at("options").as_object();
   return spec;
 }

@@ -27,6 +27,8 @@ struct ArmSpec {
   TimeScale time;
   std::uint64_t seed = 1;
   std::string profile_dir;      // empty: no heap profiles
+  bool profile_raw = false;     // keep the allocator's own dumps beside them
+  std::string pprof_address;    // ADDRESS:PORT of the debug server while it runs; empty: none
   boost::json::object options;  // the lab's own
 
   bool has(std::string_view fix) const { return std::find(fixes.begin(), fixes.end(), fix) != fixes.end(); }

@@ -7,12 +7,14 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <new>
 
 #include "allocators/allocation_counter.hpp"
 #include "allocators/heap.hpp"
-#include "labs/harness/process_sample.hpp"
+#include "profiling/debug_server.hpp"
 #include "profiling/heap_profiler.hpp"
+#include "profiling/process_memory.hpp"
 
 namespace plateau::harness {
 namespace {
@@ -82,6 +84,13 @@ void ArmContext::sample_loop() {
   }
 }
 
+std::uint64_t ArmContext::requested_bytes() const {
+  std::uint64_t slack = 0;
+  for (const auto& lane : block_.slack_bytes) slack += static_cast<std::uint64_t>(lane.load(std::memory_order_relaxed));
+  const std::uint64_t live = allocation_counts().live_bytes();
+  return live > slack ? live - slack : 0;
+}
+
 // Allocates nothing: the measured heap must not change because it is measured.
 void ArmContext::publish() {
   const AllocationCounts counts = allocation_counts();
@@ -89,10 +98,7 @@ void ArmContext::publish() {
   block_.allocation_bytes.store(counts.bytes, std::memory_order_relaxed);
 
   const HeapStatistics heap = Heap::process().statistics();
-  std::uint64_t slack = 0;
-  for (const auto& lane : block_.slack_bytes) slack += static_cast<std::uint64_t>(lane.load(std::memory_order_relaxed));
-  const std::uint64_t live = counts.live_bytes();
-  block_.heap.requested.set(live > slack ? live - slack : 0);
+  block_.heap.requested.set(requested_bytes());
   block_.heap.allocated.set(heap.allocated);
   block_.heap.active.set(heap.active);
   block_.heap.resident.set(heap.resident);
@@ -119,7 +125,8 @@ void ArmContext::dump_peak_profile_if_grown() {
 }
 
 void ArmContext::dump_profile(std::string_view moment) {
-  const ProfileReply reply = HeapProfiler::dump(fmt::format("{}/{}-{}.heap", spec_.profile_dir, spec_.name, moment));
+  const ProfileReply reply =
+      HeapProfiler::dump_raw(fmt::format("{}/{}-{}.heap", spec_.profile_dir, spec_.name, moment));
   if (!reply.done) throw std::runtime_error(reply.reason);
 }
 
@@ -152,6 +159,22 @@ void ArmContext::fail_with_current_exception() noexcept {
   std::_Exit(EXIT_FAILURE);
 }
 
+namespace {
+
+// What --pprof asks for, from before the start-up heap is built until the arm ends.
+std::unique_ptr<DebugServer> serve_profiles(const ArmContext& context) {
+  if (context.spec().pprof_address.empty()) return nullptr;
+  try {
+    return std::make_unique<DebugServer>(
+        DebugServerOptions{.address = context.spec().pprof_address,
+                           .requested_bytes = [&context] { return std::optional(context.requested_bytes()); }});
+  } catch (const std::exception& error) {
+    throw std::runtime_error(fmt::format("--pprof: {}", error.what()));
+  }
+}
+
+}  // namespace
+
 void run_arm_process(const Lab& lab, const std::string& argument) {
   const boost::json::object json = boost::json::parse(argument).as_object();
   const int block_fd = static_cast<int>(json.at("block").as_int64());
@@ -179,6 +202,7 @@ void run_arm_process(const Lab& lab, const std::string& argument) {
       const ProfileReply reply = HeapProfiler::start(fmt::format("{}/{}-gperftools", spec.profile_dir, spec.name));
       if (!reply.done) throw std::runtime_error("--profile: " + reply.reason);
     }
+    const auto server = serve_profiles(context);
     lab.run_arm(context);
     throw std::logic_error("the lab returned without finish()");
   } catch (...) {

@@ -37,6 +37,8 @@ class ArmContext {
   void finish_batch(std::size_t lane, std::uint64_t digest) { block_.digests[lane].append(digest); }
   // Bytes that the lab holds in arenas and pools of its own without using them: not live data.
   void set_slack(std::size_t lane, std::size_t bytes);
+  // Bytes that the lab has asked the heap for and uses.
+  std::uint64_t requested_bytes() const;
   void set_gauge(std::size_t index, double value) { block_.gauges[index].store(value, std::memory_order_relaxed); }
   // Ends the process at once with the exception's reason; for worker threads. Call inside a catch block.
   [[noreturn]] void fail_with_current_exception() noexcept;

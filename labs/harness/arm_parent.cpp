@@ -23,9 +23,12 @@
 #include "labs/harness/hiccup_meter.hpp"
 #include "labs/harness/interrupt.hpp"
 #include "labs/harness/memory_limit.hpp"
-#include "labs/harness/process_sample.hpp"
 #include "labs/harness/usage_error.hpp"
 #include "profiling/legacy_heap.hpp"
+#include "profiling/mappings.hpp"
+#include "profiling/pprof.hpp"
+#include "profiling/process_memory.hpp"
+#include "profiling/symbolizer.hpp"
 
 namespace plateau::harness {
 namespace {
@@ -137,7 +140,7 @@ double cpu_seconds_of(const rusage& usage) {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-Sample take_sample(const ArmSpec& spec, const ArmBlock& block, const ProcessSample& process) {
+Sample take_sample(const ArmSpec& spec, const ArmBlock& block, const ProcessMemory& process) {
   Sample sample;
   sample.operations = block.total_operations();
   sample.t = spec.time.seconds_of(sample.operations);
@@ -187,27 +190,32 @@ void judge_end(const ArmProcess& process, const ArmBlock& block, const MemoryLim
   }
 }
 
-// jemalloc writes a format that pprof does not read, so every dump is rewritten in place as text that it does.
+std::string profile_file(const ArmSpec& spec, std::string_view moment, std::string_view extension) {
+  return fmt::format("{}/{}-{}.{}", spec.profile_dir, spec.name, moment, extension);
+}
+
+// The arm leaves its allocator's own dumps, which cost it least; here, outside, they are symbolised.
 void collect_profiles(ArmResult& result) {
+  Symbolizer symbolizer;
   for (const char* const moment : {"start", "peak", "end"}) {
-    const std::string file = fmt::format("{}/{}-{}.heap", result.spec.profile_dir, result.spec.name, moment);
-    if (!std::filesystem::exists(file)) continue;
-    const std::string converted = file + ".part";
-    {
-      std::ifstream dump(file);
-      std::ofstream text(converted, std::ios::trunc);
-      convert_to_gperftools_text(dump, text);
-    }
-    std::filesystem::rename(converted, file);
+    const std::string raw = profile_file(result.spec, moment, "heap");
+    if (!std::filesystem::exists(raw)) continue;
+    std::ifstream dump(raw);
+    LegacyHeap heap = read_legacy_heap(dump);
+    read_build_ids(heap.profile.mappings);
+    const std::string file = profile_file(result.spec, moment, "pb.gz");
+    std::ofstream(file, std::ios::binary | std::ios::trunc) << encode_pprof(heap.profile, &symbolizer);
+    if (!result.spec.profile_raw) std::filesystem::remove(raw);
     result.profiles[moment] = file;
   }
 }
 
 void remove_old_profiles(const ArmSpec& spec) {
   for (const char* const moment : {"start", "peak", "end"}) {
-    const std::string file = fmt::format("{}/{}-{}.heap", spec.profile_dir, spec.name, moment);
-    std::filesystem::remove(file);
-    std::filesystem::remove(file + ".part");  // of an arm that was killed while it dumped
+    // .part: of an arm that was killed while it dumped.
+    for (const char* const extension : {"pb.gz", "heap", "heap.part"}) {
+      std::filesystem::remove(profile_file(spec, moment, extension));
+    }
   }
 }
 
@@ -268,7 +276,9 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
     // RLIMIT_DATA counts address space: without this, jemalloc's retained extents would count as memory in use.
     settings.malloc_conf += ",retain:false";
   }
-  const std::vector<std::string> environment = environment_for(choose_allocator(spec.allocator), settings);
+  AllocatorChoice allocator = choose_allocator(spec.allocator);
+  if (!spec.profile_dir.empty()) allocator = with_heap_profiler(std::move(allocator));
+  const std::vector<std::string> environment = environment_for(allocator, settings);
   result.allocator_environment = allocator_variables(environment);
 
   const boost::json::object argument{{"block", block.fd()}, {"sockets", socket_numbers}, {"spec", to_json(spec)}};
@@ -285,7 +295,7 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
   std::optional<double> rate;  // orders a second of wall clock, over the last half second or more
   while (!process.ended()) {
     if (interrupted()) throw Interrupted();  // the destructors end the child, the peer and the cgroup
-    const auto sampled = sample_process(process.pid());
+    const auto sampled = process_memory(process.pid());
     const Phase phase = block->phase.load(std::memory_order_acquire);
     if (!ready && phase != Phase::starting) {
       ready = true;

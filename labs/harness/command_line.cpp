@@ -20,6 +20,7 @@
 #include "labs/harness/progress.hpp"
 #include "labs/harness/result.hpp"
 #include "labs/harness/usage_error.hpp"
+#include "profiling/listen_address.hpp"
 
 namespace plateau::harness {
 namespace {
@@ -32,6 +33,8 @@ struct Settings {
   std::uint64_t seed = 1;
   std::string json;
   std::string profile;
+  bool profile_raw = false;
+  std::string pprof;
   std::string fix = "none";
 };
 
@@ -76,6 +79,15 @@ class Session {
       if (error) throw UsageError(fmt::format("--profile {}: {}", settings.profile, error.message()));
       check_writable(settings.profile + "/writable");
       base_.profile_dir = settings.profile;
+      base_.profile_raw = settings.profile_raw;
+    }
+    if (!settings.pprof.empty()) {
+      try {
+        parse_listen_address(settings.pprof, false);
+      } catch (const std::invalid_argument& error) {
+        throw UsageError(fmt::format("--pprof {}", error.what()));
+      }
+      base_.pprof_address = settings.pprof;
     }
     result_.lab = description.name;
     result_.options = base_.options;
@@ -293,7 +305,12 @@ int lab_main(Lab& lab, int argc, char** argv) {
                  "simulated seconds per real second; 1 is uncompressed (default: the lab's)");
   app.add_option("--seed", settings.seed, "of the generated input")->capture_default_str();
   app.add_option("--json", settings.json, "write the result to this file");
-  app.add_option("--profile", settings.profile, "write heap profiles (start, peak, end of each arm) into this folder");
+  CLI::Option* const profile = app.add_option(
+      "--profile", settings.profile, "write heap profiles (start, peak, end of each arm; .pb.gz) into this folder");
+  app.add_flag("--profile-raw", settings.profile_raw, "keep the allocator's own dumps beside them (.heap)")
+      ->needs(profile);
+  app.add_option("--pprof", settings.pprof,
+                 "serve /debug/pprof, /debug/footprint and /metrics of the running arm at this ADDRESS:PORT");
   lab.add_options(app);
   CLI::App* const run = app.add_subcommand("run", "one arm");
   run->add_option("--fix", settings.fix, "none, all, LIST, or all,-NAME")->capture_default_str();

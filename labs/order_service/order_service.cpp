@@ -10,7 +10,6 @@
 #include <system_error>
 
 #include "labs/harness/command_line.hpp"
-#include "labs/harness/process_sample.hpp"
 #include "labs/harness/statistics.hpp"
 #include "labs/harness/usage_error.hpp"
 #include "labs/order_service/calibration.hpp"
@@ -21,6 +20,7 @@
 #include "labs/order_service/service.hpp"
 #include "labs/order_service/store.hpp"
 #include "labs/order_service/targets.hpp"
+#include "profiling/process_memory.hpp"
 
 namespace plateau::order_service {
 namespace {
@@ -182,7 +182,7 @@ class OrderServiceLab final : public harness::Lab {
     if (child < 0) throw std::system_error(errno, std::generic_category(), "cannot fork for the forecast");
     if (child == 0) {
       const auto expected = forecast(store, source, options, static_cast<double>(*context.spec().memory_limit),
-                                     static_cast<double>(harness::own_rss_bytes()), context.spec().hours);
+                                     static_cast<double>(own_rss_bytes()), context.spec().hours);
       if (expected) {
         context.set_gauge(gauge_kill_hour, expected->kill_hour);
         context.set_gauge(gauge_pinned, expected->pinned_bytes);

@@ -145,7 +145,7 @@ TEST(HeapProfiler, WritesAProfileOrSaysWhyNot) {
   if (expected() != "jemalloc" && expected() != "tcmalloc") {
     EXPECT_FALSE(available.done);
     EXPECT_NE(available.reason.find("no heap profiler"), std::string::npos) << available.reason;
-    EXPECT_FALSE(HeapProfiler::dump("never-written.heap").done);
+    EXPECT_FALSE(HeapProfiler::dump_raw("never-written.heap").done);
     return;
   }
   ASSERT_TRUE(available.done) << available.reason;
@@ -153,13 +153,13 @@ TEST(HeapProfiler, WritesAProfileOrSaysWhyNot) {
   std::filesystem::create_directories(folder);
   ASSERT_TRUE(HeapProfiler::start(folder / "own").done);
   const auto blocks = blocks_of(100, 100'000);
-  const ProfileReply dumped = HeapProfiler::dump(folder / "test.heap");
+  const ProfileReply dumped = HeapProfiler::dump_raw(folder / "test.heap");
   EXPECT_TRUE(dumped.done) << dumped.reason;
   std::ifstream profile(folder / "test.heap");
   std::string line;
   std::getline(profile, line);
   EXPECT_TRUE(line.starts_with(expected() == "jemalloc" ? "heap_v2/4096" : "heap profile:")) << line;
-  EXPECT_FALSE(HeapProfiler::dump(folder / "no-such-folder" / "test.heap").done);
+  EXPECT_FALSE(HeapProfiler::dump_raw(folder / "no-such-folder" / "test.heap").done);
   std::filesystem::remove_all(folder);
 }
 

@@ -1,4 +1,4 @@
-#include "labs/harness/process_sample.hpp"
+#include "profiling/process_memory.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 #include <cstring>
 #include <string_view>
 
-namespace plateau::harness {
+namespace plateau {
 namespace {
 
 // Reads a small file of /proc into `buffer`; the text is empty on failure. Does not allocate.
@@ -32,14 +32,18 @@ std::optional<std::uint64_t> kib_field(std::string_view text, std::string_view k
 
 }  // namespace
 
-std::optional<ProcessSample> sample_process(pid_t pid) {
+std::optional<ProcessMemory> process_memory(pid_t pid) {
   std::array<char, 4096> buffer{};
   std::array<char, 64> name{};
   std::snprintf(name.data(), name.size(), "/proc/%d/status", static_cast<int>(pid));
   const std::string_view text = read_small_file(name.data(), buffer);
   const auto rss = kib_field(text, "\nVmRSS:");
   if (!rss) return std::nullopt;
-  return ProcessSample{*rss, kib_field(text, "\nVmHWM:").value_or(*rss), kib_field(text, "\nRssAnon:").value_or(0)};
+  return ProcessMemory{.rss_bytes = *rss,
+                       .peak_rss_bytes = kib_field(text, "\nVmHWM:").value_or(*rss),
+                       .anonymous_bytes = kib_field(text, "\nRssAnon:").value_or(0),
+                       .file_bytes = kib_field(text, "\nRssFile:").value_or(0),
+                       .shared_bytes = kib_field(text, "\nRssShmem:").value_or(0)};
 }
 
 std::uint64_t own_rss_bytes() noexcept {
@@ -50,4 +54,13 @@ std::uint64_t own_rss_bytes() noexcept {
   return std::strtoull(text.data() + space + 1, nullptr, 10) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-}  // namespace plateau::harness
+std::optional<AnonymousMemory> own_anonymous_memory() {
+  std::array<char, 4096> buffer{};
+  const std::string_view text = read_small_file("/proc/self/smaps_rollup", buffer);
+  const auto lazy = kib_field(text, "\nLazyFree:");
+  const auto huge = kib_field(text, "\nAnonHugePages:");
+  if (!lazy || !huge) return std::nullopt;
+  return AnonymousMemory{*lazy, *huge};
+}
+
+}  // namespace plateau

@@ -1,0 +1,141 @@
+#include "profiling/black_box.hpp"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "profiling/heap_profiler.hpp"
+#include "profiling/memory_headroom.hpp"
+#include "profiling/memory_reserve.hpp"
+#include "profiling/pprof.hpp"
+#include "profiling/service_thread.hpp"
+#include "profiling/symbolizer.hpp"
+
+namespace plateau {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::chrono::milliseconds far_period{200};
+constexpr std::chrono::milliseconds near_period{20};
+constexpr double near = 0.6;  // of the limit
+
+void throw_unless_done(const ProfileReply& reply) {
+  if (!reply.done) throw std::runtime_error("black box: " + reply.reason);
+}
+
+}  // namespace
+
+class BlackBox::Writer {
+ public:
+  explicit Writer(BlackBoxOptions options)
+      : options_(std::move(options)), headroom_(options_.limit_bytes), reserve_(options_.reserve_bytes) {
+    fs::create_directories(options_.directory);
+    throw_unless_done(HeapProfiler::start(options_.directory / options_.name));
+    remove_old();
+    rehearse();
+    next_room_ = static_cast<std::uint64_t>((1 - options_.begin) * static_cast<double>(headroom_.limit_bytes()));
+    const SignalsForOthers signals;
+    thread_ = std::thread([this] { watch(); });
+  }
+
+  ~Writer() {
+    if (::getpid() != owner_) {  // in a forked child there is no such thread to wait for
+      thread_.detach();
+      return;
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+  }
+
+ private:
+  fs::path file(std::uint64_t number, const char* extension) const {
+    return options_.directory / (options_.name + "-" + std::to_string(number) + extension);
+  }
+
+  void remove_old() const {
+    const std::string prefix = options_.name + "-";
+    for (const auto& entry : fs::directory_iterator(options_.directory)) {
+      const std::string name = entry.path().filename();
+      const auto digits = name.find_first_not_of("0123456789", prefix.size());
+      if (!name.starts_with(prefix) || digits == std::string::npos || digits == prefix.size()) continue;
+      const std::string extension = name.substr(digits);
+      if (extension.starts_with(".heap") || extension.starts_with(".pb.gz")) fs::remove(entry.path());
+    }
+  }
+
+  // A first profile, thrown away: an error shows now and not at the end, and what the symboliser reads is read.
+  void rehearse() {
+    write(0);
+    remove(0);
+  }
+
+  void watch() {
+    become_service_thread("black box");
+    HeapProfiler::exclude_this_thread();
+    std::unique_lock lock(mutex_);
+    while (!stopping_) {
+      const std::uint64_t used = headroom_.used_bytes();
+      const std::uint64_t limit = headroom_.limit_bytes();
+      const std::uint64_t room = limit > used ? limit - used : 0;
+      if (room <= next_room_) {
+        keep_one();
+        next_room_ = static_cast<std::uint64_t>(options_.shrink * static_cast<double>(room));
+      }
+      const bool is_near = static_cast<double>(used) >= near * static_cast<double>(limit);
+      wake_.wait_for(lock, is_near ? near_period : far_period, [this] { return stopping_; });
+    }
+  }
+
+  // Nobody can be told of a failure here; the profiles before this one are kept then.
+  void keep_one() noexcept {
+    try {
+      ++number_;
+      write(number_);
+      if (number_ > options_.keep) remove(number_ - options_.keep);
+    } catch (const std::exception&) {
+    }
+  }
+
+  void write(std::uint64_t number) {
+    const fs::path raw = file(number, ".heap");
+    throw_unless_done(HeapProfiler::dump_raw(raw));
+    if (!options_.symbolize) return;
+    reserve_.release();
+    throw_unless_done(HeapProfiler::dump(file(number, ".pb.gz"), &symbolizer_));
+    fs::remove(raw);
+    const std::uint64_t used = headroom_.used_bytes();
+    if (used + 2 * options_.reserve_bytes < headroom_.limit_bytes()) reserve_.refill();
+  }
+
+  void remove(std::uint64_t number) const {
+    std::error_code ignored;
+    for (const char* const extension : {".heap", ".pb.gz"}) fs::remove(file(number, extension), ignored);
+  }
+
+  const pid_t owner_ = ::getpid();
+  const BlackBoxOptions options_;
+  const MemoryHeadroom headroom_;
+  MemoryReserve reserve_;
+  Symbolizer symbolizer_;
+  std::uint64_t number_ = 0;
+  std::uint64_t next_room_ = 0;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+BlackBox::BlackBox(BlackBoxOptions options) : writer_(std::make_unique<Writer>(std::move(options))) {}
+BlackBox::~BlackBox() = default;
+
+}  // namespace plateau

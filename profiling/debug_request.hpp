@@ -1,0 +1,56 @@
+// The rules of the debug server: what a request asks for, or why it is refused. No sockets, no clock, no profiles are
+// taken here, so that tests and a fuzzer can call it with anything.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "profiling/profile_source.hpp"
+
+namespace plateau {
+
+// What matters of the head of an HTTP request, as it came.
+struct RequestHead {
+  std::string_view method = {};
+  std::string_view target = {};
+  std::optional<std::string_view> host = {};  // empty unless there is exactly one Host field
+  std::optional<std::string_view> origin = {};
+  std::string_view accept = {};
+};
+
+// Which clients are served, and with what.
+struct RequestRules {
+  std::span<const ProfileSource> profiles = {};
+  bool loopback = true;                          // listens on a loopback address only
+  std::span<const std::string> host_names = {};  // by which clients may call, beside localhost and numeric addresses
+  std::chrono::seconds longest{600};             // recording
+};
+
+enum class DebugPage { index, profile, cmdline, symbol, footprint, metrics };
+
+struct DebugRequest {
+  DebugPage page = DebugPage::index;
+  const ProfileSource* source = nullptr;        // of DebugPage::profile
+  std::optional<std::chrono::seconds> seconds;  // a recording; else a snapshot
+  bool keep_inuse = false;                      // `inuse=last`
+  bool purge_first = false;                     // `gc=1`
+  bool readable = false;                        // `debug=1`: plain text
+  bool html = false;                            // the client is a browser
+  std::string_view query;                       // after the `?`, as it came
+};
+
+struct Refusal {
+  unsigned status = 400;
+  std::string reason = {};      // one line
+  std::string_view allow = {};  // of 405: the methods that are allowed
+};
+
+// The result refers to `head` and `rules`. Throws std::bad_alloc only.
+std::variant<DebugRequest, Refusal> understand(const RequestHead& head, const RequestRules& rules);
+
+}  // namespace plateau

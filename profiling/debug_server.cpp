@@ -1,0 +1,130 @@
+#include "profiling/debug_server.hpp"
+
+#include <unistd.h>
+
+#include <future>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include "allocators/heap.hpp"
+#include "profiling/debug_answers.hpp"
+#include "profiling/http_service.hpp"
+#include "profiling/listen_address.hpp"
+#include "profiling/private_descriptors.hpp"
+#include "profiling/profile_recorder.hpp"
+#include "profiling/service_thread.hpp"
+
+namespace plateau {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+namespace {
+
+tcp::acceptor listen(asio::io_context& io, const tcp::endpoint& endpoint, const std::string& address) {
+  try {
+    return {io, endpoint};  // with SO_REUSEADDR: a port in use is still refused, one that just ended is not
+  } catch (const boost::system::system_error& error) {
+    throw std::runtime_error("cannot listen on " + address + ": " + error.code().message());
+  }
+}
+
+}  // namespace
+
+class DebugServer::State {
+ public:
+  explicit State(DebugServerOptions options)
+      : options_(std::move(options)), endpoint_(parse_listen_address(options_.address, options_.allow_remote)) {
+    Heap::process();  // looked up here, so that it outlives this server at exit
+    const SignalsForOthers signals;
+    recorder_.emplace();
+    std::promise<Listening> started;
+    std::future<Listening> listening = started.get_future();
+    thread_ = std::thread([this, promise = std::move(started)]() mutable { run(promise); });
+    try {
+      listening_ = listening.get();
+    } catch (...) {
+      thread_.join();
+      throw;
+    }
+  }
+
+  // The event loop's wake-up descriptor is in a table that this thread does not have. A worker has it, and workers are
+  // woken up by a condition variable.
+  ~State() {
+    asio::post(*listening_.workers, [io = listening_.io] { io->stop(); });
+    thread_.join();
+  }
+
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  std::uint16_t port() const { return listening_.port; }
+  bool in_the_process_that_made_it() const { return process_ == ::getpid(); }
+
+ private:
+  struct Listening {
+    std::uint16_t port = 0;
+    asio::thread_pool* workers = nullptr;
+    asio::io_context* io = nullptr;
+  };
+
+  static void run_until_stopped(asio::io_context& io) {
+    try {
+      io.run();
+    } catch (const std::exception&) {
+      // Memory was short between two requests; the next one may do better.
+    }
+  }
+
+  void run(std::promise<Listening>& started) {
+    bool listens = false;
+    try {
+      become_service_thread("plateau-http");
+      enter_private_descriptor_table();
+      asio::thread_pool workers(2);
+      DebugAnswers answers(options_.profiles, options_.requested_bytes);
+      HttpService service(answers, *recorder_,
+                          {.profiles = options_.profiles,
+                           .loopback = endpoint_.address().is_loopback(),
+                           .host_names = options_.host_names},
+                          workers);
+      asio::io_context io(1);
+      tcp::acceptor acceptor = listen(io, endpoint_, options_.address);
+      const std::uint16_t port = acceptor.local_endpoint().port();
+      asio::co_spawn(io, service.accept(std::move(acceptor)), asio::detached);
+      listens = true;
+      started.set_value({port, &workers, &io});
+      while (!io.stopped()) run_until_stopped(io);
+      workers.join();
+    } catch (...) {
+      if (!listens) started.set_exception(std::current_exception());
+    }
+  }
+
+  const pid_t process_ = ::getpid();
+  const DebugServerOptions options_;
+  const tcp::endpoint endpoint_;
+  std::optional<ProfileRecorder> recorder_;
+  Listening listening_;
+  std::thread thread_;
+};
+
+DebugServer::DebugServer(DebugServerOptions options) : state_(std::make_unique<State>(std::move(options))) {}
+
+DebugServer::~DebugServer() {
+  // A forked child has the memory of the server and none of its threads: there is nobody to wait for.
+  if (!state_->in_the_process_that_made_it()) static_cast<void>(state_.release());
+}
+
+std::uint16_t DebugServer::port() const {
+  return state_->port();
+}
+
+}  // namespace plateau

@@ -1,0 +1,50 @@
+// Profiles, footprint and metrics of the running program over HTTP: /debug/pprof/* as Go's net/http/pprof serves them,
+// /debug/footprint, and /metrics for Prometheus.
+//
+//   plateau::DebugServer server({.address = "127.0.0.1:6060"});
+//
+// It answers to the machine itself only, unless told otherwise. Requests are served by threads of its own, which take
+// no signals and share no descriptors with the program, and which a forked child does not have: the child serves
+// nothing and holds no port. What a client can make it do is bounded: 64 connections, 8 KiB of head, 64 KiB of body,
+// 10 s to send a request, recordings of 10 minutes, four profiles at a time, one of CPU.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "profiling/process_profiles.hpp"
+#include "profiling/profile_source.hpp"
+
+namespace plateau {
+
+struct DebugServerOptions {
+  std::string address = "127.0.0.1:6060";    // ADDRESS:PORT; port 0 takes a free one
+  bool allow_remote = false;                 // needed for an address that is not of this machine alone
+  std::vector<std::string> host_names = {};  // by which clients may call, beside localhost and numeric addresses
+  std::vector<ProfileSource> profiles = process_profiles();
+  // For the footprint: what the program asked of the heap and did not give back, when it counts that itself.
+  std::function<std::optional<std::uint64_t>()> requested_bytes = {};
+};
+
+class DebugServer {
+ public:
+  // Listens when it returns. Throws std::invalid_argument or std::runtime_error, in one line, when the address is
+  // malformed, not allowed, or taken.
+  explicit DebugServer(DebugServerOptions options);
+  // Ends every connection, and waits for a profile that is just being taken. In a forked child: does nothing.
+  ~DebugServer();
+  DebugServer(const DebugServer&) = delete;
+  DebugServer& operator=(const DebugServer&) = delete;
+
+  std::uint16_t port() const;
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace plateau

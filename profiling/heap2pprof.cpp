@@ -1,0 +1,200 @@
+// heap2pprof: heap dumps of jemalloc and gperftools as pprof reads them, symbolised; or a quick look without pprof.
+#include <fmt/format.h>
+#include <malloc.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "profiling/call_tree.hpp"
+#include "profiling/flame_graph.hpp"
+#include "profiling/gzip_input.hpp"
+#include "profiling/legacy_heap.hpp"
+#include "profiling/mappings.hpp"
+#include "profiling/pprof.hpp"
+#include "profiling/profile_difference.hpp"
+#include "profiling/symbolizer.hpp"
+#include "profiling/top_table.hpp"
+
+namespace {
+
+using namespace plateau;
+
+struct Options {
+  std::vector<std::string> files;
+  std::string output;
+  std::string binary;
+  std::string base;
+  std::string flame;
+  std::string sample_index;
+  bool top = false;
+  std::size_t rows = 30;
+  Symbolizer::Options symbols;
+};
+
+// Half of a conversion's time would be page faults. glibc's heap is grown once, and asks for huge pages; what it needs
+// past that are small pages again.
+void use_huge_pages() {
+  constexpr std::size_t heap_bytes = std::size_t{64} << 20;
+  constexpr std::uintptr_t huge_page = std::uintptr_t{2} << 20;
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the greatest there is: arrays that grow stay in the heap
+  mallopt(M_TOP_PAD, static_cast<int>(heap_bytes));
+  void* volatile block = std::malloc(std::size_t{1} << 20);  // volatile: or the compiler leaves the pair out
+  std::free(block);
+  const auto end = reinterpret_cast<std::uintptr_t>(::sbrk(0)) / huge_page * huge_page;
+  ::madvise(reinterpret_cast<void*>(end - heap_bytes + huge_page), heap_bytes - huge_page, MADV_HUGEPAGE);
+}
+
+// The program's code is what is mapped from the first file.
+void set_program(std::vector<Mapping>& mappings, const std::string& binary) {
+  if (binary.empty() || mappings.empty()) return;
+  const std::string recorded = mappings.front().file;
+  for (Mapping& mapping : mappings) {
+    if (mapping.file == recorded) mapping.file = binary;
+  }
+}
+
+Profile read(const std::string& file, const Options& options) {
+  try {
+    GzipInput input(file);
+    Profile profile = read_legacy_heap(input).profile;
+    set_program(profile.mappings, options.binary);
+    read_build_ids(profile.mappings);
+    return profile;
+  } catch (const std::exception& error) {
+    throw std::runtime_error(fmt::format("{}: {}", file == "-" ? "standard input" : file, error.what()));
+  }
+}
+
+// Writes through `write`; a file is complete or absent.
+template <class Write>
+void write_file(const std::string& path, Write write) {
+  if (path == "-") {
+    if (::isatty(STDOUT_FILENO) != 0) throw std::runtime_error("will not write a profile to a terminal; give -o FILE");
+    write(std::cout);
+    if (!std::cout.flush()) throw std::runtime_error("cannot write to standard output");
+    return;
+  }
+  const std::string unfinished = path + ".part";
+  try {
+    std::ofstream out(unfinished, std::ios::binary | std::ios::trunc);
+    if (out) write(out);
+    out.close();
+    if (!out)
+      throw std::runtime_error(fmt::format("cannot write {}: {}", path, std::generic_category().message(errno)));
+    std::filesystem::rename(unfinished, path);
+  } catch (...) {
+    std::error_code ignored;
+    std::filesystem::remove(unfinished, ignored);
+    throw;
+  }
+}
+
+std::size_t sample_type(const Profile& profile, const std::string& name) {
+  const std::string& wanted = name.empty() ? profile.default_type : name;
+  const auto& types = profile.types();
+  const auto found =
+      std::find_if(types.begin(), types.end(), [&](const ValueType& type) { return type.type == wanted; });
+  if (found == types.end()) throw std::runtime_error(fmt::format("--sample-index: no {} in this profile", wanted));
+  return static_cast<std::size_t>(found - types.begin());
+}
+
+void look(const Profile& profile, Symbolizer& symbolizer, const Options& options, const std::string& file) {
+  const std::size_t type = sample_type(profile, options.sample_index);
+  const ValueType& value = profile.types()[type];
+  const CallTree tree(profile, type, symbolizer);
+  if (options.top) {
+    for (const std::string& comment : profile.comments) fmt::print("{}\n", comment);
+    fmt::print("{}: {}", value.type, top_table(tree, value.unit, options.rows));
+  }
+  if (options.flame.empty()) return;
+  const std::string title = fmt::format("{} of {}: {}", value.type, file, human(tree.total(), value.unit));
+  write_file(options.flame, [&](std::ostream& out) {
+    options.flame.ends_with(".svg") ? write_flame_svg(tree, title, value.unit, out)
+                                    : write_flame_html(tree, title, value.unit, out);
+  });
+}
+
+// jeprof.1.heap: jeprof.1.pb.gz
+std::string output_of(const std::string& file, const Options& options) {
+  if (!options.output.empty()) return options.output;
+  if (file == "-") return "-";
+  std::string name = file;
+  for (const std::string_view extension : {".gz", ".heap"}) {
+    if (name.ends_with(extension)) name.resize(name.size() - extension.size());
+  }
+  return name + ".pb.gz";
+}
+
+void convert(const std::string& file, Symbolizer& symbolizer, const Options& options) {
+  Profile profile = read(file, options);
+  if (!options.base.empty()) profile = difference(profile, read(options.base, options));
+  const bool is_look = options.top || !options.flame.empty();
+  if (is_look) look(profile, symbolizer, options, file);
+  if (is_look && options.output.empty()) return;
+  write_file(output_of(file, options), [&](std::ostream& out) { out << encode_pprof(profile, &symbolizer); });
+}
+
+void check(const Options& options) {
+  if (options.files.size() > 1 && (!options.output.empty() || !options.flame.empty())) {
+    throw std::runtime_error("-o and --flame take one FILE");
+  }
+  if (!options.flame.empty() && !options.flame.ends_with(".svg") && !options.flame.ends_with(".html")) {
+    throw std::runtime_error("--flame writes .svg or .html: " + options.flame);
+  }
+  if (!options.binary.empty() && build_id_of_file(options.binary).empty() &&
+      ::access(options.binary.c_str(), R_OK) != 0) {
+    throw std::runtime_error(fmt::format("--binary {}: {}", options.binary, std::generic_category().message(errno)));
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app{"heap dumps of jemalloc and gperftools (gzipped or not) to profile.proto, symbolised", "heap2pprof"};
+  app.footer("Without -o, --top or --flame each FILE.heap becomes FILE.pb.gz; standard input goes to standard output.");
+  app.add_option("FILE", options.files, "dumps; - or nothing: standard input");
+  app.add_option("-o,--output", options.output, "write the profile here; - is standard output");
+  app.add_option("--binary", options.binary, "the program, when it is not where it ran");
+  app.add_option("--base", options.base, "subtract this earlier dump: what is left is what changed");
+  app.add_flag("--top", options.top, "print the functions that hold most");
+  app.add_option("--rows", options.rows, "of --top")->capture_default_str();
+  app.add_option("--flame", options.flame, "draw a flame graph into this .svg or .html");
+  app.add_option("--sample-index", options.sample_index,
+                 "for --top and --flame: inuse_space (default), inuse_objects, alloc_space, alloc_objects");
+  app.add_flag("--full-names", options.symbols.full_names, "with parameters and template arguments");
+  app.add_option("--debug-path", options.symbols.debug_path, "where separate debug files are")->capture_default_str();
+  app.add_flag("--debuginfod", options.symbols.debuginfod, "fetch missing debug files from DEBUGINFOD_URLS");
+  use_huge_pages();
+  try {
+    app.parse(argc, argv);
+    if (options.files.empty()) options.files.emplace_back("-");
+    check(options);
+    Symbolizer symbolizer(options.symbols);
+    for (const std::string& file : options.files) convert(file, symbolizer, options);
+    return 0;
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const std::exception& error) {
+    std::string message = error.what();
+    std::replace(message.begin(), message.end(), '\n', ' ');
+    fmt::print(stderr, "heap2pprof: {}\n", message);
+    return 2;
+  }
+}

@@ -1,0 +1,120 @@
+#include "profiling/heap_sampler.hpp"
+
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "allocators/heap.hpp"
+#include "allocators/runtime_symbol.hpp"
+#include "profiling/heap_profile.hpp"
+#include "profiling/mappings.hpp"
+
+namespace plateau {
+namespace {
+
+// Null when the sampler is not loaded, or stands behind another malloc, which is then the one that programs call.
+const sampler::SamplerInterface* loaded_sampler() {
+  static const sampler::SamplerInterface* const loaded = [] {
+    using Get = const sampler::SamplerInterface*();
+    auto* const get = runtime_symbol<Get>(sampler::SamplerInterface::symbol);
+    Dl_info sampler{};
+    Dl_info serving{};
+    const bool serves = get != nullptr && dladdr(reinterpret_cast<void*>(get), &sampler) != 0 &&
+                        dladdr(dlsym(RTLD_DEFAULT, "malloc"), &serving) != 0 && sampler.dli_fbase == serving.dli_fbase;
+    return serves ? get() : nullptr;
+  }();
+  return loaded;
+}
+
+std::int64_t rounded(double value) {
+  return std::llround(value);
+}
+
+void add_comments(Profile& profile, const SamplerCounts& counts, double in_use_bytes) {
+  const Heap& heap = Heap::process();
+  profile.comments.push_back("allocator: " + std::string(to_string(heap.kind())) + " " + heap.version());
+  profile.comments.push_back("sampled by libplateau_sampler.so, once in " + std::to_string(counts.period_bytes) +
+                             " bytes on average; standard error of the bytes in use: at most " +
+                             std::to_string(rounded(sampler::standard_error_bytes(in_use_bytes, counts.period_bytes))));
+  if (counts.blocks_lost > 0) {
+    profile.comments.push_back("the table of live blocks was full: " + std::to_string(counts.blocks_lost) +
+                               " samples (about " + std::to_string(counts.bytes_lost) +
+                               " bytes) are missing from the in-use figures; sample with a longer period");
+  }
+  if (counts.stacks_lost > 0) {
+    profile.comments.push_back("the table of stacks was full: " + std::to_string(counts.stacks_lost) +
+                               " samples are under \"stack not kept\"");
+  }
+  if (!counts.active) profile.comments.push_back("sampling is stopped: newer blocks are not in this profile");
+}
+
+}  // namespace
+
+ProfileReply HeapSampler::available() {
+  if (loaded_sampler() != nullptr) return {true, {}};
+  return {false,
+          "libplateau_sampler.so does not stand in front of malloc: start the program with it first in LD_PRELOAD"};
+}
+
+ProfileReply HeapSampler::start(std::uint64_t period_bytes) {
+  const ProfileReply reply = available();
+  if (reply.done) loaded_sampler()->start(period_bytes);
+  return reply;
+}
+
+ProfileReply HeapSampler::stop() {
+  const ProfileReply reply = available();
+  if (reply.done) loaded_sampler()->stop();
+  return reply;
+}
+
+std::optional<Profile> HeapSampler::snapshot() {
+  if (loaded_sampler() == nullptr) return std::nullopt;
+  const UnsampledScope unsampled;
+
+  Profile profile = heap_profile(static_cast<std::int64_t>(counts().period_bytes));
+  const std::array<std::uint64_t, 1> not_kept{profile.named_frame("stack not kept")};
+  struct Context {
+    Profile& profile;
+    std::span<const std::uint64_t> not_kept;
+    double in_use_bytes = 0;
+  } context{profile, not_kept};
+
+  for_each_stack(
+      [](void* argument, const SampledStack& sampled) {
+        auto& to = *static_cast<Context*>(argument);
+        const std::array<std::int64_t, 4> values{rounded(sampled.allocated_objects), rounded(sampled.allocated_bytes),
+                                                 rounded(sampled.in_use_objects), rounded(sampled.in_use_bytes)};
+        const std::array<ProfileLabel, 1> size{
+            ProfileLabel{"bytes", {}, rounded(sampled.allocated_bytes / sampled.allocated_objects), "bytes"}};
+        const std::span<const std::uint64_t> stack(sampled.frames, sampled.depth);
+        to.profile.add(sampled.depth > 0 ? stack : to.not_kept, values, size);
+        to.in_use_bytes += sampled.in_use_bytes;
+      },
+      &context);
+
+  profile.time_nanos =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  profile.mappings = process_mappings();
+  add_comments(profile, counts(), context.in_use_bytes);
+  return profile;
+}
+
+SamplerCounts HeapSampler::counts() {
+  const auto* const loaded = loaded_sampler();
+  return loaded != nullptr ? loaded->counts() : SamplerCounts{};
+}
+
+void HeapSampler::for_each_stack(void (*visit)(void*, const SampledStack&), void* context) {
+  if (const auto* const loaded = loaded_sampler()) loaded->for_each_stack(visit, context);
+}
+
+bool HeapSampler::ignore_this_thread(bool ignored) {
+  const auto* const loaded = loaded_sampler();
+  return loaded != nullptr && loaded->ignore_thread(ignored);
+}
+
+}  // namespace plateau

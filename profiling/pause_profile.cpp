@@ -1,0 +1,70 @@
+#include "profiling/pause_profile.hpp"
+
+#include <array>
+#include <span>
+#include <string>
+
+#include "profiling/mappings.hpp"
+#include "profiling/stack_capture.hpp"
+#include "profiling/stack_table.hpp"
+
+namespace plateau {
+namespace {
+
+constexpr std::array<const char*, 4> cause_names{"purge", "destructor", "page_fault", "lock"};
+
+struct CauseTotals {
+  std::atomic<std::int64_t> pauses{0};
+  std::atomic<std::int64_t> nanoseconds{0};
+  std::atomic<std::int64_t> freed_bytes{0};
+};
+
+using PauseTotals = std::array<CauseTotals, cause_names.size()>;  // by PauseCause
+
+}  // namespace
+
+struct PauseProfile::Stacks {
+  StackTable<PauseTotals, 1024, 32 * 1024> table;
+};
+
+PauseProfile::PauseProfile() : stacks_(std::make_unique<Stacks>()) {}
+PauseProfile::~PauseProfile() = default;
+
+PauseProfile& PauseProfile::process() {
+  static PauseProfile& profile = *new PauseProfile;  // other threads may record until the very end
+  return profile;
+}
+
+void PauseProfile::record(PauseCause cause, std::chrono::nanoseconds length, std::uint64_t freed_bytes) noexcept {
+  CapturedFrames frames;
+  const auto stack = capture_stack(frames, __builtin_return_address(0));
+  CauseTotals& totals = stacks_->table.totals(stacks_->table.find_or_add(stack))[static_cast<std::size_t>(cause)];
+  totals.pauses.fetch_add(1, std::memory_order_relaxed);
+  totals.nanoseconds.fetch_add(length.count(), std::memory_order_relaxed);
+  totals.freed_bytes.fetch_add(static_cast<std::int64_t>(freed_bytes), std::memory_order_relaxed);
+}
+
+Profile PauseProfile::snapshot() const {
+  Profile profile({{"pauses", "count"}, {"pause", "nanoseconds"}, {"freed_space", "bytes"}});
+  profile.period_type = "pauses";
+  profile.period_unit = "count";
+  profile.period = 1;
+  profile.default_type = "pause";
+  profile.time_nanos =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  profile.mappings = process_mappings();
+  const std::array not_kept{profile.named_frame("stack not kept")};
+  stacks_->table.for_each([&](std::span<const std::uintptr_t> stack, const PauseTotals& totals) {
+    for (std::size_t cause = 0; cause < totals.size(); ++cause) {
+      const std::int64_t pauses = totals[cause].pauses.load(std::memory_order_relaxed);
+      if (pauses == 0) continue;
+      const std::array values{pauses, totals[cause].nanoseconds.load(std::memory_order_relaxed),
+                              totals[cause].freed_bytes.load(std::memory_order_relaxed)};
+      const std::array label{ProfileLabel{"cause", cause_names[cause], 0, {}}};
+      profile.add(stack.empty() ? std::span<const std::uint64_t>(not_kept) : stack, values, label);
+    }
+  });
+  return profile;
+}
+
+}  // namespace plateau

@@ -1,0 +1,16 @@
+// A descriptor table of the calling thread's own.
+#pragma once
+
+namespace plateau {
+
+// The calling thread, and the threads it makes afterwards, leave the descriptor table that the process's threads share
+// and get one in which only 0, 1 and 2 are open, on /dev/null. What they open is out of the program's sight: it can
+// close every number it likes, its own numbers stay the ones it expects, and a fork of it inherits none of theirs.
+// Nothing of the program's is kept open either: a pipe that it closes is closed. See CLOSE_RANGE_UNSHARE in
+// close_range(2).
+//
+// From then on these threads and the others may share memory and locks, but no descriptor: not even the one by which
+// an event loop is woken up. Throws std::system_error when the kernel (before 5.9) or a sandbox does not allow it.
+void enter_private_descriptor_table();
+
+}  // namespace plateau

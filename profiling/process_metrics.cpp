@@ -1,0 +1,157 @@
+#include "profiling/process_metrics.hpp"
+
+#include <prometheus/text_serializer.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "allocators/heap.hpp"
+#include "profiling/process_memory.hpp"
+
+namespace plateau {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+class Families {
+ public:
+  void gauge(std::string name, std::string help, std::optional<double> value) {
+    if (value) add(std::move(name), std::move(help), MetricType::Gauge).gauge.value = *value;
+  }
+  void counter(std::string name, std::string help, std::optional<double> value) {
+    if (value) add(std::move(name), std::move(help), MetricType::Counter).counter.value = *value;
+  }
+  void info(std::string name, std::string help, std::vector<ClientMetric::Label> labels) {
+    ClientMetric& metric = add(std::move(name), std::move(help), MetricType::Gauge);
+    metric.label = std::move(labels);
+    metric.gauge.value = 1;
+  }
+  std::string text() const {
+    std::ostringstream out;
+    prometheus::TextSerializer().Serialize(out, families_);
+    return std::move(out).str();
+  }
+
+ private:
+  ClientMetric& add(std::string name, std::string help, MetricType type) {
+    families_.push_back({std::move(name), std::move(help), type, std::vector<ClientMetric>(1)});
+    return families_.back().metric.front();
+  }
+
+  std::vector<MetricFamily> families_;
+};
+
+std::optional<double> number(std::optional<std::uint64_t> value) {
+  return value ? std::optional(static_cast<double>(*value)) : std::nullopt;
+}
+
+// Seconds between boot and the start of this process, from /proc/self/stat; plus when the boot was, from /proc/stat.
+std::optional<double> start_time_seconds() {
+  std::ifstream stat("/proc/self/stat");
+  const std::string text{std::istreambuf_iterator<char>(stat), {}};
+  const auto name_end = text.rfind(')');  // the name may hold anything, so fields are counted from its end
+  if (name_end == std::string::npos) return std::nullopt;
+  std::istringstream fields(text.substr(name_end + 1));
+  std::string field;
+  constexpr int start_time_field = 22;  // of proc(5); the first after the name is field 3
+  for (int i = 3; i <= start_time_field; ++i) fields >> field;
+  std::ifstream system("/proc/stat");
+  std::string word;
+  double boot = 0;
+  while (system >> word && word != "btime") {
+  }
+  if (!fields || !(system >> boot)) return std::nullopt;
+  return boot + std::stod(field) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+std::optional<double> open_descriptors() {
+  std::error_code error;
+  const std::filesystem::directory_iterator first("/proc/self/fd", error);
+  if (error) return std::nullopt;
+  return static_cast<double>(std::distance(first, {}));
+}
+
+std::optional<double> virtual_memory_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  double pages = 0;
+  if (!(statm >> pages)) return std::nullopt;
+  return pages * static_cast<double>(::sysconf(_SC_PAGESIZE));
+}
+
+void add_process(Families& families) {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
+  families.counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.",
+                   seconds(usage.ru_utime) + seconds(usage.ru_stime));
+  families.counter("process_minor_page_faults_total", "Page faults served without reading from disk.",
+                   static_cast<double>(usage.ru_minflt));
+  families.counter("process_major_page_faults_total", "Page faults that read from disk.",
+                   static_cast<double>(usage.ru_majflt));
+  families.gauge("process_open_fds", "Number of open file descriptors.", open_descriptors());
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    families.gauge("process_max_fds", "Maximum number of open file descriptors.", static_cast<double>(files.rlim_cur));
+  }
+  families.gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", virtual_memory_bytes());
+  if (const auto memory = process_memory(::getpid())) {
+    families.gauge("process_resident_memory_bytes", "Resident memory size in bytes.",
+                   static_cast<double>(memory->rss_bytes));
+    families.gauge("process_resident_memory_peak_bytes", "Largest resident memory size so far in bytes (VmHWM).",
+                   static_cast<double>(memory->peak_rss_bytes));
+    families.gauge("process_resident_memory_anonymous_bytes", "Resident anonymous memory in bytes (RssAnon).",
+                   static_cast<double>(memory->anonymous_bytes));
+  }
+  families.gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
+                 start_time_seconds());
+}
+
+void add_allocator(Families& families) {
+  Heap& heap = Heap::process();
+  families.info("allocator_info", "The allocator that serves malloc.",
+                {{"name", std::string(to_string(heap.kind()))}, {"version", heap.version()}});
+  const HeapStatistics now = heap.statistics();
+  using Field = std::optional<std::uint64_t> HeapStatistics::*;
+  struct Row {
+    const char* name;
+    const char* help;
+    Field field;
+  };
+  constexpr std::array gauges{
+      Row{"allocator_allocated_bytes", "Bytes in live blocks, rounded to size classes.", &HeapStatistics::allocated},
+      Row{"allocator_active_bytes", "Bytes in pages with at least one live block.", &HeapStatistics::active},
+      Row{"allocator_resident_bytes", "Bytes the allocator keeps from the kernel.", &HeapStatistics::resident},
+      Row{"allocator_mapped_bytes", "Bytes in mapped extents.", &HeapStatistics::mapped},
+      Row{"allocator_retained_bytes", "Address space kept for later; not resident.", &HeapStatistics::retained},
+      Row{"allocator_metadata_bytes", "Bytes of the allocator's own records.", &HeapStatistics::metadata},
+      Row{"allocator_dirty_bytes", "Bytes in unused pages not given back.", &HeapStatistics::dirty},
+      Row{"allocator_muzzy_bytes", "Bytes in unused pages given back lazily.", &HeapStatistics::muzzy},
+  };
+  for (const Row& row : gauges) families.gauge(row.name, row.help, number(now.*row.field));
+  families.counter("allocator_purges_total", "Purge passes since start.", number(now.purges));
+  families.counter("allocator_madvise_calls_total", "Calls that gave pages back, since start.",
+                   number(now.madvise_calls));
+}
+
+}  // namespace
+
+std::string metrics_text() {
+  Families families;
+  add_process(families);
+  add_allocator(families);
+  return families.text();
+}
+
+}  // namespace plateau

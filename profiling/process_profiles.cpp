@@ -1,0 +1,120 @@
+#include "profiling/process_profiles.hpp"
+
+#include <string_view>
+#include <utility>
+
+#include "profiling/cpu_profiler.hpp"
+#include "profiling/heap_profiler.hpp"
+#include "profiling/pause_profile.hpp"
+#include "profiling/profile_difference.hpp"
+#include "profiling/rss_profile.hpp"
+
+namespace plateau {
+namespace {
+
+constexpr const char* inuse_space = "inuse_space";
+constexpr const char* alloc_space = "alloc_space";
+
+Profile taken(HeapSnapshot snapshot, bool available) {
+  if (snapshot.profile) return *std::move(snapshot.profile);
+  if (!available) throw ProfileUnavailable(snapshot.reason);
+  throw std::runtime_error(snapshot.reason);
+}
+
+Profile take_heap() {
+  return taken(HeapProfiler::snapshot(), HeapProfiler::available().done);
+}
+
+// Not every allocator that has heap profiles has this one.
+Profile take_growth() {
+  return taken(HeapProfiler::growth(), false);
+}
+
+class HeapDifference final : public Recording {
+ public:
+  explicit HeapDifference(const RecordingOptions& options) : options_(options), earlier_(take_heap()) {}
+
+  Profile finish() override {
+    using namespace std::string_view_literals;
+    if (options_.keep_inuse) return difference(take_heap(), earlier_, {"inuse_objects"sv, "inuse_space"sv});
+    return difference(take_heap(), earlier_);
+  }
+
+ private:
+  const RecordingOptions options_;
+  const Profile earlier_;
+};
+
+// What Pyroscope's job asks for without `seconds`: what was allocated since it asked before, and what is in use now.
+// The first time, since the start. Keeps one profile.
+class SinceLastTime {
+ public:
+  Profile operator()() {
+    using namespace std::string_view_literals;
+    Profile now = take_heap();
+    Profile result = earlier_ ? difference(now, *earlier_, {"inuse_objects"sv, "inuse_space"sv}) : now;
+    earlier_ = std::move(now);
+    return result;
+  }
+
+ private:
+  std::optional<Profile> earlier_;
+};
+
+class CpuProfile final : public Recording {
+ public:
+  Profile finish() override { return recording_.finish(); }
+
+ private:
+  CpuRecording recording_;
+};
+
+std::unique_ptr<Recording> record_heap(const RecordingOptions& options) {
+  return std::make_unique<HeapDifference>(options);
+}
+
+std::unique_ptr<Recording> record_cpu(const RecordingOptions& /*options*/) {
+  if (const ProfileReply reply = CpuRecording::available(); !reply.done) throw ProfileUnavailable(reply.reason);
+  try {
+    return std::make_unique<CpuProfile>();
+  } catch (const std::runtime_error& error) {
+    throw ProfileBusy(error.what());
+  }
+}
+
+}  // namespace
+
+std::vector<ProfileSource> process_profiles() {
+  return {
+      {.name = "allocs",
+       .description = "everything allocated since the start, by stack; a rate is the difference of two",
+       .default_sample_type = alloc_space,
+       .snapshot = take_heap,
+       .record = record_heap},
+      {.name = "delta_heap",
+       .description = "what changed in ?seconds=N; without it, what was allocated since the last such request",
+       .default_sample_type = alloc_space,
+       .snapshot = SinceLastTime(),
+       .record = record_heap},
+      {.name = "growth",
+       .description = "where the heap took address space from the kernel (gperftools)",
+       .snapshot = take_growth},
+      {.name = "heap",
+       .description = "live blocks by the stack that allocated them",
+       .default_sample_type = inuse_space,
+       .snapshot = take_heap,
+       .record = record_heap},
+      {.name = "pauses",
+       .description = "stalls by cause: purges, destructors, page faults, locks; as the program records them",
+       .snapshot = [] { return PauseProfile::process().snapshot(); }},
+      {.name = "profile", .description = "CPU time by stack, over ?seconds=N (30)", .record = record_cpu},
+      {.name = "rss",
+       .description = "all of RSS: live blocks by stack, and slack, unused pages, files and the rest by name",
+       .snapshot = take_rss_profile},
+      {.name = "rss",
+       .description = "RSS: live blocks by stack, and every other part by name",
+       .snapshot = take_rss_profile},
+  };
+}
+
+}  // namespace plateau

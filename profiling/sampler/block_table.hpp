@@ -1,0 +1,70 @@
+// Which live blocks were recorded, by address: of fixed size, lock-free, and cheap to ask when the answer is no.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "profiling/sampler/poisson.hpp"
+
+namespace plateau::sampler {
+
+// What is to be taken back when the block is freed.
+struct RecordedBlock {
+  Weight weight;
+  std::uint32_t stack = 0;
+};
+
+// Counts recorded blocks by page. A free of any other block costs one load here, of a line that serves 64 neighbouring
+// pages (256 KiB of heap). Pages 4 GiB apart share a counter: that costs a needless look into the table, no more.
+class PageFilter {
+ public:
+  bool may_hold(const void* block) const { return counter(block).load(std::memory_order_relaxed) != 0; }
+  void add(const void* block) { counter(block).fetch_add(1, std::memory_order_relaxed); }
+  void remove(const void* block) { counter(block).fetch_sub(1, std::memory_order_relaxed); }
+
+ private:
+  static constexpr std::size_t pages = std::size_t{1} << 20;
+  static std::size_t index(const void* block) { return (reinterpret_cast<std::uintptr_t>(block) >> 12) % pages; }
+  const std::atomic<std::uint32_t>& counter(const void* block) const { return counters_[index(block)]; }
+  std::atomic<std::uint32_t>& counter(const void* block) { return counters_[index(block)]; }
+
+  std::array<std::atomic<std::uint32_t>, pages> counters_{};
+};
+
+// Thread-safe and lock-free; never allocates; usable in a child after fork. Each address has two buckets of a cache
+// line of keys (two-choice hashing: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001), so
+// that the table fills almost to the last place before it refuses.
+//
+// A block is inserted before malloc returns it and taken before free gives it to the allocator, so that no address is
+// in the table twice.
+class BlockTable {
+ public:
+  static constexpr std::size_t capacity = std::size_t{1} << 17;
+
+  // False when there is no place for it. The address must not be in the table.
+  bool insert(const void* block, const RecordedBlock& record);
+  // Takes the record out; empty when the block was not recorded.
+  std::optional<RecordedBlock> take(const void* block);
+
+ private:
+  static constexpr std::size_t ways = 8;
+  static constexpr std::size_t buckets = capacity / ways;
+  static constexpr std::uintptr_t free_place = 0;
+  static constexpr std::uintptr_t being_written = 1;
+
+  struct alignas(64) Bucket {
+    std::array<std::atomic<std::uintptr_t>, ways> keys{};
+    std::array<RecordedBlock, ways> records{};
+  };
+
+  std::array<Bucket*, 2> buckets_of(const void* block);
+  static std::size_t free_places(const Bucket& bucket);
+  static bool insert_into(Bucket& bucket, const void* block, const RecordedBlock& record);
+
+  std::array<Bucket, buckets> buckets_{};
+};
+
+}  // namespace plateau::sampler

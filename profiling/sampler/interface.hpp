@@ -1,0 +1,44 @@
+// What libplateau_sampler.so shows to the rest of the process: C functions behind one symbol, looked up at run time, so
+// that neither side has to be linked with the other.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace plateau::sampler {
+
+struct SamplerCounts {
+  std::uint64_t period_bytes = 0;
+  std::uint64_t recorded = 0;      // blocks, since the start
+  std::uint64_t live = 0;          // of those
+  std::uint64_t blocks_lost = 0;   // not in the in-use figures: the table of live blocks was full
+  std::uint64_t bytes_lost = 0;    // that those stand for
+  std::uint64_t stacks_lost = 0;   // recorded under the empty stack: the table of stacks was full
+  std::uint64_t frees_unseen = 0;  // recorded blocks freed by another way than free and operator delete
+  bool active = false;
+};
+
+// Estimates for one stack.
+struct SampledStack {
+  const std::uintptr_t* frames = nullptr;  // leaf first, return addresses
+  std::size_t depth = 0;
+  double allocated_objects = 0;  // since the start
+  double allocated_bytes = 0;
+  double in_use_objects = 0;
+  double in_use_bytes = 0;
+};
+
+struct SamplerInterface {
+  static constexpr const char* symbol = "plateau_sampler";  // const SamplerInterface* plateau_sampler()
+
+  // Begins to record, or changes the period of what is recorded from now on.
+  void (*start)(std::uint64_t period_bytes);
+  void (*stop)();
+  SamplerCounts (*counts)();
+  // Visits every stack that has allocated, while the program goes on.
+  void (*for_each_stack)(void (*visit)(void* context, const SampledStack& stack), void* context);
+  // Whether blocks of the calling thread are left out from now on; gives what was in force before.
+  bool (*ignore_thread)(bool ignored);
+};
+
+}  // namespace plateau::sampler

@@ -1,0 +1,117 @@
+#include "profiling/sampler/recorder.hpp"
+
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "profiling/stack_capture.hpp"
+
+namespace plateau::sampler {
+
+constinit thread_local ThreadState thread_state;
+constinit Recorder recorder;
+
+namespace {
+
+constexpr const char* period_variable = "PLATEAU_SAMPLE_PERIOD";
+
+std::uint64_t new_seed(std::uint64_t nth) {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  const auto time = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+  return (time + (nth << 48)) ^ (static_cast<std::uint64_t>(::getpid()) << 32);
+}
+
+}  // namespace
+
+// The environment is not there yet when the dynamic linker makes the first allocations of the process.
+bool Recorder::configured() {
+  if (configured_.load(std::memory_order_acquire)) return true;
+  if (environ == nullptr) return false;
+  const char* const text = std::getenv(period_variable);
+  char* end = nullptr;
+  const unsigned long long value = text == nullptr ? default_period_bytes : std::strtoull(text, &end, 10);
+  const bool number = text == nullptr || (end != text && *end == '\0');
+  if (!number) {
+    constexpr char message[] =
+        "plateau: PLATEAU_SAMPLE_PERIOD must be a number of bytes, or 0 to sample on demand only\n";
+    static_cast<void>(!::write(STDERR_FILENO, message, sizeof message - 1));
+  }
+  if (number && value > 0) period_.store(value, std::memory_order_relaxed);
+  active_.store(number && value > 0, std::memory_order_relaxed);
+  configured_.store(true, std::memory_order_release);
+  return true;
+}
+
+void Recorder::on_allocation(void* block, std::size_t bytes, const void* caller) {
+  ThreadState& thread = thread_state;
+  if (thread.recording || !configured()) return;
+  if (thread.period == 0) {
+    thread.gaps.seed(new_seed(seeds_.fetch_add(1, std::memory_order_relaxed)));
+    thread.period = period();
+    thread.countdown = thread.gaps.next(thread.period);
+    if (thread.passes(bytes)) return;
+  }
+  const std::uint64_t drawn_with = thread.period;
+  thread.period = period();
+  thread.countdown = thread.gaps.next(thread.period);
+  if (block == nullptr || thread.ignored || !active()) return;
+  thread.recording = true;
+  record(block, weight_of(bytes, drawn_with), caller);
+  thread.recording = false;
+}
+
+void Recorder::record(const void* block, const Weight& weight, const void* caller) {
+  CapturedFrames frames;
+  const std::uint32_t stack = stacks_.find_or_add(capture_stack(frames, caller));
+  if (stack == AllocatingStacks::overflow) stacks_lost_.fetch_add(1, std::memory_order_relaxed);
+  // An address that is here already was given back by a way that is not seen, such as an allocator's own function.
+  if (const auto stale = may_hold(block) ? take(block) : std::nullopt) {
+    count_freed(*stale);
+    frees_unseen_.fetch_add(1, std::memory_order_relaxed);
+  }
+  stacks_.totals(stack).allocated.add(weight);
+  recorded_.fetch_add(1, std::memory_order_relaxed);
+  keep(block, {weight, stack});
+}
+
+void Recorder::keep(const void* block, const RecordedBlock& record) {
+  filter_.add(block);
+  if (blocks_.insert(block, record)) {
+    live_.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  filter_.remove(block);
+  count_freed(record);
+  blocks_lost_.fetch_add(1, std::memory_order_relaxed);
+  bytes_lost_.fetch_add(record.weight.bytes, std::memory_order_relaxed);
+}
+
+std::optional<RecordedBlock> Recorder::take(const void* block) {
+  const std::optional<RecordedBlock> record = blocks_.take(block);
+  if (record) {
+    filter_.remove(block);
+    live_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  return record;
+}
+
+void Recorder::start(std::uint64_t period_bytes) {
+  period_.store(period_bytes > 0 ? period_bytes : default_period_bytes, std::memory_order_relaxed);
+  configured_.store(true, std::memory_order_release);
+  active_.store(true, std::memory_order_relaxed);
+}
+
+SamplerCounts Recorder::counts() const {
+  return {.period_bytes = period(),
+          .recorded = recorded_.load(std::memory_order_relaxed),
+          .live = live_.load(std::memory_order_relaxed),
+          .blocks_lost = blocks_lost_.load(std::memory_order_relaxed),
+          .bytes_lost = bytes_lost_.load(std::memory_order_relaxed),
+          .stacks_lost = stacks_lost_.load(std::memory_order_relaxed),
+          .frees_unseen = frees_unseen_.load(std::memory_order_relaxed),
+          .active = active()};
+}
+
+}  // namespace plateau::sampler

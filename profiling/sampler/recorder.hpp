@@ -1,0 +1,79 @@
+// What the sampler does around an allocation: a countdown on the way in, and a record of the one block in many on which
+// it runs out.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "profiling/sampler/allocation_totals.hpp"
+#include "profiling/sampler/block_table.hpp"
+#include "profiling/sampler/interface.hpp"
+#include "profiling/sampler/poisson.hpp"
+
+namespace plateau::sampler {
+
+// Trivial and zero at first, so that a thread's first malloc needs no construction (which would allocate).
+struct ThreadState {
+  std::uint64_t countdown = 0;  // bytes until the next point
+  std::uint64_t period = 0;     // of which the countdown was drawn; 0: none was yet
+  Gaps gaps;
+  bool recording = false;  // in the sampler already: what it calls may allocate
+  bool ignored = false;
+
+  // The fast path of every allocation: whether no point falls into a block of so many bytes. If so it takes its bytes.
+  bool passes(std::size_t bytes) {
+    if (bytes >= countdown) return false;
+    countdown -= bytes + 1;
+    return true;
+  }
+};
+
+extern constinit thread_local ThreadState thread_state;
+
+// One per process, in zero-initialised memory of which only what is used becomes resident. Thread-safe, lock-free,
+// allocates nothing, and stays usable in a child after fork.
+class Recorder {
+ public:
+  // After an allocation that did not pass: takes a record when a point really fell into it. `caller` is the return
+  // address of malloc's caller, at which the stack begins.
+  void on_allocation(void* block, std::size_t bytes, const void* caller);
+
+  // Whether the block may be a recorded one; if not, nothing else has to be done for its end.
+  bool may_hold(const void* block) const { return filter_.may_hold(block); }
+  // Before the block goes back to the allocator. A record that was taken is counted as freed, or kept after all.
+  std::optional<RecordedBlock> take(const void* block);
+  void count_freed(const RecordedBlock& record) { stacks_.totals(record.stack).freed.add(record.weight); }
+  void keep(const void* block, const RecordedBlock& record);
+  // Blocks at such an address are never recorded, but always asked for.
+  void watch_page_of(const void* block) { filter_.add(block); }
+
+  void start(std::uint64_t period_bytes);
+  void stop() { active_.store(false, std::memory_order_relaxed); }
+  bool active() const { return active_.load(std::memory_order_relaxed); }
+  std::uint64_t period() const { return period_.load(std::memory_order_relaxed); }
+  SamplerCounts counts() const;
+  const AllocatingStacks& stacks() const { return stacks_; }
+
+ private:
+  bool configured();
+  void record(const void* block, const Weight& weight, const void* caller);
+
+  std::atomic<bool> configured_{false};
+  std::atomic<bool> active_{false};
+  std::atomic<std::uint64_t> period_{default_period_bytes};
+  std::atomic<std::uint64_t> seeds_{0};
+  std::atomic<std::uint64_t> recorded_{0};
+  std::atomic<std::uint64_t> live_{0};
+  std::atomic<std::uint64_t> blocks_lost_{0};
+  std::atomic<std::uint64_t> bytes_lost_{0};
+  std::atomic<std::uint64_t> stacks_lost_{0};
+  std::atomic<std::uint64_t> frees_unseen_{0};
+  PageFilter filter_;
+  BlockTable blocks_;
+  AllocatingStacks stacks_;
+};
+
+extern constinit Recorder recorder;
+
+}  // namespace plateau::sampler

@@ -1,0 +1,170 @@
+#include "profiling/symbolizer.hpp"
+
+#include <cxxabi.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <deque>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "profiling/dwarf_names.hpp"
+#include "profiling/function_name.hpp"
+#include "profiling/object_file.hpp"
+
+namespace plateau {
+namespace {
+
+std::string demangled(const char* name) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(name, nullptr, nullptr, &status), std::free);
+  return status == 0 && text != nullptr ? std::string(text.get()) : std::string(name);
+}
+
+}  // namespace
+
+class Symbolizer::State {
+ public:
+  explicit State(Options options) : options_(std::move(options)) {}
+
+  std::span<const Frame> frames(const Mapping& mapping, std::uint64_t address) {
+    const std::lock_guard lock(mutex_);
+    const Timer timer(cost_.nanoseconds);
+    Object& object = object_of(mapping);
+    if (object.file == nullptr) return {};
+    const auto own_address = object.file->address_of(address - mapping.start + mapping.offset);
+    if (!own_address) return {};
+    const auto [entry, is_new] = object.frames.try_emplace(*own_address);
+    if (is_new) entry->second = look_up(object, *own_address);
+    return entry->second;
+  }
+
+  Detail detail(const Mapping& mapping) {
+    const std::lock_guard lock(mutex_);
+    const Timer timer(cost_.nanoseconds);
+    Object& object = object_of(mapping);
+    if (object.file == nullptr) return {};
+    const bool lines = object.file->has_lines();
+    return {.functions = lines || object.file->has_symbols(), .lines = lines};
+  }
+
+  Cost cost() const {
+    const std::lock_guard lock(mutex_);
+    return cost_;
+  }
+
+ private:
+  struct Object {
+    std::unique_ptr<ObjectFile> file;  // null: cannot be read
+    std::unordered_map<std::uint64_t, std::vector<Frame>> frames;
+    std::unordered_map<const void*, const Function*> functions;  // by DIE
+    DwarfNames names;
+  };
+
+  class Timer {
+   public:
+    explicit Timer(std::int64_t& nanoseconds) : nanoseconds_(nanoseconds) {}
+    Timer(const Timer&) = delete;
+    Timer& operator=(const Timer&) = delete;
+    ~Timer() { nanoseconds_ += std::chrono::nanoseconds(std::chrono::steady_clock::now() - begin_).count(); }
+
+   private:
+    std::int64_t& nanoseconds_;
+    std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  };
+
+  Object& object_of(const Mapping& mapping) {
+    const auto [entry, is_new] = objects_.try_emplace(mapping.file + '\n' + mapping.build_id);
+    if (is_new) {
+      entry->second.file = ObjectFile::open(mapping, options_);
+      if (entry->second.file != nullptr) ++cost_.files;
+    }
+    return entry->second;
+  }
+
+  std::vector<Frame> look_up(Object& object, std::uint64_t address) {
+    ++cost_.addresses;
+    std::vector<Frame> frames;
+    found_.clear();
+    object.file->append_frames(address, found_);
+    for (DwarfFrame& frame : found_) {
+      const Function* const function = frame.function ? function_of(object, *frame.function, frame.file)
+                                                      : function_of_symbol(object.file->symbol_at(address), frame.file);
+      if (function != nullptr) frames.push_back({function, frame.line});
+    }
+    if (frames.empty()) {
+      const Function* const function = function_of_symbol(object.file->symbol_at(address), nullptr);
+      if (function != nullptr) frames.push_back({function, 0});
+    }
+    return frames;
+  }
+
+  // A function has one file for pprof, so one whose lines come from two files is two functions.
+  const Function* function_of(Object& object, Dwarf_Die& die, const char* file) {
+    const Function*& function = object.functions[die.addr];
+    const std::string_view path = normal_path(file);
+    if (function != nullptr && function->file == path) return function;
+    int start_line = 0;
+    dwarf_decl_line(&die, &start_line);
+    const char* const linked = DwarfNames::linkage_name(die);
+    // pprof takes a name that equals the system name for a mangled one, and cuts it.
+    const char* const system_name = linked != nullptr ? linked : dwarf_diename(&die);
+    if (system_name == nullptr) return nullptr;
+    std::string name = shown(linked != nullptr ? demangled(linked) : object.names.qualified_name(die));
+    return function = unique({std::move(name), system_name, std::string(path), start_line});
+  }
+
+  const Function* function_of_symbol(const char* symbol, const char* file) {
+    if (symbol == nullptr) return nullptr;
+    return unique({shown(demangled(symbol)), symbol, std::string(normal_path(file)), 0});
+  }
+
+  std::string shown(std::string name) const { return options_.full_names ? name : short_name(name); }
+
+  // Compilation units repeat inline functions: the same one is kept once.
+  const Function* unique(Function function) {
+    const auto [entry, is_new] = functions_by_name_.try_emplace(function.name + '\n' + function.file);
+    if (is_new) entry->second = &functions_.emplace_back(std::move(function));
+    return entry->second;
+  }
+
+  // "build/../a.cpp" is "a.cpp". Paths live as long as the debug information, so their address tells them apart.
+  std::string_view normal_path(const char* file) {
+    if (file == nullptr) return {};
+    std::string& path = paths_[file];
+    if (path.empty()) path = std::filesystem::path(file).lexically_normal().string();
+    return path;
+  }
+
+  const Options options_;
+  mutable std::mutex mutex_;
+  Cost cost_;
+  std::unordered_map<std::string, Object> objects_;
+  std::deque<Function> functions_;
+  std::unordered_map<std::string, const Function*> functions_by_name_;
+  std::unordered_map<const void*, std::string> paths_;
+  std::vector<DwarfFrame> found_;  // of one look-up; kept for its memory
+};
+
+Symbolizer::Symbolizer() : Symbolizer(Options{}) {}
+Symbolizer::Symbolizer(Options options) : state_(std::make_unique<State>(std::move(options))) {}
+Symbolizer::~Symbolizer() = default;
+
+std::span<const Frame> Symbolizer::frames(const Mapping& mapping, std::uint64_t address) {
+  return state_->frames(mapping, address);
+}
+
+Symbolizer::Detail Symbolizer::detail(const Mapping& mapping) {
+  return state_->detail(mapping);
+}
+
+Symbolizer::Cost Symbolizer::cost() const {
+  return state_->cost();
+}
+
+}  // namespace plateau

@@ -1,0 +1,76 @@
+// Addresses of code to functions, files, lines and inlined frames.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "profiling/profile.hpp"
+
+namespace plateau {
+
+struct Function {
+  std::string name;         // demangled; short (function_name.hpp) unless asked otherwise
+  std::string system_name;  // mangled; the plain name where the debug information has no mangled one
+  std::string file;         // empty: not known
+  std::int64_t start_line = 0;
+};
+
+struct Frame {
+  const Function* function = nullptr;
+  std::int64_t line = 0;  // 0: not known
+};
+
+// Reads ELF symbols and DWARF through elfutils' libdw, from the mapped files and from their separate debug files (by
+// build id or debug link). A file is opened when an address in it is first asked for, a compilation unit indexed when
+// an address in it is; every answer is kept. Memory grows with what was asked, not with the size of the debug
+// information, and is never given back before the end.
+// Thread-safe: one lock, held for the time of a look-up. The first of a compilation unit takes milliseconds, a repeated
+// one less than a microsecond.
+class Symbolizer {
+ public:
+  struct Options {
+    bool lines = true;        // false: ELF symbols alone; neither files, lines nor inlined frames, and little memory
+    bool full_names = false;  // with parameters and template arguments
+    // Where separate debug files are looked for, as in elfutils' --debuginfo-path.
+    std::string debug_path = ":.debug:/usr/lib/debug";
+    // Debug files may be fetched from the servers of DEBUGINFOD_URLS. This can take minutes.
+    bool debuginfod = false;
+  };
+
+  // How much is known of the code of a file.
+  struct Detail {
+    bool functions = false;
+    bool lines = false;  // files, lines and inlined frames
+  };
+
+  struct Cost {
+    std::size_t files = 0;      // opened
+    std::size_t addresses = 0;  // looked up and kept
+    std::int64_t nanoseconds = 0;
+  };
+
+  Symbolizer();
+  explicit Symbolizer(Options options);
+  ~Symbolizer();
+  Symbolizer(const Symbolizer&) = delete;
+  Symbolizer& operator=(const Symbolizer&) = delete;
+
+  // The frames at `address` in `mapping`, the innermost inlined callee first; none when nothing is known. For a
+  // return address pass the address before it, which is in the call. When `mapping` has a build id, a file with another
+  // one is not used. The result lives as long as the symbolizer. Throws std::bad_alloc.
+  std::span<const Frame> frames(const Mapping& mapping, std::uint64_t address);
+
+  // What frames() can tell of `mapping`. Reads the file when it was not read before.
+  Detail detail(const Mapping& mapping);
+
+  Cost cost() const;
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace plateau

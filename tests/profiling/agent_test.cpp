@@ -1,0 +1,229 @@
+// Protects what the agent promises to programs that know nothing of it: they are served, and are otherwise unchanged.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/labs/lab_process.hpp"
+#include "tests/profiling/child_program.hpp"
+#include "tests/profiling/http_client.hpp"
+
+namespace plateau::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+namespace fs = std::filesystem;
+
+using Environment = std::vector<std::string>;
+
+// Preloads the agent behind `libraries`, which end with a colon when there are any.
+Environment with_agent(const std::string& libraries = {}, const std::string& address = "127.0.0.1:0",
+                       Environment more = {}) {
+  more.push_back("LD_PRELOAD=" + libraries + AGENT);
+  more.push_back("PLATEAU_PPROF=" + address);
+  return more;
+}
+
+// A program with the agent, which says on standard error where it listens.
+class Served : public ChildProgram {
+ public:
+  explicit Served(std::vector<std::string> arguments, const std::string& libraries = {}, Environment more = {})
+      : ChildProgram(std::move(arguments), verbose(with_agent(libraries, "127.0.0.1:0", std::move(more)))) {
+    const std::string line = read_error_line();
+    const std::string words = "listening on port ";
+    const auto at = line.find(words);
+    if (at == std::string::npos) throw std::runtime_error("the agent said: " + line);
+    port_ = static_cast<std::uint16_t>(std::stoi(line.substr(at + words.size())));
+  }
+  std::uint16_t port() const { return port_; }
+  unsigned status(const std::string& target) const { return get(port_, target).result_int(); }
+
+ private:
+  static Environment verbose(Environment environment) {
+    environment.push_back("PLATEAU_PPROF_VERBOSE=1");
+    return environment;
+  }
+  std::uint16_t port_ = 0;
+};
+
+// Runs a script that ends when its input does, and says "ready" before.
+std::vector<std::string> python(const std::string& script) {
+  return {"/usr/bin/python3", "-c", "import os, sys, signal\n" + script};
+}
+const std::string until_end_of_input = "print('ready', flush=True)\nsys.stdin.read()\n";
+
+std::uint16_t port_of_this_test() {
+  return static_cast<std::uint16_t>(30000 + ::getpid() % 20000);
+}
+
+bool serves(std::uint16_t port) {
+  try {
+    return get(port, "/metrics").result_int() == 200;
+  } catch (const boost::system::system_error&) {
+    return false;
+  }
+}
+
+TEST(Agent, ChangesNothingThatAProgramSaysOrReturns) {
+  const std::vector<std::vector<std::string>> programs{
+      {"true"},
+      {"false"},
+      {"sqlite3", ":memory:", "select 1+1"},
+      {"sqlite3", ":memory:", "select nonsense"},
+      {"sh", "-c", "echo out; echo error >&2; (exit 3); exit $?"},
+      python("print(sorted(os.listdir('/proc/self/fd')))"),  // numbers of descriptors
+      python("print([signal.getsignal(number) for number in signal.valid_signals()])"),
+      python(
+          "print([int(line.split()[1], 16) & 0x7fffffff for line in open('/proc/self/status') if line.startswith('Sig')"
+          " and not line.startswith('SigQ')])"),  // handlers; what is above is glibc's own, of any threads
+      python("os.kill(os.getpid(), signal.SIGTERM)"),
+      python("sys.exit(7)"),
+  };
+  for (const auto& program : programs) {
+    const Ended alone = run_to_end(program);
+    const Ended with = run_to_end(program, with_agent());
+    EXPECT_EQ(with.status, alone.status) << program.back();
+    EXPECT_EQ(with.out, alone.out) << program.back();
+    EXPECT_EQ(with.error, alone.error) << program.back();
+  }
+}
+
+TEST(Agent, ServesAnUnchangedRedis) {
+  const ScratchFolder folder;
+  Served redis({"redis-server", "--port", "0", "--unixsocket", folder / "socket", "--save", "", "--dir", folder.path()},
+               {}, {"MALLOC_CONF=prof:true,lg_prof_sample:12"});
+  for (const char* const target :
+       {"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/allocs", "/debug/pprof/heap?seconds=1",
+        "/debug/pprof/delta_heap", "/debug/pprof/profile?seconds=1", "/debug/pprof/rss", "/debug/pprof/cmdline",
+        "/debug/footprint", "/metrics"}) {
+    EXPECT_EQ(redis.status(target), 200U) << target;
+  }
+  EXPECT_THAT(get(redis.port(), "/debug/pprof/heap?debug=1").body(), HasSubstr("zmalloc"));
+  EXPECT_THAT(get(redis.port(), "/debug/pprof/growth").body(), HasSubstr("prof_gdump"));
+  const Ended ping = run_to_end({"redis-cli", "-s", folder / "socket", "ping"});
+  EXPECT_EQ(ping.out, "PONG\n") << ping.error;
+  redis.signal(SIGTERM);
+  EXPECT_EQ(redis.wait(), 0) << "an orderly end, by its own handler";
+}
+
+TEST(Agent, SaysWhatRedisNeedsToBeProfiled) {
+  Served redis({"redis-server", "--port", "0", "--save", ""});
+  const HttpReply reply = get(redis.port(), "/debug/pprof/heap");
+  EXPECT_EQ(reply.result_int(), 501U);
+  EXPECT_THAT(reply.body(), HasSubstr("MALLOC_CONF"));
+  EXPECT_EQ(redis.status("/debug/footprint"), 200U);
+}
+
+TEST(Agent, ServesProgramsOnEveryAllocator) {
+  const struct {
+    const char* libraries;
+    Environment environment;
+  } allocators[] = {
+      {"libtcmalloc.so.4:", {"TCMALLOC_SAMPLE_PARAMETER=524288"}},
+      {SAMPLER ":", {}},
+      {SAMPLER ":libmimalloc.so.2:", {}},
+  };
+  for (const auto& allocator : allocators) {
+    Served program(python("kept = ['x' * 100000 for i in range(500)]\n" + until_end_of_input), allocator.libraries,
+                   allocator.environment);
+    EXPECT_EQ(program.read_line(), "ready") << allocator.libraries;
+    const HttpReply heap = get(program.port(), "/debug/pprof/heap?debug=1");
+    EXPECT_EQ(heap.result_int(), 200U) << allocator.libraries << heap.body();
+    EXPECT_EQ(program.status("/debug/pprof/rss"), 200U) << allocator.libraries;
+    EXPECT_EQ(program.wait(), 0) << allocator.libraries;
+    EXPECT_EQ(program.rest_of_error(), "") << allocator.libraries;
+  }
+}
+
+TEST(Agent, SurvivesAProgramThatClosesAllDescriptors) {
+  Served program(
+      python("os.closerange(3, 4096)\n" + until_end_of_input + "print(os.open('/dev/null', os.O_RDONLY))\n"));
+  EXPECT_EQ(program.read_line(), "ready");
+  EXPECT_EQ(program.status("/debug/pprof/cmdline"), 200U);
+  EXPECT_EQ(program.status("/debug/footprint"), 200U);
+  EXPECT_EQ(program.wait(), 0);
+  EXPECT_EQ(program.rest_of_output(), "3\n") << "the numbers are the program's own";
+}
+
+TEST(Agent, AForkedChildServesNothingAndKeepsNoPort) {
+  Served parent(
+      python("child = os.fork()\n"
+             "if child == 0:\n"
+             "    sys.stdin.read()\n"  // outlives its parent, until the test has looked
+             "    os._exit(0)\n"
+             "print(child, flush=True)\n"
+             "signal.pause()\n"));
+  const std::string child = "/proc/" + parent.read_line();
+  EXPECT_TRUE(serves(parent.port()));
+  parent.signal(SIGTERM);
+  // Not wait(), which would end the child as well.
+  const auto ended = [&] {
+    return read_text("/proc/" + std::to_string(parent.pid()) + "/stat").find(") Z ") != std::string::npos;
+  };
+  while (!ended()) std::this_thread::yield();
+  EXPECT_TRUE(fs::exists(child));
+  EXPECT_FALSE(serves(parent.port()));
+  EXPECT_EQ(
+      run_to_end({"true"}, with_agent({}, "127.0.0.1:" + std::to_string(parent.port()), {"PLATEAU_PPROF_VERBOSE=1"}))
+          .error.find("in use"),
+      std::string::npos);
+  EXPECT_EQ(parent.wait(), 128 + SIGTERM);
+}
+
+TEST(Agent, NeverTakesAPortTwice) {
+  const std::string address = "127.0.0.1:" + std::to_string(port_of_this_test());
+  ChildProgram first(python(until_end_of_input), with_agent({}, address));
+  EXPECT_EQ(first.read_line(), "ready");
+  EXPECT_TRUE(serves(port_of_this_test()));
+  const Ended second = run_to_end(python("print(2)"), with_agent({}, address));
+  EXPECT_EQ(second.status, 0);
+  EXPECT_EQ(second.out, "2\n");
+  EXPECT_EQ(second.error, "");
+  const Ended verbose = run_to_end(python("print(2)"), with_agent({}, address, {"PLATEAU_PPROF_VERBOSE=1"}));
+  EXPECT_THAT(verbose.error, HasSubstr("cannot listen on " + address + ": Address already in use"));
+  EXPECT_TRUE(serves(port_of_this_test())) << "the first serves on";
+  EXPECT_EQ(first.wait(), 0);
+  EXPECT_FALSE(serves(port_of_this_test()));
+}
+
+TEST(Agent, DoesNothingInASetuidProgram) {
+  if (::getuid() != 0) GTEST_SKIP() << "needs root to make a setuid program and to leave it";
+  const ScratchFolder folder;
+  const std::string program = folder / "setuid_sqlite3";
+  fs::copy_file("/usr/bin/sqlite3", program);
+  ASSERT_EQ(::chmod(program.c_str(), 04755), 0);
+  const Finished finished =
+      run(program, {":memory:", "select 1+1"},
+          {.environment = with_agent({}, "127.0.0.1:0", {"PLATEAU_PPROF_VERBOSE=1"}), .as_nobody = true});
+  EXPECT_EQ(finished.status, 0);
+  EXPECT_EQ(finished.out, "2\n");
+  EXPECT_EQ(finished.error, "");
+}
+
+TEST(Agent, ProgramsThatEndAtOnceEndWell) {
+  for (int i = 0; i < 50; ++i) {
+    const Ended ended = run_to_end({"true"}, with_agent());
+    ASSERT_EQ(ended.status, 0);
+    ASSERT_EQ(ended.error, "");
+  }
+}
+
+TEST(Agent, AnUnusableAddressIsOneLine) {
+  const Ended ended = run_to_end({"true"}, with_agent({}, "nonsense"));
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_THAT(ended.error, StartsWith("plateau: PLATEAU_PPROF: nonsense: give ADDRESS:PORT"));
+  EXPECT_THAT(run_to_end({"true"}, with_agent({}, "0.0.0.0:0")).error, HasSubstr("other machines"));
+  EXPECT_EQ(run_to_end({"true"}, {std::string("LD_PRELOAD=") + AGENT}).error, "") << "without an address: nothing";
+}
+
+}  // namespace
+}  // namespace plateau::testing
