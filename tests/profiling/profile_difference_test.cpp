@@ -113,7 +113,8 @@ TEST(ProfileDifference, NamedFramesAreMatchedByName) {
 }
 
 TEST(ProfileDifference, RefusesOtherSampleTypes) {
-  EXPECT_THROW(difference(heap_profile(1), Profile(std::vector<ValueType>{{"cpu", "nanoseconds"}})), std::invalid_argument);
+  EXPECT_THROW(difference(heap_profile(1), Profile(std::vector<ValueType>{{"cpu", "nanoseconds"}})),
+               std::invalid_argument);
 }
 
 }  // namespace

@@ -1,0 +1,225 @@
+// Protects the converter as users meet it: its totals are those of jeprof and pprof, pprof needs no binary, and broken
+// input gets one line.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <zlib.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/property_tree/xml_parser.hpp>
+
+#include "tests/profiling/known_leaks.hpp"
+
+namespace plateau::testing {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+Finished heap2pprof(const std::vector<std::string>& arguments) {
+  return run(HEAP2PPROF, arguments);
+}
+
+Finished shell(const std::string& command) {
+  return run("/bin/sh", {"-c", command});
+}
+
+// The number after `before`; -1 when it is not there.
+double number_after(const std::string& text, std::string_view before) {
+  const std::size_t at = text.find(before);
+  return at == std::string::npos ? -1 : std::strtod(text.c_str() + at + before.size(), nullptr);
+}
+
+double pprof_total(const std::vector<std::string>& arguments) {
+  std::vector<std::string> words{"-top", "-unit=B", "-nodefraction=0", "-symbolize=none"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  const Finished finished = run(PPROF, words);
+  EXPECT_EQ(finished.status, 0) << finished.error;
+  return number_after(finished.out, "% of ");
+}
+
+TEST(Totals, AreThoseOfJeprof) {
+  Leaks leaks;
+  run_known_leaks(leaks, "jemalloc", 16);
+  const ReadProfile profile = converted(leaks.after, leaks.folder / "after.pb.gz");
+  const auto rounding = static_cast<double>(profile.samples.size());  // at most 1 a sample
+  for (const std::string type : {"inuse_space", "alloc_space", "inuse_objects", "alloc_objects"}) {
+    const Finished jeprof = run("/usr/bin/jeprof", {"--text", "--show_bytes", "--" + type, leaks.program, leaks.after});
+    ASSERT_EQ(jeprof.status, 0) << jeprof.error;
+    const auto ours = static_cast<double>(profile.total(type));
+    EXPECT_GT(ours, 0);
+    EXPECT_NEAR(ours, number_after(jeprof.out, "Total: "), rounding) << type;
+    EXPECT_EQ(ours, pprof_total({"-sample_index=" + type, leaks.folder / "after.pb.gz"})) << type;
+  }
+}
+
+TEST(Totals, AreThoseOfPprofOnGperftoolsText) {
+  Leaks leaks;
+  run_known_leaks(leaks, "tcmalloc");
+  const ReadProfile profile = converted(leaks.after, leaks.folder / "after.pb.gz");
+  for (const std::string type : {"inuse_space", "alloc_space", "inuse_objects", "alloc_objects"}) {
+    EXPECT_EQ(static_cast<double>(profile.total(type)), pprof_total({"-sample_index=" + type, leaks.after})) << type;
+  }
+}
+
+class Leaking : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override { run_known_leaks(leaks_, GetParam(), 12); }
+  Leaks leaks_;
+};
+
+TEST_P(Leaking, PprofNamesFunctionsAndLinesWithTheBinaryMovedAway) {
+  const std::string output = leaks_.folder / "after.pb.gz";
+  ASSERT_EQ(heap2pprof({leaks_.after, "-o", output}).status, 0);
+  std::filesystem::remove(leaks_.program);
+  const Finished top = run(PPROF, {"-top", "-cum", "-lines", output});
+  EXPECT_EQ(top.status, 0) << top.error;
+  for (const std::string function : {"leak_small", "leak_large", "leak_mixed"}) {
+    EXPECT_THAT(top.out, ContainsRegex(function + " .*known_leaks.cpp:[1-9]"));
+  }
+  EXPECT_THAT(top.out, Not(HasSubstr("malloc.so"))) << "the allocator's own frames are hidden";
+}
+
+TEST_P(Leaking, BaseLeavesWhatChanged) {
+  const std::string after = leaks_.folder / "after.pb.gz";
+  ASSERT_EQ(heap2pprof({leaks_.after, "--base", leaks_.before, "-o", after}).status, 0);
+  const ReadProfile change = read_pprof(read_text(after));
+  const ReadProfile before = converted(leaks_.before, leaks_.folder / "before.pb.gz");
+  const ReadProfile whole = converted(leaks_.after, leaks_.folder / "whole.pb.gz");
+  EXPECT_EQ(change.total("inuse_space"), whole.total("inuse_space") - before.total("inuse_space"));
+  const Finished same = heap2pprof({leaks_.after, "--base", leaks_.after, "--top"});
+  EXPECT_THAT(same.out, HasSubstr("0 of 0 functions, 0B in total"));
+}
+
+TEST_P(Leaking, TopAndFlameShowTheLeaks) {
+  for (const std::string extension : {"svg", "html"}) {
+    const std::string flame = leaks_.folder / ("flame." + extension);
+    const Finished finished = heap2pprof({leaks_.after, "--top", "--flame", flame});
+    ASSERT_EQ(finished.status, 0) << finished.error;
+    EXPECT_THAT(finished.out, HasSubstr("leak_mixed"));
+    EXPECT_THAT(finished.out, HasSubstr("inuse_space: Showing "));
+    EXPECT_THAT(read_text(flame), HasSubstr("leak_large"));
+  }
+  std::ifstream svg(leaks_.folder / "flame.svg");
+  boost::property_tree::ptree tree;
+  EXPECT_NO_THROW(boost::property_tree::read_xml(svg, tree)) << "browsers refuse SVG that is not well-formed";
+  EXPECT_FALSE(std::filesystem::exists(leaks_.folder / "after.pb.gz")) << "a look writes no profile";
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Leaking, ::testing::Values("jemalloc", "tcmalloc"),
+                         [](const auto& test) { return std::string(test.param); });
+
+TEST(Heap2pprof, ReadsStandardInputAndGzip) {
+  Leaks leaks;
+  run_known_leaks(leaks, "jemalloc", 16);
+  const std::string program = HEAP2PPROF;
+  ASSERT_EQ(heap2pprof({leaks.after, "-o", leaks.folder / "1"}).status, 0);
+  ASSERT_EQ(shell("cat " + leaks.after + " | " + program + " > " + leaks.folder / "2").status, 0);
+  ASSERT_EQ(shell("gzip -c " + leaks.after + " | " + program + " - -o " + leaks.folder / "3").status, 0);
+  EXPECT_EQ(read_text(leaks.folder / "1"), read_text(leaks.folder / "2"));
+  EXPECT_EQ(read_text(leaks.folder / "1"), read_text(leaks.folder / "3"));
+
+  ASSERT_EQ(heap2pprof({leaks.before, leaks.after}).status, 0);
+  EXPECT_TRUE(std::filesystem::exists(leaks.folder / "before.pb.gz"));
+  EXPECT_EQ(read_text(leaks.folder / "after.pb.gz"), read_text(leaks.folder / "1"));
+}
+
+TEST(Heap2pprof, TheProgramMayBeElsewhere) {
+  Leaks leaks;
+  run_known_leaks(leaks, "tcmalloc");
+  const std::string moved = leaks.folder / "moved";
+  std::filesystem::rename(leaks.program, moved);
+  EXPECT_THAT(heap2pprof({leaks.after, "--top"}).out, Not(HasSubstr("leak_large")));
+  EXPECT_THAT(heap2pprof({leaks.after, "--top", "--binary", moved}).out, HasSubstr("leak_large"));
+}
+
+std::string gzip_member(const std::string& text) {
+  z_stream stream{};
+  deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY);
+  std::string result(deflateBound(&stream, static_cast<uLong>(text.size())), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(result.data());
+  stream.avail_out = static_cast<uInt>(result.size());
+  deflate(&stream, Z_FINISH);
+  result.resize(stream.total_out);
+  deflateEnd(&stream);
+  return result;
+}
+
+// Ten gigabytes in some megabytes: members of a gzip file follow one another.
+std::string bomb(const std::string& begin, const std::string& line) {
+  std::string block;
+  while (block.size() < 10'000'000) block += line;
+  const std::string member = gzip_member(block);
+  std::string file = begin.empty() ? "" : gzip_member(begin);
+  for (int i = 0; i < 1'000; ++i) file += member;
+  return file;
+}
+
+constexpr const char* exact_header = "heap profile: 1: 1 [1: 1] @ heapprofile\n";
+
+struct BadInput {
+  const char* name;
+  std::string content;
+  std::string message;
+};
+
+class Bad : public ::testing::TestWithParam<BadInput> {};
+
+TEST_P(Bad, GetsOneLineAStatusAndBoundedMemory) {
+  const ScratchFolder folder;
+  std::ofstream(folder / "bad.heap", std::ios::binary) << GetParam().content;
+  const std::string program = HEAP2PPROF;
+  const Finished finished = shell("ulimit -v 1000000; exec " + program + " " + folder / "bad.heap");
+  EXPECT_EQ(finished.status, 2);
+  EXPECT_THAT(finished.error, HasSubstr(GetParam().message));
+  EXPECT_THAT(finished.error, EndsWith("\n"));
+  EXPECT_EQ(finished.error.find('\n'), finished.error.size() - 1) << finished.error;
+  EXPECT_FALSE(std::filesystem::exists(folder / "bad.pb.gz"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "bad.pb.gz.part"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Inputs, Bad,
+    ::testing::Values(
+        BadInput{"empty", "", "an empty file"},
+        BadInput{"binary", read_text("/proc/self/exe").substr(0, 5'000'000), "neither"},
+        BadInput{"one_endless_line", std::string(5'000'000, 'x'), "a line of more than 1 MiB"},
+        BadInput{"truncated", "heap_v2/524288\n  t*: 1: 2 [3: 4]\n@ 0x1 0x", "cut short"},
+        BadInput{"truncated_gzip", gzip_member("heap_v2/524288\n  t*: 1: 2 [3: 4]\n").substr(0, 30), "bad.heap"},
+        BadInput{"broken_gzip", "\x1f\x8b\x08" + std::string(100, 'x'), "gzip"},
+        BadInput{"huge_counts",
+                 "heap_v2/524288\n  t*: 1: 2 [3: 4]\n@ 0x1\n  t*: 9000000000000000000: 9000000000000000000 [0: 0]\n\n",
+                 "too large"},
+        BadInput{"bomb_of_one_line", bomb({}, std::string(1'000, '\0')), "a line of more than 1 MiB"},
+        BadInput{"bomb_of_stacks", bomb(exact_header, "1: 1 [1: 1] @ 0x1 0x2 0x3 0x4\n"), "MiB of stacks"},
+        BadInput{"bomb_of_empty_stacks", bomb(exact_header, "1: 1 [1: 1] @\n"), "MiB of stacks"}),
+    [](const auto& test) { return std::string(test.param.name); });
+
+TEST(Heap2pprof, SaysWhatIsWrongWithTheCommandLine) {
+  const ScratchFolder folder;
+  const auto expect = [](const std::vector<std::string>& arguments, const std::string& message) {
+    const Finished finished = heap2pprof(arguments);
+    EXPECT_EQ(finished.status, 2);
+    EXPECT_THAT(finished.error, HasSubstr(message));
+    EXPECT_EQ(finished.error.find('\n'), finished.error.size() - 1) << finished.error;
+  };
+  expect({"/no/such.heap"}, "/no/such.heap: No such file");
+  expect({folder.path()}, "a folder");
+  expect({"--flame", "x.png", "a"}, ".svg or .html");
+  expect({"-o", "x", "a", "b"}, "one FILE");
+  expect({"--binary", "/no/such", "a"}, "--binary /no/such");
+  expect({"--nonsense"}, "--nonsense");
+}
+
+}  // namespace
+}  // namespace plateau::testing
