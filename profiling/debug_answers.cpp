@@ -87,6 +87,7 @@ DebugAnswer DebugAnswers::page(const DebugRequest& request, std::string_view bod
 }
 
 DebugAnswer DebugAnswers::profile(const DebugRequest& request, Profile profile) {
+  last_counts_[static_cast<std::size_t>(request.source - profiles_.data())] = profile.samples().size();
   const std::string& wanted = request.source->default_sample_type;
   if (!wanted.empty()) profile.default_type = wanted;
   if (request.readable) return {.body = to_text(profile, symbolizer_)};
@@ -104,9 +105,11 @@ DebugAnswer DebugAnswers::index() const {
                         escaped(description));
   };
   for (const ProfileSource& source : profiles_) {
-    const auto count = source.count ? source.count() : std::nullopt;
+    const auto index = static_cast<std::size_t>(&source - profiles_.data());
+    const std::uint64_t count =
+        (source.count ? source.count() : std::nullopt).value_or(last_counts_[index].load(std::memory_order_relaxed));
     const std::string name = escaped(source.name);
-    row(name + (source.snapshot ? "?debug=1" : ""), name, count ? std::to_string(*count) : "", source.description);
+    row(name + (source.snapshot ? "?debug=1" : ""), name, std::to_string(count), source.description);
   }
   row("cmdline", "cmdline", "", "the arguments of this process, with NUL between them");
   row("symbol", "symbol", "", "POST 0x1+0x2: the functions at these addresses");
@@ -118,6 +121,7 @@ DebugAnswer DebugAnswers::index() const {
               "<style>body{{font-family:sans-serif}}td{{padding:.1em 1em .1em 0}}td:first-child{{text-align:right}}"
               "</style></head><body>\n<h1>/debug/pprof/</h1>\n"
               "<table>\n<tr><th>count</th><th>profile</th><th></th></tr>\n{}</table>\n"
+              "<p>count: stacks, now or in the last profile that was taken.</p>\n"
               "<p>For pprof: <code>pprof http://HOST/debug/pprof/heap</code>; <code>?seconds=N</code> for what changed "
               "meanwhile, <code>?debug=1</code> to read it here, <code>?gc=1</code> to purge first.</p>\n"
               "</body></html>\n",

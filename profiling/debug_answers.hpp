@@ -1,12 +1,14 @@
 // What the debug server answers, as plain data: the pages themselves, without sockets.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "profiling/debug_request.hpp"
 #include "profiling/symbolizer.hpp"
@@ -32,7 +34,7 @@ DebugAnswer error_answer(const std::exception& error);
 class DebugAnswers {
  public:
   DebugAnswers(std::span<const ProfileSource> profiles, std::function<std::optional<std::uint64_t>()> requested_bytes)
-      : profiles_(profiles), requested_bytes_(std::move(requested_bytes)) {}
+      : profiles_(profiles), last_counts_(profiles.size()), requested_bytes_(std::move(requested_bytes)) {}
 
   // Of every page but DebugPage::profile. `body` is that of the request.
   DebugAnswer page(const DebugRequest& request, std::string_view body);
@@ -45,6 +47,7 @@ class DebugAnswers {
   DebugAnswer footprint(const DebugRequest& request) const;
 
   std::span<const ProfileSource> profiles_;
+  std::vector<std::atomic<std::uint64_t>> last_counts_;  // samples of the last profile of each source
   std::function<std::optional<std::uint64_t>()> requested_bytes_;
   Symbolizer symbolizer_;
 };

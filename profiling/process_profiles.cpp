@@ -45,6 +45,22 @@ class HeapDifference final : public Recording {
   const Profile earlier_;
 };
 
+// What Pyroscope's job asks for without `seconds`: what was allocated since it asked before, and what is in use now.
+// The first time, since the start. Keeps one profile.
+class SinceLastTime {
+ public:
+  Profile operator()() {
+    using namespace std::string_view_literals;
+    Profile now = take_heap();
+    Profile result = earlier_ ? difference(now, *earlier_, {"inuse_objects"sv, "inuse_space"sv}) : now;
+    earlier_ = std::move(now);
+    return result;
+  }
+
+ private:
+  std::optional<Profile> earlier_;
+};
+
 class CpuProfile final : public Recording {
  public:
   Profile finish() override { return recording_.finish(); }
@@ -76,8 +92,9 @@ std::vector<ProfileSource> process_profiles() {
        .snapshot = take_heap,
        .record = record_heap},
       {.name = "delta_heap",
-       .description = "what was allocated, and what the heap grew by, in ?seconds=N",
+       .description = "what changed in ?seconds=N; without it, what was allocated since the last such request",
        .default_sample_type = alloc_space,
+       .snapshot = SinceLastTime(),
        .record = record_heap},
       {.name = "growth",
        .description = "where the heap took address space from the kernel (gperftools)",

@@ -50,7 +50,8 @@ struct ProfileSource {
   std::function<Profile()> snapshot = {};
   // Begins a profile over time. Empty where there is none.
   std::function<std::unique_ptr<Recording>(const RecordingOptions&)> record = {};
-  // Number of samples that a snapshot would have; cheap. Empty, or no value, when only a snapshot could tell.
+  // Number of samples that a snapshot would have, when that is cheap to know; the index else shows that of the last
+  // one.
   std::function<std::optional<std::uint64_t>()> count = {};
 };
 
