@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 
-.PHONY: help run test test-quick build bench ablate list measured picture pprof setup setup-pprof clean format
+.PHONY: help run test test-quick build bench ablate list bench-profiling measured picture pprof setup setup-pprof clean format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,10 @@ list: build ## the fixes, the wrong fixes and the mechanisms
 bench: build ## each before/after pair as a benchmark, with calls and bytes per operation
 	@mkdir -p out
 	@$(BIN)/order_service_bench --benchmark_out=out/bench.json --benchmark_out_format=json
+
+bench-profiling: build ## what heap profiling costs the order service: off, inactive, active, interleaved (about 10 minutes)
+	@.ci/install .ci/packages-picture.txt
+	@labs/order_service/bench-profiling.sh $(abspath $(BIN)) $(or $(ROUNDS),10)
 
 pprof: ## pprof's web UI on a heap profile: make pprof PROFILE=out/profiles/before-peak.pb.gz
 	@test -n "$(PROFILE)" || { echo "plateau: say which: make pprof PROFILE=out/profiles/before-peak.pb.gz" >&2; exit 2; }
