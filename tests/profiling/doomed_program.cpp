@@ -20,7 +20,10 @@ struct Leaked {
   for (;;) {
     void* const block = std::malloc(bytes);
     if (block == nullptr) return leaked;
-    std::memset(block, 1, bytes);
+    for (int use = 0; use < 100; ++use) {  // it does something with its blocks, too
+      std::memset(block, use, bytes);
+      asm volatile("" ::: "memory");
+    }
     leaked = new (block) Leaked{leaked};
   }
 }
