@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 
-.PHONY: help run test test-quick build bench ablate list measured picture pprof fuzz bench-conversion setup setup-pprof setup-fuzz clean format
+.PHONY: help run test test-quick build bench ablate list measured picture pprof fuzz bench-conversion bench-profiling setup setup-pprof setup-fuzz clean format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,10 @@ fuzz: setup-fuzz ## every fuzz target for FUZZ_SECONDS, from its seeds and what 
 	@for fuzzer in $(FUZZERS); do mkdir -p build/fuzz/corpus/$$fuzzer && \
 	  build/fuzz/bin/$${fuzzer}_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=100000 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
 	    -artifact_prefix=build/fuzz/$$fuzzer- build/fuzz/corpus/$$fuzzer tests/fuzz/seeds/$$fuzzer || exit 1; done
+
+bench-profiling: build ## what heap profiling costs the order service: off, inactive, active, interleaved (about 10 minutes)
+	@.ci/install .ci/packages-picture.txt
+	@labs/order_service/bench-profiling.sh $(abspath $(BIN)) $(or $(ROUNDS),10)
 
 pprof: ## pprof's web UI on a heap profile: make pprof PROFILE=out/profiles/before-peak.pb.gz
 	@test -n "$(PROFILE)" || { echo "plateau: say which: make pprof PROFILE=out/profiles/before-peak.pb.gz" >&2; exit 2; }
