@@ -116,7 +116,8 @@ TEST(Agent, ServesAnUnchangedRedis) {
 }
 
 TEST(Agent, SaysWhatRedisNeedsToBeProfiled) {
-  Served redis({"redis-server", "--port", "0", "--save", ""});
+  const ScratchFolder folder;
+  Served redis({"redis-server", "--port", "0", "--unixsocket", folder / "socket", "--save", ""});
   const HttpReply reply = get(redis.port(), "/debug/pprof/heap");
   EXPECT_EQ(reply.result_int(), 501U);
   EXPECT_THAT(reply.body(), HasSubstr("MALLOC_CONF"));
