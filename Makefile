@@ -49,8 +49,11 @@ bench-allocators: build ## the allocators against their peers and the ideal: rat
 	  echo "picture: out/bench-allocators.svg" && exit $$status
 
 sanitize: setup ## every unit test under AddressSanitizer and UBSan, then under ThreadSanitizer (about 10 minutes with builds)
-	@for preset in asan tsan; do $(MAKE) --no-print-directory PRESET=$$preset build && \
-	  ctest --test-dir build/$$preset --output-on-failure --no-tests=error || exit 1; done
+	@mkdir -p build
+	@for preset in asan tsan; do echo "plateau: building the tests for $$preset"; \
+	  { [ -f build/$$preset/build.ninja ] || cmake --preset $$preset > build/$$preset.log 2>&1 || { cat build/$$preset.log >&2; exit 2; }; } && \
+	  ninja -C build/$$preset --quiet test_programs && \
+	  ctest --test-dir build/$$preset --output-on-failure --no-tests=error -j 2 || exit 1; done
 
 FUZZ_SECONDS ?= 60
 FUZZERS := legacy_heap function_name operation_program
