@@ -19,8 +19,8 @@ struct BlackBoxOptions {
   double begin = 0.7;               // of the limit: the first profile is taken when so much is in use
   // The next ones each time the room that is left has shrunk to so much of what it was at the one before.
   double shrink = 0.75;
-  std::optional<std::uint64_t>
-      limit_bytes;  // resident bytes; empty: the limit that the kernel holds, see MemoryHeadroom
+  // Resident bytes. Empty: the limit that the kernel holds, see MemoryHeadroom.
+  std::optional<std::uint64_t> limit_bytes = std::nullopt;
   // Touched in advance, and given up while a profile is written, so that what the writer takes does not bring the end
   // nearer. 0: none.
   std::size_t reserve_bytes = std::size_t{32} << 20;
