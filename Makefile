@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 
-.PHONY: help run test test-quick build bench ablate list measured picture pprof fuzz bench-conversion setup setup-pprof setup-fuzz clean format
+.PHONY: help run test test-quick build bench ablate list measured picture pprof fuzz bench-conversion bench-profiling setup setup-pprof setup-fuzz clean format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,15 +42,32 @@ bench: build ## each before/after pair as a benchmark, with calls and bytes per 
 bench-conversion: build ## heap2pprof against jeprof on a dump of 60,000 stacks (about a minute)
 	@$(BIN)/conversion_bench $(BIN)/many_stacks $(BIN)/heap2pprof out/bench-conversion
 
+bench-allocators: build ## the allocators against their peers and the ideal: ratios against targets, a picture (about a minute)
+	@mkdir -p out
+	@$(BIN)/allocators_bench --json=out/bench-allocators.json; status=$$?; [ $$status -le 1 ] || exit $$status; \
+	  .ci/install .ci/packages-picture.txt && allocators/bench/picture.sh out/bench-allocators.json out/bench-allocators.svg && \
+	  echo "picture: out/bench-allocators.svg" && exit $$status
+
+sanitize: setup ## every unit test under AddressSanitizer and UBSan, then under ThreadSanitizer (about 10 minutes with builds)
+	@mkdir -p build
+	@for preset in asan tsan; do echo "plateau: building the tests for $$preset"; \
+	  { [ -f build/$$preset/build.ninja ] || cmake --preset $$preset > build/$$preset.log 2>&1 || { cat build/$$preset.log >&2; exit 2; }; } && \
+	  ninja -C build/$$preset --quiet test_programs && \
+	  ctest --test-dir build/$$preset --output-on-failure --no-tests=error -j 2 || exit 1; done
+
 FUZZ_SECONDS ?= 60
-FUZZERS := legacy_heap function_name
-fuzz: setup-fuzz ## every fuzz target for FUZZ_SECONDS, from its seeds and what earlier runs found
+FUZZERS := legacy_heap function_name operation_program
+fuzz: setup-fuzz ## every fuzz target for FUZZ_SECONDS, two at a time, from its seeds and what earlier runs found
 	@mkdir -p build
 	@[ -f build/fuzz/build.ninja ] || cmake --preset fuzz > build/fuzz.log 2>&1 || { cat build/fuzz.log >&2; exit 2; }
 	@ninja -C build/fuzz --quiet $(FUZZERS:%=%_fuzz)
-	@for fuzzer in $(FUZZERS); do mkdir -p build/fuzz/corpus/$$fuzzer && \
-	  build/fuzz/bin/$${fuzzer}_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=100000 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
-	    -artifact_prefix=build/fuzz/$$fuzzer- build/fuzz/corpus/$$fuzzer tests/fuzz/seeds/$$fuzzer || exit 1; done
+	@printf '%s\n' $(FUZZERS) | xargs -P 2 -I{} sh -c 'mkdir -p build/fuzz/corpus/{} && \
+	  build/fuzz/bin/{}_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=100000 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
+	    -artifact_prefix=build/fuzz/{}- build/fuzz/corpus/{} tests/fuzz/seeds/{} || exit 255'
+
+bench-profiling: build ## what heap profiling costs the order service: off, inactive, active, interleaved (about 10 minutes)
+	@.ci/install .ci/packages-picture.txt
+	@labs/order_service/bench-profiling.sh $(abspath $(BIN)) $(or $(ROUNDS),10)
 
 pprof: ## pprof's web UI on a heap profile: make pprof PROFILE=out/profiles/before-peak.pb.gz
 	@test -n "$(PROFILE)" || { echo "plateau: say which: make pprof PROFILE=out/profiles/before-peak.pb.gz" >&2; exit 2; }

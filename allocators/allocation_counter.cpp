@@ -21,12 +21,26 @@ struct alignas(64) Slot {
   std::atomic<std::uint64_t> bytes{0};
   std::atomic<std::uint64_t> freed_bytes{0};
   std::atomic<std::uint64_t> unsized_deletes{0};
+  std::atomic<std::int64_t> unsettled{0};  // gained or lost since the slot last told the process's balance
   std::atomic<bool> taken{false};
 };
 
 // Constant-initialised: operator new runs before any constructor.
 constinit std::array<Slot, slot_count> slots{};
 constinit thread_local std::size_t thread_slot = no_slot;
+
+// The process's live bytes and their peak, of what slots have told. A slot tells seldom, or all threads would write to
+// this line at every call.
+constexpr std::int64_t settle_bytes = 64 * 1024;
+alignas(64) constinit std::atomic<std::int64_t> settled{0};
+constinit std::atomic<std::int64_t> settled_peak{0};
+
+void settle(std::int64_t difference) {
+  const std::int64_t now = settled.fetch_add(difference, std::memory_order_relaxed) + difference;
+  std::int64_t peak = settled_peak.load(std::memory_order_relaxed);
+  while (peak < now && !settled_peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+  }
+}
 
 // Gives the slot back when its thread ends. Its counts stay in it, so that sums over all slots stay right.
 struct SlotReturn {
@@ -63,26 +77,38 @@ void add(const Slot& slot, std::atomic<std::uint64_t>& counter, std::uint64_t am
   }
 }
 
+void balance(Slot& slot, std::int64_t difference) {
+  if (&slot == &slots[shared_slot]) return settle(difference);
+  const std::int64_t unsettled = slot.unsettled.load(std::memory_order_relaxed) + difference;
+  const bool tell = unsettled > settle_bytes || unsettled < -settle_bytes;
+  slot.unsettled.store(tell ? 0 : unsettled, std::memory_order_relaxed);
+  if (tell) settle(unsettled);
+}
+
 AllocationCounts read(const Slot& slot) {
   return {slot.calls.load(std::memory_order_relaxed), slot.bytes.load(std::memory_order_relaxed),
-          slot.freed_bytes.load(std::memory_order_relaxed), slot.unsized_deletes.load(std::memory_order_relaxed)};
+          slot.freed_bytes.load(std::memory_order_relaxed), slot.unsized_deletes.load(std::memory_order_relaxed), 0};
 }
 
 void count_new(std::size_t bytes) {
   Slot& slot = own_slot();
   add(slot, slot.calls, 1);
   add(slot, slot.bytes, bytes);
+  balance(slot, static_cast<std::int64_t>(bytes));
 }
 
 void count_delete(std::size_t bytes) {
   Slot& slot = own_slot();
   add(slot, slot.freed_bytes, bytes);
+  balance(slot, -static_cast<std::int64_t>(bytes));
 }
 
 void count_unsized_delete(void* block) {
   Slot& slot = own_slot();
-  add(slot, slot.freed_bytes, malloc_usable_size(block));
+  const std::size_t bytes = malloc_usable_size(block);
+  add(slot, slot.freed_bytes, bytes);
   add(slot, slot.unsized_deletes, 1);
+  balance(slot, -static_cast<std::int64_t>(bytes));
 }
 
 // As [new.delete.single] asks: on failure the new handler is called until it gives up.
@@ -145,6 +171,8 @@ AllocationCounts allocation_counts() {
     sum.freed_bytes += one.freed_bytes;
     sum.unsized_deletes += one.unsized_deletes;
   }
+  const std::int64_t peak = settled_peak.load(std::memory_order_relaxed);
+  sum.peak_bytes = std::max(static_cast<std::uint64_t>(std::max<std::int64_t>(peak, 0)), sum.live_bytes());
   return sum;
 }
 

@@ -14,7 +14,8 @@ struct AllocationCounts {
   std::uint64_t bytes = 0;        // asked for since start
   std::uint64_t freed_bytes = 0;  // given back since start
   std::uint64_t unsized_deletes =
-      0;  // deletes that did not say the size: counted by the usable size, which is rounded up
+      0;                         // deletes that did not say the size: counted by the usable size, which is rounded up
+  std::uint64_t peak_bytes = 0;  // largest live_bytes of the process since start, up to 64 KiB off for each thread
 
   std::uint64_t live_bytes() const { return bytes > freed_bytes ? bytes - freed_bytes : 0; }
 };
@@ -24,7 +25,7 @@ struct AllocationCounts {
 AllocationCounts allocation_counts();
 
 // Of the calling thread, and of ended threads whose place it took: only differences mean anything, and they are exact.
-// Past 255 live threads the last ones share a place and are counted together.
+// A thread has no peak_bytes (0). Past 255 live threads the last ones share a place and are counted together.
 AllocationCounts thread_allocation_counts();
 
 }  // namespace plateau

@@ -1,92 +1,453 @@
 // Recycler<T>: keeps used objects for the next user, within bounds. The C++ counterpart of Go's sync.Pool.
+//
+// Every thread has a small cache of its own; whole batches move between it and a depot that all threads share, as the
+// magazines of Bonwick and Adams do (Magazines and Vmem, 2001). What the caches and the depot hold together never
+// exceeds `max_idle` objects and `max_idle_bytes`.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
 
+#include "allocators/per_thread.hpp"
+
 namespace plateau {
 
-// What a recycler needs to know of T; specialise for types without capacity() and clear().
+// What a recycler needs to know of T. Specialise it, or pass a class of your own as Recycler's second argument, for
+// types without capacity() and clear(). Neither function may throw. An optional `static std::unique_ptr<T> make()`
+// makes new objects; without it they are default-constructed.
 template <class T>
 struct RecyclerTraits {
-  static std::size_t size_bytes(const T& object) { return object.capacity() * sizeof(typename T::value_type); }
-  static void reset(T& object) { object.clear(); }
+  // Bytes that an idle object holds on to.
+  static std::size_t size_bytes(const T& object) noexcept { return object.capacity() * sizeof(typename T::value_type); }
+  // Called when an object comes back, before it is kept.
+  static void reset(T& object) noexcept { object.clear(); }
 };
 
 struct RecyclerOptions {
-  std::size_t max_idle = 64;                 // objects kept
-  std::size_t max_object_bytes = 64 * 1024;  // a larger object is destroyed: one giant buffer must not be kept for ever
+  std::size_t max_idle = 256;                     // objects kept; 0 keeps none
+  std::size_t max_idle_bytes = 64 * 1024 * 1024;  // of all objects kept together
+  std::size_t max_object_bytes = 64 * 1024;       // a larger object is destroyed: one giant must not be kept for ever
 };
 
 struct RecyclerStatistics {
-  std::size_t idle = 0;
-  std::size_t idle_bytes = 0;
-  std::size_t made = 0;     // objects constructed since none was idle
-  std::size_t dropped = 0;  // objects destroyed since they were too large or too many
+  std::size_t idle = 0;        // objects kept now
+  std::size_t idle_bytes = 0;  // their size_bytes
+  std::size_t made = 0;        // objects constructed since none was idle
+  std::size_t dropped = 0;     // objects destroyed: too large, too many, aged, or trimmed
 };
 
-// Thread-safe (one uncontended lock a call). Must outlive every handle. Objects are constructed by default.
-template <class T>
+// T's destructor must not use the recycler.
+// Thread-safe. get and put cost a few nanoseconds and write to no line that other threads read, while the thread's
+// cache is neither empty nor full; a batch more or less is one lock.
+//
+// The recycler must outlive its use by other threads. A handle may outlive it (a static handle, say): its object is
+// destroyed when the handle ends. Threads may end at any time; what they had in their caches is kept for a new thread.
+template <class T, class Traits = RecyclerTraits<T>>
 class Recycler {
+  class State;
+
  public:
   struct Return {
-    Recycler* home = nullptr;
-    void operator()(T* object) const noexcept { home != nullptr ? home->put(object) : delete object; }
+    State* home = nullptr;
+    void operator()(T* object) const noexcept {
+      if (home != nullptr) {
+        home->put(object);
+      } else {
+        delete object;
+      }
+    }
   };
-  // Owns an object and gives it back to the recycler at its end; with no home it simply owns it.
+  // Owns an object and gives it back to the recycler at its end; with no home it simply owns it. An object of a
+  // recycler must not be deleted otherwise (after release(), say).
   using Handle = std::unique_ptr<T, Return>;
 
-  explicit Recycler(RecyclerOptions options = {}) : options_(options) { idle_.reserve(options.max_idle); }
-  ~Recycler() {
-    for (T* const object : idle_) delete object;
-  }
+  explicit Recycler(RecyclerOptions options = {}) : state_(new State(options)) {}
+  ~Recycler() { state_->close(); }
   Recycler(const Recycler&) = delete;
   Recycler& operator=(const Recycler&) = delete;
 
-  // An idle object, already reset, else a new one. Throws only what T's constructor and operator new throw.
-  Handle get() {
-    {
-      const std::scoped_lock lock(mutex_);
-      if (!idle_.empty()) {
-        T* const object = idle_.back();
-        idle_.pop_back();
-        return Handle(object, Return{this});
-      }
-      ++made_;
-    }
-    return Handle(new T(), Return{this});
-  }
+  // The idle object that came back last, else a new one. Throws only what making a T throws.
+  Handle get() { return Handle(state_->get(), Return{state_}); }
 
-  RecyclerStatistics statistics() const {
-    const std::scoped_lock lock(mutex_);
-    RecyclerStatistics result{idle_.size(), 0, made_, dropped_};
-    for (const T* const object : idle_) result.idle_bytes += RecyclerTraits<T>::size_bytes(*object);
-    return result;
-  }
+  // Time for ageing, as a garbage collection is for sync.Pool: call it now and then (a timer, every so many requests).
+  // An object that stayed idle over two whole epochs is destroyed: in the depot and in caches of ended threads now, in
+  // a running thread's cache when it next gives an object back. O(objects destroyed).
+  void advance_epoch() noexcept { state_->advance_epoch(); }
+
+  // For memory pressure: destroys idle objects, longest idle first, until the depot holds at most `keep_bytes`; caches
+  // of this thread and of ended threads are emptied now, those of other threads when they next give an object back.
+  // Returns the bytes freed by this call. Use it as a callback: [&recycler] { return recycler.trim(); }.
+  std::size_t trim(std::size_t keep_bytes = 0) noexcept { return state_->trim(keep_bytes); }
+
+  // A snapshot; counts of other threads may be a few calls old.
+  RecyclerStatistics statistics() const { return state_->statistics(); }
 
  private:
-  void put(T* object) noexcept {
-    RecyclerTraits<T>::reset(*object);
-    const bool fits = RecyclerTraits<T>::size_bytes(*object) <= options_.max_object_bytes;
-    {
-      const std::scoped_lock lock(mutex_);
-      if (fits && idle_.size() < options_.max_idle) {
-        idle_.push_back(object);  // within what the constructor reserved: does not allocate
+  struct Entry {
+    T* object;
+    std::size_t bytes;
+  };
+
+  // How many entries at the bottom of a stack nobody has touched, for how long.
+  class Age {
+   public:
+    void touch(std::size_t size) noexcept { low_ = std::min(low_, size); }
+    // Ends an epoch of a stack that is `size` high now. Returns how many at its bottom stayed over the two last epochs.
+    std::size_t end_epoch(std::size_t size) noexcept {
+      const std::size_t aged = std::min(previous_low_, low_);
+      previous_low_ = low_ - aged;
+      low_ = size - aged;
+      return aged;
+    }
+    void removed(std::size_t count) noexcept {
+      low_ -= std::min(low_, count);
+      previous_low_ -= std::min(previous_low_, count);
+    }
+
+   private:
+    std::size_t low_ = 0;
+    std::size_t previous_low_ = 0;
+  };
+
+  static constexpr std::size_t largest_batch = 16;
+
+  // Only its own thread writes it, or, when that has ended, whoever holds the lock of PerThread. The atomics let
+  // statistics() read; they are plain moves.
+  struct alignas(64) Cache {
+    explicit Cache(State& state) : capacity(state.cache_capacity()) {}
+    std::array<Entry, 2 * largest_batch> entries;
+    std::atomic<std::size_t> size{0};
+    std::atomic<std::size_t> bytes{0};
+    std::size_t capacity;
+    std::uint64_t epoch = 0;
+    Age age;
+  };
+
+  class State {
+   public:
+    explicit State(RecyclerOptions options)
+        : options_(options),
+          batch_(std::clamp<std::size_t>(options.max_idle / 16, 1, largest_batch)),
+          caches_(*this),
+          depot_capacity_(options.max_idle),
+          depot_byte_limit_(options.max_idle_bytes) {
+      depot_.reserve(options.max_idle);
+    }
+
+    [[gnu::always_inline]] T* get() {
+      if (Cache* const cache = caches_.local()) [[likely]] {
+        std::size_t size = cache->size.load(std::memory_order_relaxed);
+        if (size == 0) [[unlikely]]
+          size = refill(*cache);
+        if (size > 0) [[likely]] {
+          const Entry& entry = cache->entries[--size];
+          set(*cache, size, cache->bytes.load(std::memory_order_relaxed) - entry.bytes);
+          cache->age.touch(size);
+          return entry.object;
+        }
+      } else if (T* const object = get_from_depot()) {
+        return object;
+      }
+      return make();
+    }
+
+    [[gnu::always_inline]] void put(T* object) noexcept {
+      // No thread finds a cache once the recycler is gone.
+      Cache* const cache = caches_.local();
+      if (cache == nullptr) [[unlikely]]
+        return put_without_cache(object);
+      Traits::reset(*object);
+      const std::size_t bytes = Traits::size_bytes(*object);
+      const std::size_t size = cache->size.load(std::memory_order_relaxed);
+      if (size < cache->capacity && bytes <= options_.max_object_bytes &&
+          cache->epoch == epoch_.load(std::memory_order_relaxed)) [[likely]] {
+        push(*cache, size, object, bytes);
         return;
       }
-      ++dropped_;
+      put_slowly(*cache, object, bytes);
     }
-    delete object;
-  }
 
-  const RecyclerOptions options_;
-  mutable std::mutex mutex_;
-  std::vector<T*> idle_;
-  std::size_t made_ = 0;
-  std::size_t dropped_ = 0;
+    void advance_epoch() noexcept {
+      epoch_.fetch_add(1, std::memory_order_relaxed);
+      caches_.for_each([this](Cache& cache, bool in_use) {
+        if (!in_use) age(cache);
+      });
+      const std::scoped_lock lock(mutex_);
+      drop_oldest(depot_age_.end_epoch(depot_.size()));
+    }
+
+    std::size_t trim(std::size_t keep_bytes) noexcept {
+      epoch_.fetch_add(epochs_that_age_all, std::memory_order_relaxed);
+      std::size_t freed = 0;
+      Cache* const own = caches_.local_if_any();
+      caches_.for_each([&](Cache& cache, bool in_use) {
+        if (in_use && &cache != own) return;
+        freed += cache.bytes.load(std::memory_order_relaxed);
+        drop_from_cache(cache, cache.size.load(std::memory_order_relaxed));
+        cache.age = {};
+      });
+      const std::scoped_lock lock(mutex_);
+      const std::size_t before = depot_bytes_;
+      std::size_t count = 0;
+      for (std::size_t left = before; count < depot_.size() && left > keep_bytes; ++count) left -= depot_[count].bytes;
+      drop_oldest(count);
+      depot_age_.removed(count);
+      return freed + before - depot_bytes_;
+    }
+
+    RecyclerStatistics statistics() const {
+      RecyclerStatistics result;
+      result.made = made_.load(std::memory_order_relaxed);
+      result.dropped = dropped_.load(std::memory_order_relaxed);
+      caches_.for_each([&](const Cache& cache, bool) {
+        result.idle += cache.size.load(std::memory_order_relaxed);
+        result.idle_bytes += cache.bytes.load(std::memory_order_relaxed);
+      });
+      const std::scoped_lock lock(mutex_);
+      result.idle += depot_.size();
+      result.idle_bytes += depot_bytes_;
+      return result;
+    }
+
+    // The recycler is gone. Destroys what is idle; handles that are left keep the state alive.
+    void close() noexcept {
+      std::size_t idle = depot_.size();
+      for (const Entry& entry : depot_) destroy(entry.object);
+      depot_.clear();
+      caches_.for_each([&](Cache& cache, bool) {
+        const std::size_t size = cache.size.load(std::memory_order_relaxed);
+        idle += size;
+        for (std::size_t i = 0; i < size; ++i) destroy(cache.entries[i].object);
+      });
+      caches_.retire();
+      orphans_.store(made_ - dropped_ - idle, std::memory_order_relaxed);
+      closed_ = true;
+      if (orphans_.load(std::memory_order_relaxed) == 0) delete this;
+    }
+
+    // A cache may hold two batches. Caches together may take half of what may be idle, in objects and in bytes (each of
+    // their objects counted at its largest), so that the depot keeps the rest.
+    std::size_t cache_capacity() noexcept {
+      const std::scoped_lock lock(mutex_);
+      const std::size_t largest = std::max<std::size_t>(options_.max_object_bytes, 1);
+      const std::size_t wanted = std::min({2 * batch_, options_.max_idle / 2, options_.max_idle_bytes / 2 / largest});
+      const std::size_t bytes = wanted * options_.max_object_bytes;
+      if (wanted == 0 || depot_capacity_ - wanted < options_.max_idle / 2 ||
+          depot_byte_limit_ - bytes < options_.max_idle_bytes / 2) {
+        return 0;
+      }
+      depot_capacity_ -= wanted;
+      depot_byte_limit_ -= bytes;
+      std::size_t count = 0;
+      for (std::size_t left = depot_bytes_; depot_.size() - count > depot_capacity_ || left > depot_byte_limit_;
+           ++count)
+        left -= depot_[count].bytes;
+      drop_oldest(count);
+      depot_age_.removed(count);
+      return wanted;
+    }
+
+   private:
+    // After as many epochs nothing that was idle before them is young.
+    static constexpr std::uint64_t epochs_that_age_all = 3;
+
+    // The two words are stored one by one: a copy of an Entry would be loaded as a whole right after its halves were
+    // written, which no processor forwards.
+    [[gnu::always_inline]] static void push(Cache& cache, std::size_t size, T* object, std::size_t bytes) noexcept {
+      cache.entries[size].object = object;
+      cache.entries[size].bytes = bytes;
+      set(cache, size + 1, cache.bytes.load(std::memory_order_relaxed) + bytes);
+    }
+
+    static void set(Cache& cache, std::size_t size, std::size_t bytes) noexcept {
+      cache.size.store(size, std::memory_order_relaxed);
+      cache.bytes.store(bytes, std::memory_order_relaxed);
+    }
+
+    // Objects stand on cache lines of their own: two threads that use two small ones must not share a line.
+    static constexpr bool made_by_traits = requires {
+      { Traits::make() } -> std::same_as<std::unique_ptr<T>>;
+    };
+    static constexpr std::size_t line_bytes = 64;
+    static constexpr std::align_val_t alignment{std::max(alignof(T), line_bytes)};
+    static constexpr std::size_t object_bytes = (sizeof(T) + line_bytes - 1) / line_bytes * line_bytes;
+
+    [[gnu::noinline]] T* make() {
+      T* object = nullptr;
+      if constexpr (made_by_traits) {
+        object = Traits::make().release();
+      } else {
+        void* const memory = ::operator new(object_bytes, alignment);
+        try {
+          object = ::new (memory) T();
+        } catch (...) {
+          ::operator delete(memory, object_bytes, alignment);
+          throw;
+        }
+      }
+      made_.fetch_add(1, std::memory_order_relaxed);
+      return object;
+    }
+    static void destroy(T* object) noexcept {
+      if constexpr (made_by_traits) {
+        delete object;
+      } else {
+        std::destroy_at(object);
+        ::operator delete(object, object_bytes, alignment);
+      }
+    }
+
+    void drop(T* object) noexcept {
+      dropped_.fetch_add(1, std::memory_order_relaxed);
+      destroy(object);
+    }
+
+    void end_orphan(T* object) noexcept {
+      destroy(object);
+      if (orphans_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    }
+
+    // A batch, or less, from the depot. Returns the cache's new size.
+    [[gnu::noinline]] std::size_t refill(Cache& cache) noexcept {
+      const std::scoped_lock lock(mutex_);
+      std::size_t size = 0;
+      std::size_t bytes = 0;
+      // One at least, which the caller takes at once: a thread may have come too late for a cache.
+      while (size < std::clamp<std::size_t>(cache.capacity, 1, batch_) && !depot_.empty()) {
+        bytes += depot_.back().bytes;
+        cache.entries[size++] = take_newest();
+      }
+      set(cache, size, bytes);
+      cache.age = {};
+      cache.epoch = epoch_.load(std::memory_order_relaxed);
+      return size;
+    }
+
+    [[gnu::noinline]] void put_slowly(Cache& cache, T* object, std::size_t bytes) noexcept {
+      if (cache.epoch != epoch_.load(std::memory_order_relaxed)) age(cache);
+      std::size_t size = cache.size.load(std::memory_order_relaxed);
+      if (size == cache.capacity) size = spill(cache);
+      if (size < cache.capacity && bytes <= options_.max_object_bytes) {
+        push(cache, size, object, bytes);
+        return;
+      }
+      put_into_depot({object, bytes});
+    }
+
+    [[gnu::noinline]] void put_without_cache(T* object) noexcept {
+      if (closed_) return end_orphan(object);
+      Traits::reset(*object);
+      put_into_depot({object, Traits::size_bytes(*object)});
+    }
+
+    // The older batch goes into the depot, as far as it fits. Returns the cache's new size.
+    std::size_t spill(Cache& cache) noexcept {
+      const std::size_t size = cache.size.load(std::memory_order_relaxed);
+      const std::size_t count = std::min(batch_, size);
+      if (count == 0) return 0;
+      std::array<T*, largest_batch> surplus;
+      std::size_t surplus_count = 0;
+      std::size_t bytes = cache.bytes.load(std::memory_order_relaxed);
+      {
+        const std::scoped_lock lock(mutex_);
+        for (std::size_t i = 0; i < count; ++i) {
+          bytes -= cache.entries[i].bytes;
+          if (!keep(cache.entries[i])) surplus[surplus_count++] = cache.entries[i].object;
+        }
+      }
+      std::move(cache.entries.begin() + static_cast<std::ptrdiff_t>(count),
+                cache.entries.begin() + static_cast<std::ptrdiff_t>(size), cache.entries.begin());
+      set(cache, size - count, bytes);
+      cache.age.removed(count);
+      for (std::size_t i = 0; i < surplus_count; ++i) drop(surplus[i]);
+      return size - count;
+    }
+
+    T* get_from_depot() noexcept {
+      const std::scoped_lock lock(mutex_);
+      return depot_.empty() ? nullptr : take_newest().object;
+    }
+
+    void put_into_depot(const Entry& entry) noexcept {
+      {
+        const std::scoped_lock lock(mutex_);
+        if (keep(entry)) return;
+      }
+      drop(entry.object);
+    }
+
+    // With mutex_ held. Does not allocate: the constructor reserved for all that may be idle.
+    bool keep(const Entry& entry) noexcept {
+      if (entry.bytes > options_.max_object_bytes || depot_.size() >= depot_capacity_ ||
+          entry.bytes > depot_byte_limit_ - depot_bytes_) {
+        return false;
+      }
+      depot_.push_back(entry);
+      depot_bytes_ += entry.bytes;
+      return true;
+    }
+    Entry take_newest() noexcept {
+      const Entry entry = depot_.back();
+      depot_.pop_back();
+      depot_bytes_ -= entry.bytes;
+      depot_age_.touch(depot_.size());
+      return entry;
+    }
+    void drop_oldest(std::size_t count) noexcept {
+      for (std::size_t i = 0; i < count; ++i) {
+        depot_bytes_ -= depot_[i].bytes;
+        drop(depot_[i].object);
+      }
+      depot_.erase(depot_.begin(), depot_.begin() + static_cast<std::ptrdiff_t>(count));
+    }
+
+    void age(Cache& cache) noexcept {
+      const std::uint64_t now = epoch_.load(std::memory_order_relaxed);
+      const std::uint64_t passed = std::min(now - cache.epoch, epochs_that_age_all);
+      cache.epoch = now;
+      for (std::uint64_t i = 0; i < passed; ++i)
+        drop_from_cache(cache, cache.age.end_epoch(cache.size.load(std::memory_order_relaxed)));
+    }
+
+    void drop_from_cache(Cache& cache, std::size_t count) noexcept {
+      const std::size_t size = cache.size.load(std::memory_order_relaxed);
+      std::size_t bytes = cache.bytes.load(std::memory_order_relaxed);
+      for (std::size_t i = 0; i < count; ++i) {
+        bytes -= cache.entries[i].bytes;
+        drop(cache.entries[i].object);
+      }
+      std::move(cache.entries.begin() + static_cast<std::ptrdiff_t>(count),
+                cache.entries.begin() + static_cast<std::ptrdiff_t>(size), cache.entries.begin());
+      set(cache, size - count, bytes);
+    }
+
+    // Read by every call, written seldom.
+    const RecyclerOptions options_;
+    const std::size_t batch_;
+    bool closed_ = false;
+    std::atomic<std::uint64_t> epoch_{0};
+    PerThread<Cache, State> caches_;
+
+    alignas(64) mutable std::mutex mutex_;
+    std::vector<Entry> depot_;  // longest idle first
+    std::size_t depot_bytes_ = 0;
+    std::size_t depot_capacity_;
+    std::size_t depot_byte_limit_;
+    Age depot_age_;
+    std::atomic<std::size_t> made_{0};
+    std::atomic<std::size_t> dropped_{0};
+    std::atomic<std::size_t> orphans_{0};  // objects in handles that outlive the recycler
+  };
+
+  State* state_;
 };
 
 }  // namespace plateau

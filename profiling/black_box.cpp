@@ -21,8 +21,8 @@ namespace plateau {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::chrono::milliseconds far_period{200};
-constexpr std::chrono::milliseconds near_period{20};
+constexpr std::chrono::milliseconds far_period{50};
+constexpr std::chrono::milliseconds near_period{10};
 constexpr double near = 0.6;  // of the limit
 
 void throw_unless_done(const ProfileReply& reply) {

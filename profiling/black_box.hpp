@@ -28,7 +28,7 @@ struct BlackBoxOptions {
   bool symbolize = true;
 };
 
-// Watches on a thread of its own, every 20 ms near the limit and every 200 ms elsewhere, and writes there: at each step
+// Watches on a thread of its own, every 10 ms near the limit and every 50 ms elsewhere, and writes there: at each step
 // first the allocator's own text, for which jemalloc and the sampler need no memory, and then, with symbols, the .pb.gz
 // in its place. If the kernel kills in between, the text is there. With `symbolize` the program's debug information is
 // read beforehand, which may take a second and some ten MB; threads of the program wait only while the allocator dumps.

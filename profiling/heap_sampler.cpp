@@ -102,6 +102,7 @@ std::optional<Profile> HeapSampler::snapshot() {
   profile.time_nanos =
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   profile.mappings = process_mappings();
+  name_allocator_code(profile.mappings);
   add_comments(profile, counts(), context.in_use_bytes);
   return profile;
 }

@@ -111,9 +111,6 @@ std::vector<ProfileSource> process_profiles() {
       {.name = "rss",
        .description = "all of RSS: live blocks by stack, and slack, unused pages, files and the rest by name",
        .snapshot = take_rss_profile},
-      {.name = "rss",
-       .description = "RSS: live blocks by stack, and every other part by name",
-       .snapshot = take_rss_profile},
   };
 }
 

@@ -120,7 +120,7 @@ void lifetimes_before(benchmark::State& state) {
 }
 
 void lifetimes_after(benchmark::State& state) {
-  Pool blocks(arena_block_bytes, 8);
+  Pool blocks({.block_bytes = arena_block_bytes});
   HistoryInArenas history(&blocks, arena_block_bytes);
   record_forever(state, history);
 }

@@ -69,7 +69,7 @@ class Encoder {
  private:
   static constexpr std::size_t output_bytes = 16 * 1024;
   BufferRecycler& buffers_;
-  Arena document_{{.block_bytes = 64 * 1024, .retain_bytes = 64 * 1024}};
+  Arena document_{{.block_bytes = 64 * 1024, .max_block_bytes = 64 * 1024, .retain_bytes = 64 * 1024}};
   ArenaJsonResource document_resource_{document_};
   HeapJsonResource heap_resource_;
   boost::json::serializer serializer_;

@@ -39,7 +39,8 @@ void HistoryAmongTemporaries::expire(double now_s) {
 
 HistoryInArenas::HistoryInArenas(std::pmr::memory_resource* blocks, std::size_t block_bytes) {
   for (std::size_t i = 0; i < buckets; ++i) {
-    ring_.push_back(std::make_unique<Bucket>(ArenaOptions{.block_bytes = block_bytes, .retain_bytes = 0}, blocks));
+    ring_.push_back(std::make_unique<Bucket>(
+        ArenaOptions{.block_bytes = block_bytes, .max_block_bytes = block_bytes, .retain_bytes = 0}, blocks));
   }
 }
 

@@ -16,7 +16,7 @@
 namespace plateau::order_service {
 namespace {
 
-constexpr std::size_t blocks_per_chunk = 16;
+constexpr std::size_t pool_retain_bytes = 64 * 1024 * 1024;
 constexpr std::size_t outbox_capacity = 512;
 constexpr double outbox_lifetime_s = 60;
 constexpr std::uint64_t acknowledgements_every = 8;  // orders of a lane
@@ -41,7 +41,7 @@ Lane::Lane(const Store& store, const OrderSource& source, const ServiceOptions& 
       source_(source),
       options_(options),
       socket_(socket),
-      batch_arena_({.block_bytes = arena_block_bytes, .retain_bytes = 0}, blocks),
+      batch_arena_({.block_bytes = arena_block_bytes, .max_block_bytes = arena_block_bytes, .retain_bytes = 0}, blocks),
       batch_memory_(options.lifetimes ? static_cast<std::pmr::memory_resource*>(&batch_arena_)
                                       : std::pmr::new_delete_resource()),
       encoder_(buffers),
@@ -184,7 +184,7 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
   pthread_attr_destroy(&attributes);
 
   BufferRecycler buffers({.max_idle = 128, .max_object_bytes = 40 * 1024});  // the rare giant is dropped
-  Pool pool(arena_block_bytes, blocks_per_chunk);
+  Pool pool({.block_bytes = arena_block_bytes, .retain_bytes = pool_retain_bytes});
   SynchronizedResource blocks(pool);
   std::vector<std::unique_ptr<Lane>> all;
   for (std::size_t i = 0; i < lanes; ++i) {

@@ -98,7 +98,7 @@ std::optional<RecordedBlock> Recorder::take(const void* block) {
 }
 
 void Recorder::start(std::uint64_t period_bytes) {
-  period_.store(period_bytes > 0 ? period_bytes : default_period_bytes, std::memory_order_relaxed);
+  period_.store(period_bytes, std::memory_order_relaxed);
   configured_.store(true, std::memory_order_release);
   active_.store(true, std::memory_order_relaxed);
 }

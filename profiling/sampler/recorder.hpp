@@ -51,7 +51,10 @@ class Recorder {
   void start(std::uint64_t period_bytes);
   void stop() { active_.store(false, std::memory_order_relaxed); }
   bool active() const { return active_.load(std::memory_order_relaxed); }
-  std::uint64_t period() const { return period_.load(std::memory_order_relaxed); }
+  std::uint64_t period() const {
+    const std::uint64_t period = period_.load(std::memory_order_relaxed);
+    return period != 0 ? period : default_period_bytes;
+  }
   SamplerCounts counts() const;
   const AllocatingStacks& stacks() const { return stacks_; }
 
@@ -61,7 +64,7 @@ class Recorder {
 
   std::atomic<bool> configured_{false};
   std::atomic<bool> active_{false};
-  std::atomic<std::uint64_t> period_{default_period_bytes};
+  std::atomic<std::uint64_t> period_{0};  // 0: the default; a zero, or the whole recorder would lie in the file
   std::atomic<std::uint64_t> seeds_{0};
   std::atomic<std::uint64_t> recorded_{0};
   std::atomic<std::uint64_t> live_{0};

@@ -19,7 +19,7 @@ struct Difference {
   AllocationCounts now() const {
     const AllocationCounts after = thread_allocation_counts();
     return {after.calls - before.calls, after.bytes - before.bytes, after.freed_bytes - before.freed_bytes,
-            after.unsized_deletes - before.unsized_deletes};
+            after.unsized_deletes - before.unsized_deletes, 0};
   }
 };
 
@@ -84,6 +84,14 @@ TEST(AllocationCounter, CountsOfEndedThreadsStayInTheSum) {
   const AllocationCounts after = allocation_counts();
   EXPECT_GE(after.bytes - before.bytes, std::uint64_t{threads} << 20);
   EXPECT_GE(after.freed_bytes - before.freed_bytes, std::uint64_t{threads} << 20);
+}
+
+TEST(AllocationCounter, ThePeakOutlivesWhatMadeIt) {
+  const std::uint64_t live = allocation_counts().live_bytes();
+  constexpr std::size_t burst = std::size_t{64} << 20;
+  ::operator delete(::operator new(burst), burst);
+  EXPECT_GE(allocation_counts().peak_bytes, live + burst - (1 << 20));
+  EXPECT_LT(allocation_counts().live_bytes(), live + (1 << 20));
 }
 
 TEST(AllocationCounter, BlocksFreedByAnotherThreadBalanceInTheSum) {

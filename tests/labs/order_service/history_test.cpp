@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t block_bytes = 4096;
 
 TEST(History, BeforeAndAfterGiveTheSameRecentTotals) {
-  Pool blocks(block_bytes, 8);
+  Pool blocks({.block_bytes = block_bytes});
   HistoryAmongTemporaries before;
   HistoryInArenas after(&blocks, block_bytes);
   EXPECT_EQ(before.recent_total_cents(), 0U);
@@ -35,7 +35,7 @@ TEST(History, BeforeAndAfterGiveTheSameRecentTotals) {
 }
 
 TEST(History, AfterKeepsSixHoursAndAtMostAQuarterMore) {
-  Pool blocks(block_bytes, 8);
+  Pool blocks({.block_bytes = block_bytes});
   HistoryInArenas history(&blocks, block_bytes);
   HistoryAmongTemporaries exact;
   for (std::uint32_t now_s = 0; now_s < 4 * static_cast<std::uint32_t>(history_s); now_s += 3) {
@@ -49,7 +49,7 @@ TEST(History, AfterKeepsSixHoursAndAtMostAQuarterMore) {
 }
 
 TEST(History, AfterStopsTakingBlocksOnceTheWindowIsFull) {
-  Pool blocks(block_bytes, 8);
+  Pool blocks({.block_bytes = block_bytes});
   HistoryInArenas history(&blocks, block_bytes);
   std::size_t after_one_window = 0;
   for (std::uint32_t now_s = 0; now_s < 5 * static_cast<std::uint32_t>(history_s); ++now_s) {
@@ -62,7 +62,7 @@ TEST(History, AfterStopsTakingBlocksOnceTheWindowIsFull) {
 }
 
 TEST(History, AGapOfDaysForgetsEverything) {
-  Pool blocks(block_bytes, 8);
+  Pool blocks({.block_bytes = block_bytes});
   HistoryInArenas history(&blocks, block_bytes);
   history.record({1, 5, 0, 1}, "");
   history.expire(1e6);

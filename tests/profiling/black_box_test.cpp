@@ -1,0 +1,184 @@
+// Protects the evidence: a program that the kernel kills at its limit leaves profiles of the way there, and the last
+// one names what grew.
+#include "profiling/black_box.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "labs/harness/memory_limit.hpp"
+#include "profiling/memory_headroom.hpp"
+#include "tests/labs/lab_process.hpp"
+#include "tests/profiling/pprof_reader.hpp"
+
+namespace plateau::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::Each;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+
+constexpr std::uint64_t limit_bytes = std::uint64_t{200} << 20;
+
+struct Death {
+  int status = -1;
+  bool by_the_kernel = false;
+};
+
+// Runs the doomed program under a limit of its own.
+Death run_doomed(const std::string& directory, const char* mode, const std::vector<std::string>& environment) {
+  const harness::MemoryLimit limit(limit_bytes, "doomed");
+  std::vector<std::string> variables = environment;
+  std::vector<char*> envp;
+  for (std::string& variable : variables) envp.push_back(variable.data());
+  envp.push_back(nullptr);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (limit.enter()) ::execle(DOOMED_PROGRAM, DOOMED_PROGRAM, directory.c_str(), mode, nullptr, envp.data());
+    ::_exit(126);
+  }
+  Death death;
+  ::waitpid(child, &death.status, 0);
+  death.by_the_kernel = WIFSIGNALED(death.status) && WTERMSIG(death.status) == SIGKILL && limit.killed();
+  return death;
+}
+
+std::vector<std::string> files_in(const std::string& directory) {
+  std::vector<std::string> files;
+  for (const auto& entry : fs::directory_iterator(directory)) files.push_back(entry.path());
+  std::sort(files.begin(), files.end(), [](const std::string& one, const std::string& other) {
+    return one.size() != other.size() ? one.size() < other.size() : one < other;  // by number
+  });
+  return files;
+}
+
+bool names(const ReadProfile& profile, const std::string& function) {
+  return std::any_of(profile.functions.begin(), profile.functions.end(),
+                     [&](const ReadProfile::Function& one) { return one.name.find(function) != std::string::npos; });
+}
+
+class Allocators : public ::testing::TestWithParam<std::vector<std::string>> {};
+
+TEST_P(Allocators, AProgramKilledAtItsLimitLeavesTheLastProfiles) {
+  const ScratchFolder folder;
+  std::ofstream(folder / "black-box-99.pb.gz") << "of an earlier run";
+  const Death death = run_doomed(folder.path(), "symbolize", GetParam());
+  if (!WIFSIGNALED(death.status) && WEXITSTATUS(death.status) == 3) GTEST_SKIP() << "no cgroup can be made here";
+  ASSERT_TRUE(death.by_the_kernel) << death.status;
+
+  std::vector<std::string> files = files_in(folder.path());
+  // The kernel may have killed while the next one was being written: then its text, or a part of it, is there as well.
+  std::erase_if(files, [](const std::string& file) { return !file.ends_with(".pb.gz"); });
+  ASSERT_GE(files.size(), 2u);
+  EXPECT_LE(files.size(), 3u) << "older ones are removed";
+  std::int64_t before = 0;
+  for (const std::string& file : files) {
+    const ReadProfile profile = read_pprof(read_text(file));
+    EXPECT_TRUE(names(profile, "leak_until_killed")) << file;
+    EXPECT_GT(profile.total("inuse_space"), before) << file;
+    before = profile.total("inuse_space");
+  }
+  EXPECT_GT(before, static_cast<std::int64_t>(limit_bytes / 2)) << "the last one is of close to the limit";
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Allocators,
+                         ::testing::Values(std::vector<std::string>{"LD_PRELOAD=libjemalloc.so.2",
+                                                                    "MALLOC_CONF=prof:true,lg_prof_sample:17"},
+                                           std::vector<std::string>{"LD_PRELOAD=" SAMPLER,
+                                                                    "PLATEAU_SAMPLE_PERIOD=131072"}),
+                         [](const auto& test) { return test.index == 0 ? "jemalloc" : "sampler_on_glibc"; });
+
+TEST(BlackBox, WithoutSymbolsLeavesTheAllocatorsOwnText) {
+  const ScratchFolder folder;
+  const Death death =
+      run_doomed(folder.path(), "raw", {"LD_PRELOAD=libjemalloc.so.2", "MALLOC_CONF=prof:true,lg_prof_sample:17"});
+  if (!WIFSIGNALED(death.status) && WEXITSTATUS(death.status) == 3) GTEST_SKIP() << "no cgroup can be made here";
+  ASSERT_TRUE(death.by_the_kernel) << death.status;
+  std::vector<std::string> files = files_in(folder.path());
+  std::erase_if(files, [](const std::string& file) { return file.ends_with(".part"); });
+  ASSERT_FALSE(files.empty());
+  EXPECT_THAT(files, Each(EndsWith(".heap")));
+  EXPECT_THAT(read_text(files.back()), ::testing::StartsWith("heap_v2/"));
+}
+
+TEST(BlackBox, WhatCannotBeHadIsSaidAtTheStart) {
+  const ScratchFolder folder;
+  const auto without_profiler = run(DOOMED_PROGRAM, {folder / "new", "symbolize"}, {});
+  EXPECT_EQ(without_profiler.status, 1);
+  EXPECT_THAT(without_profiler.error, ::testing::AnyOf(HasSubstr("no memory limit"), HasSubstr("no heap profiler")));
+}
+
+// A hierarchy as the kernel shows it, in files of our own.
+class FakeCgroups {
+ public:
+  explicit FakeCgroups(const ScratchFolder& folder) : root_(folder.path()) {
+    files.mounts = root_ / "mounts";
+    files.own_groups = root_ / "own";
+  }
+  void write(const std::string& file, const std::string& text) const {
+    fs::create_directories((root_ / file).parent_path());
+    std::ofstream(root_ / file) << text;
+  }
+  std::string root() const { return root_; }
+
+  CgroupFiles files;
+
+ private:
+  fs::path root_;
+};
+
+TEST(MemoryHeadroom, FindsTheNearestLimitAboveInVersionTwo) {
+  const ScratchFolder folder;
+  const FakeCgroups cgroups(folder);
+  cgroups.write("mounts", "cgroup2 " + cgroups.root() + "/v2 cgroup2 rw 0 0\n");
+  cgroups.write("own", "0::/pod/container\n");
+  cgroups.write("v2/pod/container/memory.max", "max\n");
+  cgroups.write("v2/pod/memory.max", "1000000\n");
+  cgroups.write("v2/pod/memory.current", "600000\n");
+  cgroups.write("v2/pod/memory.stat", "anon 500000\nfile 90000\ninactive_file 50000\nactive_file 40000\n");
+  const MemoryHeadroom headroom(std::nullopt, cgroups.files);
+  EXPECT_EQ(headroom.limit_bytes(), 1'000'000u);
+  EXPECT_EQ(headroom.used_bytes(), 550'000u);
+  EXPECT_THAT(headroom.source(), EndsWith("v2/pod/memory.max"));
+}
+
+TEST(MemoryHeadroom, ReadsVersionOneWhereTheHostsPathIsNotMounted) {
+  const ScratchFolder folder;
+  const FakeCgroups cgroups(folder);
+  cgroups.write("mounts", "cgroup " + cgroups.root() + "/memory cgroup rw,memory 0 0\n");
+  cgroups.write("own", "0::/\n7:memory:/docker/1234\n");
+  cgroups.write("memory/memory.limit_in_bytes", "2000000\n");
+  cgroups.write("memory/memory.usage_in_bytes", "900000\n");
+  cgroups.write("memory/memory.stat", "cache 7\ninactive_file 3\ntotal_inactive_file 100000\n");
+  const MemoryHeadroom headroom(std::nullopt, cgroups.files);
+  EXPECT_EQ(headroom.limit_bytes(), 2'000'000u);
+  EXPECT_EQ(headroom.used_bytes(), 800'000u);
+}
+
+TEST(MemoryHeadroom, ALimitThatIsGivenIsOfResidentMemory) {
+  const MemoryHeadroom headroom(std::uint64_t{1} << 40);
+  EXPECT_EQ(headroom.source(), "given");
+  EXPECT_GT(headroom.used_bytes(), 0u);
+}
+
+TEST(MemoryHeadroom, WithoutALimitSaysSo) {
+  const ScratchFolder folder;
+  const FakeCgroups cgroups(folder);
+  cgroups.write("mounts", "cgroup " + cgroups.root() + "/memory cgroup rw,memory 0 0\n");
+  cgroups.write("own", "7:memory:/\n");
+  cgroups.write("memory/memory.limit_in_bytes", "9223372036854771712\n");
+  EXPECT_THROW(MemoryHeadroom(std::nullopt, cgroups.files), std::runtime_error);
+}
+
+}  // namespace
+}  // namespace plateau::testing
