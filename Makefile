@@ -56,7 +56,7 @@ sanitize: setup ## every unit test under AddressSanitizer and UBSan, then under 
 	  ctest --test-dir build/$$preset --output-on-failure --no-tests=error -j 2 || exit 1; done
 
 FUZZ_SECONDS ?= 60
-FUZZERS := legacy_heap function_name operation_program
+FUZZERS := legacy_heap function_name debug_request operation_program
 fuzz: setup-fuzz ## every fuzz target for FUZZ_SECONDS, two at a time, from its seeds and what earlier runs found
 	@mkdir -p build
 	@[ -f build/fuzz/build.ninja ] || cmake --preset fuzz > build/fuzz.log 2>&1 || { cat build/fuzz.log >&2; exit 2; }

@@ -13,6 +13,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "allocators/heap.hpp"
+#include "profiling/closed_in_children.hpp"
 #include "profiling/debug_answers.hpp"
 #include "profiling/http_service.hpp"
 #include "profiling/listen_address.hpp"
@@ -87,7 +88,8 @@ class DebugServer::State {
     bool listens = false;
     try {
       become_service_thread("plateau-http");
-      enter_private_descriptor_table();
+      const bool private_descriptors = may_have_private_descriptors();
+      if (private_descriptors) enter_private_descriptor_table();
       asio::thread_pool workers(2);
       DebugAnswers answers(options_.profiles, options_.requested_bytes);
       HttpService service(answers, *recorder_,
@@ -98,6 +100,7 @@ class DebugServer::State {
       asio::io_context io(1);
       tcp::acceptor acceptor = listen(io, endpoint_, options_.address);
       const std::uint16_t port = acceptor.local_endpoint().port();
+      const ClosedInChildren closed_in_children(private_descriptors ? -1 : acceptor.native_handle());
       asio::co_spawn(io, service.accept(std::move(acceptor)), asio::detached);
       listens = true;
       started.set_value({port, &workers, &io});

@@ -5,8 +5,9 @@
 //
 // It answers to the machine itself only, unless told otherwise. Requests are served by threads of its own, which take
 // no signals and share no descriptors with the program, and which a forked child does not have: the child serves
-// nothing and holds no port. What a client can make it do is bounded: 64 connections, 8 KiB of head, 64 KiB of body,
-// 10 s to send a request, recordings of 10 minutes, four profiles at a time, one of CPU.
+// nothing and holds no port. (Where libunwind is loaded, as with gperftools' tcmalloc, descriptors are shared, and a
+// program that closes all of them must not start a server.) What a client can make it do is bounded: 64 connections,
+// 8 KiB of head, 1 MiB of body, 10 s to send a request, recordings of 10 minutes, four profiles at a time, one of CPU.
 #pragma once
 
 #include <cstdint>

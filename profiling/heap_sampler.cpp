@@ -15,7 +15,9 @@
 namespace plateau {
 namespace {
 
-// Null when the sampler is not loaded, or stands behind another malloc, which is then the one that programs call.
+// Null when the sampler is not loaded, or stands behind another malloc, which is then the one that programs call. Asked
+// of aligned_alloc, which comes with malloc: of malloc itself a program at a fixed address may have a stub (python3
+// has).
 const sampler::SamplerInterface* loaded_sampler() {
   static const sampler::SamplerInterface* const loaded = [] {
     using Get = const sampler::SamplerInterface*();
@@ -23,7 +25,8 @@ const sampler::SamplerInterface* loaded_sampler() {
     Dl_info sampler{};
     Dl_info serving{};
     const bool serves = get != nullptr && dladdr(reinterpret_cast<void*>(get), &sampler) != 0 &&
-                        dladdr(dlsym(RTLD_DEFAULT, "malloc"), &serving) != 0 && sampler.dli_fbase == serving.dli_fbase;
+                        dladdr(dlsym(RTLD_DEFAULT, "aligned_alloc"), &serving) != 0 &&
+                        sampler.dli_fbase == serving.dli_fbase;
     return serves ? get() : nullptr;
   }();
   return loaded;

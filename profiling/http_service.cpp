@@ -14,6 +14,7 @@
 #include <boost/beast/http/write.hpp>
 
 #include "allocators/heap.hpp"
+#include "profiling/request_head.hpp"
 #include "profiling/service_thread.hpp"
 
 namespace plateau {
@@ -49,13 +50,6 @@ class Counted {
  private:
   std::size_t& count_;
 };
-
-template <class Fields>
-std::optional<std::string_view> only(const Fields& fields, http::field name) {
-  const auto [first, last] = fields.equal_range(name);
-  if (first == last || std::next(first) != last) return std::nullopt;
-  return std::string_view(first->value());
-}
 
 DebugAnswer refuse(const Refusal& refusal) {
   DebugAnswer answer = error_answer(refusal.status, refusal.reason);
@@ -193,14 +187,7 @@ asio::awaitable<void> HttpService::write(Connection& connection, DebugAnswer ans
 }
 
 asio::awaitable<DebugAnswer> HttpService::answer(const Request& request) {
-  const RequestHead head{.method = request.method_string(),
-                         .target = request.target(),
-                         .host = only(request, http::field::host),
-                         .origin = request.count(http::field::origin) > 0
-                                       ? std::optional<std::string_view>(request[http::field::origin])
-                                       : std::nullopt,
-                         .accept = request[http::field::accept]};
-  const auto understood = understand(head, rules_);
+  const auto understood = understand(head_of(request), rules_);
   if (const auto* const refusal = std::get_if<Refusal>(&understood)) co_return refuse(*refusal);
   const auto& wanted = std::get<DebugRequest>(understood);
   std::optional<DebugAnswer> failed;

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "allocators/runtime_symbol.hpp"
+
 namespace plateau {
 
 void enter_private_descriptor_table() {
@@ -19,6 +21,10 @@ void enter_private_descriptor_table() {
       throw std::system_error(errno, std::generic_category(), "cannot open /dev/null");
     }
   }
+}
+
+bool may_have_private_descriptors() {
+  return runtime_symbol<void>("unw_backtrace") == nullptr;
 }
 
 }  // namespace plateau

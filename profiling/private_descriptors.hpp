@@ -13,4 +13,8 @@ namespace plateau {
 // an event loop is woken up. Throws std::system_error when the kernel (before 5.9) or a sandbox does not allow it.
 void enter_private_descriptor_table();
 
+// False where threads must not differ in their descriptors: libunwind, by which gperftools' tcmalloc takes its stacks,
+// tests addresses by writing them into a pipe that it opens once for all threads.
+bool may_have_private_descriptors();
+
 }  // namespace plateau

@@ -84,7 +84,7 @@ AllocatorChoice with_heap_profiler(AllocatorChoice choice) {
   if (choice.name != "glibc" && choice.name != "mimalloc") return choice;
   const auto sampler = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "libplateau_sampler.so";
   if (!std::filesystem::exists(sampler)) {
-    throw UsageError(fmt::format("--profile on {} needs {}: build it (make build)", choice.name, sampler.string()));
+    throw UsageError(fmt::format("heap profiles on {} need {}: build it (make build)", choice.name, sampler.string()));
   }
   choice.library = sampler.string() + (choice.library.empty() ? "" : ":" + choice.library);
   return choice;

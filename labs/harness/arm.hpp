@@ -31,6 +31,8 @@ struct ArmSpec {
   std::string pprof_address;    // ADDRESS:PORT of the debug server while it runs; empty: none
   boost::json::object options;  // the lab's own
 
+  // Whether the allocator has to record stacks.
+  bool profiled() const { return !profile_dir.empty() || !pprof_address.empty(); }
   bool has(std::string_view fix) const { return std::find(fixes.begin(), fixes.end(), fix) != fixes.end(); }
   std::uint64_t operations() const { return time.operations_in(hours * 3600); }
 };

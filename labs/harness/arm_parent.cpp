@@ -277,7 +277,7 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
     settings.malloc_conf += ",retain:false";
   }
   AllocatorChoice allocator = choose_allocator(spec.allocator);
-  if (!spec.profile_dir.empty()) allocator = with_heap_profiler(std::move(allocator));
+  if (spec.profiled()) allocator = with_heap_profiler(std::move(allocator));
   const std::vector<std::string> environment = environment_for(allocator, settings);
   result.allocator_environment = allocator_variables(environment);
 

@@ -175,8 +175,7 @@ class Session {
                spec.fixes.empty() ? "none" : fmt::format("{}", fmt::join(spec.fixes, ",")), spec.allocator,
                spec.memory_limit ? fmt::format("{:.0f} MB", static_cast<double>(*spec.memory_limit) / 1e6) : "none",
                spec.hours, spec.time.speedup);
-    if (!spec.profile_dir.empty())
-      fmt::print("{}: heap profiles are taken; CPU and latency include the profiler\n", spec.name);
+    if (spec.profiled()) fmt::print("{}: heap profiles are taken; CPU and latency include the profiler\n", spec.name);
     std::fflush(stdout);
     ArmObserver observer;
     observer.ready = [this](const ArmResult& so_far) {

@@ -124,8 +124,9 @@ class OrderServiceLab final : public harness::Lab {
     harness::AllocatorSettings settings;
     settings.malloc_conf =
         fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0,background_thread:{}", decay.count(), fixed);
-    if (!spec.profile_dir.empty())
-      settings.malloc_conf += ",prof:true,prof_active:true,lg_prof_sample:19,prof_accum:true";
+    if (spec.profiled()) settings.malloc_conf += ",prof:true,prof_active:true,lg_prof_sample:19,prof_accum:true";
+    // What --profile records is exact there; a server can only ask for samples.
+    if (!spec.pprof_address.empty()) settings.environment.emplace_back("TCMALLOC_SAMPLE_PARAMETER=524288");
     // The defaults of mimalloc 2.0, compressed; 0 would mean at once.
     settings.environment.push_back(
         fmt::format("MIMALLOC_RESET_DELAY={}", spec.time.compressed(milliseconds(25)).count()));

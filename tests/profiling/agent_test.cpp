@@ -155,14 +155,19 @@ TEST(Agent, SurvivesAProgramThatClosesAllDescriptors) {
   EXPECT_EQ(program.rest_of_output(), "3\n") << "the numbers are the program's own";
 }
 
-TEST(Agent, AForkedChildServesNothingAndKeepsNoPort) {
-  Served parent(
-      python("child = os.fork()\n"
-             "if child == 0:\n"
-             "    sys.stdin.read()\n"  // outlives its parent, until the test has looked
-             "    os._exit(0)\n"
-             "print(child, flush=True)\n"
-             "signal.pause()\n"));
+class Forking : public ::testing::TestWithParam<const char*> {};
+
+// With tcmalloc the server shares its descriptors with the program.
+INSTANTIATE_TEST_SUITE_P(Agent, Forking, ::testing::Values("", "libtcmalloc.so.4:"));
+
+TEST_P(Forking, ChildServesNothingAndKeepsNoPort) {
+  Served parent(python("child = os.fork()\n"
+                       "if child == 0:\n"
+                       "    sys.stdin.read()\n"  // outlives its parent, until the test has looked
+                       "    os._exit(0)\n"
+                       "print(child, flush=True)\n"
+                       "signal.pause()\n"),
+                GetParam());
   const std::string child = "/proc/" + parent.read_line();
   EXPECT_TRUE(serves(parent.port()));
   parent.signal(SIGTERM);
