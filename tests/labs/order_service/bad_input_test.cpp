@@ -54,7 +54,6 @@ INSTANTIATE_TEST_SUITE_P(
                  "cannot write /no/such/folder/out.json: No such file"},
         BadInput{"json_is_a_folder", {"--json", "/tmp"}, "cannot write /tmp"},
         BadInput{"unwritable_profile", {"--profile", "/proc/none"}, "--profile /proc/none"},
-        BadInput{"no_profiler", {"run", "--allocator", "glibc", "--profile", "/tmp"}, "glibc has no heap profiler"},
         BadInput{
             "missing_orders", {"--orders", "/no/such/orders.jsonl"}, "--orders /no/such/orders.jsonl: No such file"},
         BadInput{"settlement_too_small", {"--settlement-orders", "1"}, "--settlement-orders"},
