@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -34,8 +35,8 @@ constexpr std::size_t aligned_to_4(std::size_t size) {
   return (size + 3) / 4 * 4;
 }
 
-// The GNU build id among the notes of one segment, as they lie in memory (elf(5), "Notes").
-std::string build_id_in_notes(std::span<const unsigned char> notes) {
+// The GNU build id among the notes of one segment, as they lie in memory (elf(5), "Notes"); empty when there is none.
+std::span<const unsigned char> build_id_in_notes(std::span<const unsigned char> notes) {
   while (notes.size() >= sizeof(ElfW(Nhdr))) {
     ElfW(Nhdr) header;
     std::memcpy(&header, notes.data(), sizeof header);
@@ -44,7 +45,7 @@ std::string build_id_in_notes(std::span<const unsigned char> notes) {
     const std::size_t end = bytes_begin + aligned_to_4(header.n_descsz);
     if (end > notes.size()) break;
     if (header.n_type == NT_GNU_BUILD_ID && header.n_namesz == 4 && std::memcmp(&notes[name_begin], "GNU", 4) == 0) {
-      return lower_case_hex(notes.subspan(bytes_begin, header.n_descsz));
+      return notes.subspan(bytes_begin, header.n_descsz);
     }
     notes = notes.subspan(end);
   }
@@ -62,51 +63,95 @@ std::string program_file() {
   return std::string(without_deleted(std::filesystem::read_symlink("/proc/self/exe", error).string()));
 }
 
-std::string file_of(const dl_phdr_info& object, bool is_program) {
-  if (is_program) return program_file();
-  for (std::size_t i = 0; i < object.dlpi_phnum; ++i) {
-    const ElfW(Phdr)& segment = object.dlpi_phdr[i];
-    if (segment.p_type == PT_LOAD && segment.p_offset == 0 &&
-        object.dlpi_addr + segment.p_vaddr == getauxval(AT_SYSINFO_EHDR)) {
-      return "[vdso]";
-    }
-  }
-  std::error_code error;
-  const auto file = std::filesystem::canonical(object.dlpi_name, error);
-  return error ? std::string(object.dlpi_name) : file.string();
+bool is_vdso(const dl_phdr_info& object) {
+  const auto segments = std::span(object.dlpi_phdr, object.dlpi_phnum);
+  return std::any_of(segments.begin(), segments.end(), [&object](const ElfW(Phdr) & segment) {
+    return segment.p_type == PT_LOAD && segment.p_offset == 0 &&
+           object.dlpi_addr + segment.p_vaddr == getauxval(AT_SYSINFO_EHDR);
+  });
 }
 
-int append_segments(dl_phdr_info* object, std::size_t /*size*/, void* result) {
-  auto& mappings = *static_cast<std::vector<Mapping>*>(result);
-  const std::string file = file_of(*object, mappings.empty());
-  const auto segments = std::span(object->dlpi_phdr, object->dlpi_phnum);
-  std::string build_id;
-  for (const ElfW(Phdr) & segment : segments) {
-    if (segment.p_type != PT_NOTE || !build_id.empty()) continue;
-    const auto* const notes = reinterpret_cast<const unsigned char*>(object->dlpi_addr + segment.p_vaddr);
-    build_id = build_id_in_notes({notes, segment.p_memsz});
+// An executable segment as the walk over loaded objects finds it. The walk holds a lock of the dynamic linker that an
+// allocator may want when it takes a stack (tcmalloc does, with its own lock held), so that it must not allocate: what
+// it finds goes into memory that was reserved before.
+struct FoundSegment {
+  std::uint64_t start = 0;
+  std::uint64_t limit = 0;
+  std::uint64_t offset = 0;
+  std::size_t name_begin = 0;  // in FoundSegments::names
+  std::size_t name_size = 0;
+  std::array<unsigned char, 64> build_id{};
+  std::size_t build_id_size = 0;
+  bool is_program = false;
+};
+
+struct FoundSegments {
+  explicit FoundSegments(std::size_t capacity) {
+    segments.reserve(capacity);
+    names.reserve(capacity * 100);
+  }
+  std::vector<FoundSegment> segments;
+  std::string names;
+  std::size_t objects = 0;
+};
+
+// Stops the walk, with a result that is not 0, when the memory is used up.
+int find_segments(dl_phdr_info* object, std::size_t /*size*/, void* result) {
+  auto& found = *static_cast<FoundSegments*>(result);
+  FoundSegment segment;
+  const std::string_view name = is_vdso(*object) ? "[vdso]" : object->dlpi_name;
+  if (found.names.size() + name.size() > found.names.capacity()) return 1;
+  segment.name_begin = found.names.size();
+  segment.name_size = name.size();
+  found.names.append(name);
+  segment.is_program = found.objects++ == 0;
+  const auto headers = std::span(object->dlpi_phdr, object->dlpi_phnum);
+  for (const ElfW(Phdr) & header : headers) {
+    if (header.p_type != PT_NOTE || segment.build_id_size > 0) continue;
+    const auto* const notes = reinterpret_cast<const unsigned char*>(object->dlpi_addr + header.p_vaddr);
+    const auto build_id = build_id_in_notes({notes, header.p_memsz});
+    segment.build_id_size = std::min(build_id.size(), segment.build_id.size());
+    std::copy_n(build_id.begin(), segment.build_id_size, segment.build_id.begin());
   }
   static const auto page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-  for (const ElfW(Phdr) & segment : segments) {
-    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_X) == 0) continue;
-    const std::uint64_t begin = object->dlpi_addr + segment.p_vaddr;
+  for (const ElfW(Phdr) & header : headers) {
+    if (header.p_type != PT_LOAD || (header.p_flags & PF_X) == 0) continue;
+    if (found.segments.size() == found.segments.capacity()) return 1;
+    const std::uint64_t begin = object->dlpi_addr + header.p_vaddr;
     const std::uint64_t lead = begin % page;  // the kernel maps whole pages
-    mappings.push_back({.start = begin - lead,
-                        .limit = (begin + segment.p_memsz + page - 1) / page * page,
-                        .offset = segment.p_offset - lead,
-                        .file = file,
-                        .build_id = build_id,
-                        .code_name = {}});
+    segment.start = begin - lead;
+    segment.limit = (begin + header.p_memsz + page - 1) / page * page;
+    segment.offset = header.p_offset - lead;
+    found.segments.push_back(segment);
   }
   return 0;
+}
+
+std::string file_of(const FoundSegment& segment, const std::string& name) {
+  if (segment.is_program) return program_file();
+  std::error_code error;
+  const auto file = std::filesystem::canonical(name, error);  // of [vdso] there is none
+  return error ? name : file.string();
 }
 
 }  // namespace
 
 std::vector<Mapping> process_mappings() {
-  std::vector<Mapping> mappings;
-  dl_iterate_phdr(append_segments, &mappings);
-  return mappings;
+  std::size_t capacity = 64;
+  for (;; capacity *= 2) {
+    FoundSegments found(capacity);
+    if (dl_iterate_phdr(find_segments, &found) != 0) continue;
+    std::vector<Mapping> mappings;
+    for (const FoundSegment& segment : found.segments) {
+      mappings.push_back({.start = segment.start,
+                          .limit = segment.limit,
+                          .offset = segment.offset,
+                          .file = file_of(segment, found.names.substr(segment.name_begin, segment.name_size)),
+                          .build_id = lower_case_hex(std::span(segment.build_id).first(segment.build_id_size)),
+                          .code_name = {}});
+    }
+    return mappings;
+  }
 }
 
 // "<start>-<limit> <perms> <offset> <device> <inode> <file>", numbers in hex (proc(5)).

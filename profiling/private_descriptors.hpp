@@ -14,7 +14,8 @@ namespace plateau {
 void enter_private_descriptor_table();
 
 // False where threads must not differ in their descriptors: libunwind, by which gperftools' tcmalloc takes its stacks,
-// tests addresses by writing them into a pipe that it opens once for all threads.
+// tests addresses by writing them into a pipe that it opens once for all threads. Nor under ThreadSanitizer, which
+// takes equal numbers of two tables for one descriptor.
 bool may_have_private_descriptors();
 
 }  // namespace plateau
