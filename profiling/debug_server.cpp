@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <future>
+#include <semaphore>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -60,6 +61,7 @@ class DebugServer::State {
   // woken up by a condition variable.
   ~State() {
     asio::post(*listening_.workers, [io = listening_.io] { io->stop(); });
+    told_to_stop_.release();  // the post is over, and the workers may go
     thread_.join();
   }
 
@@ -105,6 +107,7 @@ class DebugServer::State {
       listens = true;
       started.set_value({port, &workers, &io});
       while (!io.stopped()) run_until_stopped(io);
+      told_to_stop_.acquire();
       workers.join();
     } catch (...) {
       if (!listens) started.set_exception(std::current_exception());
@@ -116,6 +119,7 @@ class DebugServer::State {
   const tcp::endpoint endpoint_;
   std::optional<ProfileRecorder> recorder_;
   Listening listening_;
+  std::binary_semaphore told_to_stop_{0};
   std::thread thread_;
 };
 

@@ -432,7 +432,9 @@ TEST(DebugServer, ItsThreadsTakeNoSignals) {
 }  // namespace
 }  // namespace plateau::testing
 
-// An exception that crosses threads is counted by libstdc++, which ThreadSanitizer does not see into.
+// Reference counts that ThreadSanitizer does not see into: libstdc++'s of exceptions (not instrumented) and Asio's of
+// executors (a fence, which it does not know).
 extern "C" const char* __tsan_default_suppressions() {
-  return "race:std::__exception_ptr::exception_ptr::_M_release\n";
+  return "race:std::__exception_ptr::exception_ptr::_M_release\n"
+         "race:boost::asio::execution::detail::shared_target_executor\n";
 }
