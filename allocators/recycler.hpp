@@ -276,20 +276,20 @@ class Recycler {
     static constexpr bool made_by_traits = requires {
       { Traits::make() } -> std::same_as<std::unique_ptr<T>>;
     };
-    static constexpr std::size_t line_bytes = 64;
-    static constexpr std::align_val_t alignment{std::max(alignof(T), line_bytes)};
-    static constexpr std::size_t object_bytes = (sizeof(T) + line_bytes - 1) / line_bytes * line_bytes;
+    struct alignas(std::max<std::size_t>(alignof(T), 64)) Storage {
+      std::byte bytes[sizeof(T)];
+    };
 
     [[gnu::noinline]] T* make() {
       T* object = nullptr;
       if constexpr (made_by_traits) {
         object = Traits::make().release();
       } else {
-        void* const memory = ::operator new(object_bytes, alignment);
+        Storage* const memory = std::allocator<Storage>().allocate(1);
         try {
           object = ::new (memory) T();
         } catch (...) {
-          ::operator delete(memory, object_bytes, alignment);
+          std::allocator<Storage>().deallocate(memory, 1);
           throw;
         }
       }
@@ -301,7 +301,7 @@ class Recycler {
         delete object;
       } else {
         std::destroy_at(object);
-        ::operator delete(object, object_bytes, alignment);
+        std::allocator<Storage>().deallocate(reinterpret_cast<Storage*>(object), 1);
       }
     }
 
