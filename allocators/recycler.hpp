@@ -35,6 +35,9 @@ struct RecyclerOptions {
   std::size_t max_idle = 256;                     // objects kept; 0 keeps none
   std::size_t max_idle_bytes = 64 * 1024 * 1024;  // of all objects kept together
   std::size_t max_object_bytes = 64 * 1024;       // a larger object is destroyed: one giant must not be kept for ever
+  // Objects that move between a thread's cache and the depot at a time, 16 at most and a sixteenth of max_idle. A
+  // thread keeps up to two batches: small ones leave fewer objects idle with threads that do not need them just now.
+  std::size_t batch = 16;
 };
 
 struct RecyclerStatistics {
@@ -135,7 +138,7 @@ class Recycler {
    public:
     explicit State(RecyclerOptions options)
         : options_(options),
-          batch_(std::clamp<std::size_t>(options.max_idle / 16, 1, largest_batch)),
+          batch_(std::clamp<std::size_t>(std::min(options.batch, options.max_idle / 16), 1, largest_batch)),
           caches_(*this),
           depot_capacity_(options.max_idle),
           depot_byte_limit_(options.max_idle_bytes) {

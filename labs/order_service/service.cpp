@@ -16,7 +16,7 @@
 namespace plateau::order_service {
 namespace {
 
-constexpr std::size_t pool_retain_bytes = 64 * 1024 * 1024;
+constexpr std::size_t pool_retain_bytes = 8 * 1024 * 1024;
 constexpr std::size_t outbox_capacity = 512;
 constexpr double outbox_lifetime_s = 60;
 constexpr std::uint64_t acknowledgements_every = 8;  // orders of a lane
@@ -183,7 +183,7 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
   pthread_setattr_default_np(&attributes);
   pthread_attr_destroy(&attributes);
 
-  BufferRecycler buffers({.max_idle = 128, .max_object_bytes = 40 * 1024});  // the rare giant is dropped
+  BufferRecycler buffers({.max_idle = 128, .max_object_bytes = 40 * 1024, .batch = 2});  // the rare giant is dropped
   Pool pool({.block_bytes = arena_block_bytes, .retain_bytes = pool_retain_bytes});
   SynchronizedResource blocks(pool);
   std::vector<std::unique_ptr<Lane>> all;
