@@ -15,7 +15,7 @@ run: build ## the order service growing until the kernel kills it, and the fixed
 	@mkdir -p out
 	@$(BIN)/order_service --json out/order_service.json --profile out/profiles
 
-test: build build/pprof ## every test: unit, end to end, and one full-length experiment (about 5 minutes)
+test: build build/pprof ## every test: unit, end to end, and one full-length experiment (about 10 minutes)
 	@$(CTEST)
 
 test-quick: build build/pprof ## the tests without the full-length experiment
@@ -25,7 +25,7 @@ build: setup ## libraries, labs, benchmarks and tests into build/release
 	@mkdir -p build
 	@[ -f $(BUILD)/build.ninja ] || cmake --preset $(PRESET) > $(BUILD).log 2>&1 || { cat $(BUILD).log >&2; exit 2; }
 	@[ "$$(ninja -C $(BUILD) -n | tail -n 1)" = "ninja: no work to do." ] || { \
-	  echo "plateau: building (two to three minutes the first time)"; \
+	  echo "plateau: building (about six minutes the first time)"; \
 	  if [ -t 1 ]; then cmake --build --preset $(PRESET); else cmake --build --preset $(PRESET) -- --quiet; fi; }
 
 ablate: build ## each fix alone, all but each, and the wrong fixes: what each one bought (about 10 minutes)
