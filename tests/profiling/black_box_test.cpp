@@ -17,8 +17,8 @@
 
 #include "labs/harness/memory_limit.hpp"
 #include "profiling/memory_headroom.hpp"
+#include "profiling/pprof_reader.hpp"
 #include "tests/labs/lab_process.hpp"
-#include "tests/profiling/pprof_reader.hpp"
 
 namespace plateau::testing {
 namespace {

@@ -1,4 +1,4 @@
-#include "tests/profiling/pprof_reader.hpp"
+#include "profiling/pprof_reader.hpp"
 
 #define ZLIB_CONST
 #include <zlib.h>
@@ -8,7 +8,7 @@
 
 #include <protozero/pbf_reader.hpp>
 
-namespace plateau::testing {
+namespace plateau {
 namespace {
 
 void require(bool holds, const std::string& rule) {
@@ -241,4 +241,4 @@ ReadProfile read_pprof(const std::string& gzipped) {
   return Decoder().decode(gunzipped(gzipped));
 }
 
-}  // namespace plateau::testing
+}  // namespace plateau
