@@ -17,6 +17,7 @@
 #include "labs/harness/arm_child.hpp"
 #include "labs/harness/arm_parent.hpp"
 #include "labs/harness/interrupt.hpp"
+#include "labs/harness/output_file.hpp"
 #include "labs/harness/progress.hpp"
 #include "labs/harness/result.hpp"
 #include "labs/harness/usage_error.hpp"

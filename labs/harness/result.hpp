@@ -65,8 +65,6 @@ struct ExperimentResult {
 boost::json::object to_json(const LabDescription& lab);
 boost::json::object to_json(const ExperimentResult& result);
 
-// Throws UsageError when nothing can be written there; leaves an existing file alone. Called before hours are spent.
-void check_writable(const std::string& path);
 // Whole or not at all: a full disk leaves the old file. Throws UsageError.
 void write_json(const ExperimentResult& result, const std::string& path);
 
