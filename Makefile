@@ -6,14 +6,23 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 
-.PHONY: help run test test-quick build bench ablate list measured picture pprof fuzz bench-conversion bench-profiling setup setup-pprof setup-fuzz clean format
+.PHONY: help report pages setup-pages run test test-quick build bench ablate list measured picture pprof fuzz bench-conversion bench-profiling setup setup-pprof setup-fuzz clean format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: build ## the order service growing until the kernel kills it, and the fixed one staying flat (about 80 s)
 	@mkdir -p out
-	@$(BIN)/order_service --json out/order_service.json --profile out/profiles
+	@$(BIN)/order_service --json out/order_service.json --profile out/profiles; status=$$?; [ $$status -le 1 ] || exit $$status; \
+	  $(MAKE) --no-print-directory report && exit $$status
+
+report: build pages ## out/report.html: one self-contained page from the results in out/
+	@results="$(filter-out $(wildcard out/bench*.json),$(wildcard out/*.json))"; \
+	  [ -n "$$results" ] || { echo "plateau: no results in out/; make run writes out/order_service.json" >&2; exit 2; }; \
+	  $(BIN)/report $$results -o out/report.html
+
+pages: build | setup-pages
+	@ninja -C $(BUILD) --quiet pages
 
 test: build build/pprof ## every test: unit, end to end, and one full-length experiment (about 10 minutes)
 	@$(CTEST)
@@ -97,6 +106,10 @@ build/pprof: | setup-pprof
 
 setup:
 	@.ci/install
+
+# Packages of npm come from elsewhere too (NodeSource), and then Debian's cannot be installed beside them.
+setup-pages:
+	@command -v npm > /dev/null || .ci/install .ci/packages-pages.txt
 
 setup-fuzz: setup
 	@.ci/install .ci/packages-fuzz.txt

@@ -1,0 +1,30 @@
+// node build-pages.mjs SOURCE WORK OUTPUT: each SOURCE/NAME.html becomes OUTPUT/NAME.html, with its script NAME.js, all
+// that this imports, and the styles in it. Packages are taken from WORK/node_modules.
+import {readFileSync, readdirSync, renameSync, writeFileSync} from 'node:fs';
+import {createRequire} from 'node:module';
+import {join} from 'node:path';
+
+const [source, work, output] = process.argv.slice(2);
+const esbuild = createRequire(join(work, 'package.json'))('esbuild');
+
+const bundled = (entry) =>
+  esbuild.buildSync({
+    absWorkingDir: source,
+    entryPoints: [join(source, entry)],
+    bundle: true,
+    minify: true,
+    write: false,
+    format: 'iife',
+    target: ['chrome100', 'firefox100', 'safari15'],
+    nodePaths: [join(work, 'node_modules')],
+    logLevel: 'warning',
+  }).outputFiles[0].text;
+
+for (const file of readdirSync(source).filter((name) => name.endsWith('.html'))) {
+  const name = file.slice(0, -'.html'.length);
+  const page = readFileSync(join(source, file), 'utf8')
+    .replace('@STYLE@', () => bundled('style.css'))
+    .replace('@SCRIPT@', () => bundled(`${name}.js`));
+  writeFileSync(join(output, `${file}.part`), page);
+  renameSync(join(output, `${file}.part`), join(output, file));
+}
