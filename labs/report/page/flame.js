@@ -1,5 +1,5 @@
 // Flame graphs of heap profiles: by arm and moment, held or allocated, or against another profile; zoom and search.
-import {flamegraph} from 'd3-flame-graph';
+import flamegraph from 'd3-flame-graph';
 import {select} from 'd3-selection';
 import {h} from './dom.js';
 import {bytes, percent} from './format.js';

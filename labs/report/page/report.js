@@ -11,6 +11,7 @@ import {byLab, embedded} from './results.js';
 import {setUpTheme} from './theme.js';
 import {outcomeLines, predictionsSection, verdictLine, verdictTable} from './verdict.js';
 import {waterfallSection} from './waterfall.js';
+import './style.css';
 
 const title = (lab) => lab.name.replaceAll('_', ' ');
 
