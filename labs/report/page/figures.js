@@ -12,6 +12,7 @@ echarts.use([BarChart, LineChart, ScatterChart, GridComponent, LegendComponent, 
   LabelLayout, SVGRenderer]);
 
 const narrowest = 560;  // below it there is no room beside a chart for labels
+const lineHeight = 15;
 const charts = new Set();
 
 function draw(chart) {
@@ -25,7 +26,8 @@ function draw(chart) {
 // What all charts have in common.
 function base(option, narrow) {
   const colours = theme();
-  const font = {fontFamily: 'inherit', fontSize: 12, color: colours.ink};
+  // By name, and not inherited: texts are measured before they are in the page.
+  const font = {fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 12, color: colours.ink};
   const axis = (given, isValue) => ({
     nameTextStyle: {color: colours.muted, ...(isValue ? {align: 'left', padding: [0, 0, 0, -28]} : {})},
     axisLine: {lineStyle: {color: colours.line}},
@@ -49,6 +51,9 @@ function base(option, narrow) {
       show: narrow, top: 0, left: 0, itemHeight: 8, itemWidth: 14, icon: 'roundRect', selectedMode: false,
       textStyle: {color: colours.ink}, ...option.legend,
     },
+    // Told, and not guessed from the width of a glyph that the font may not have.
+    series: option.series.map((one) => ({...one,
+      ...(one.label && {label: {lineHeight, ...one.label}}), ...(one.endLabel && {endLabel: {lineHeight, ...one.endLabel}})})),
     xAxis: each(option.xAxis, false),
     yAxis: each(option.yAxis, true),
   };

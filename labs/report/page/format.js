@@ -20,8 +20,13 @@ export function number(value) {
   return Number(value.toPrecision(2)).toString().replace('-', '−');
 }
 
-export const percent = (value) =>
-  value === null || value === undefined ? dash : `${value > 0 ? '+' : ''}${fixed(value, 1)} %`;
+// With as many digits as it takes for 99.97 not to look like 100.
+export function percent(value) {
+  if (value === null || value === undefined) return dash;
+  let digits = 1;
+  while (digits < 4 && Math.abs(value) !== 100 && Math.abs(Number(value.toFixed(digits))) === 100) ++digits;
+  return `${value > 0 ? '+' : ''}${fixed(value, digits)} %`;
+}
 
 export const mb = (bytes) => (bytes === null || bytes === undefined ? dash : `${number(rounded(bytes / 1e6))} MB`);
 
@@ -41,6 +46,16 @@ export function microseconds(value) {
   if (value >= 1e6) return `${number(value / 1e6)} s`;
   if (value >= 1e3) return `${number(value / 1e3)} ms`;
   return `${number(value)} µs`;
+}
+
+// An axis of simulated time, with whole steps.
+export function timeAxis(seconds, label = 'simulated ') {
+  const unit = timeUnit(seconds);
+  const span = seconds / unit.seconds;
+  const step = [0.1, 0.2, 0.5, 1, 2, 3, 4, 6, 12, 24, 48].find((s) => span / s <= 8) ?? span / 8;
+  const end = Math.ceil(span / step - 1e-6) * step;
+  return {type: 'value', name: `${label}${unit.name}`, nameLocation: 'middle', nameGap: 28, min: 0, max: end, interval: step,
+    axisLabel: {formatter: (x) => `${+x.toFixed(1)}`}};
 }
 
 // The unit in which a span of simulated time is told.

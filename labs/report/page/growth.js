@@ -1,6 +1,6 @@
 // RSS over simulated time, with the limit and what came of it: the one picture of a lab whose memory grows.
 import {figure} from './figures.js';
-import {bytes, duration, mb, timeUnit} from './format.js';
+import {bytes, duration, mb, timeAxis, timeUnit} from './format.js';
 import {isOutOfMemory, outcomeText} from './results.js';
 import {colourOf} from './theme.js';
 
@@ -21,8 +21,7 @@ export function growthFigure(lab, arms, className) {
     narrowHeight: 320,
     option: (colours, narrow) => ({
       grid: {left: 56, right: narrow ? 16 : 150, top: narrow ? 48 : 28, bottom: 44},
-      xAxis: {type: 'value', name: `simulated ${unit.name}`, nameLocation: 'middle', nameGap: 28, min: 0,
-        max: longest / unit.seconds, axisLabel: {showMaxLabel: true, formatter: (x) => `${+x.toFixed(1)}`}},
+      xAxis: timeAxis(longest),
       yAxis: {type: 'value', name: 'MB', min: 0, max: limits.length ? (inMb(Math.max(...limits)) * 1.1).toFixed(0) : null,
         axisLabel: {showMaxLabel: limits.length === 0, formatter: (y) => y.toLocaleString('en-US')}},
       tooltip: {formatter: (points) => [`${duration(points[0].value[0] * unit.seconds)}`,

@@ -1,6 +1,6 @@
 // Latencies: by percentile to the slowest, and over time with the pauses marked.
 import {figure} from './figures.js';
-import {duration, microseconds, number, timeUnit} from './format.js';
+import {duration, microseconds, number, timeAxis, timeUnit} from './format.js';
 import {percentiles} from './results.js';
 import {colourOf} from './theme.js';
 
@@ -81,17 +81,17 @@ export function latencyOverTimeFigure(lab, className) {
     option: (colours, narrow) => ({
       grid: {left: 64, right: narrow ? 16 : 150, top: narrow ? 110 : 56, bottom: 44},
       legend: {show: true, selectedMode: true, icon: undefined},
-      xAxis: {type: 'value', name: unit.name, nameLocation: 'middle', nameGap: 28, min: 0, max: at(longest), axisLabel: {formatter: (x) => `${+x.toFixed(1)}`}},
+      xAxis: timeAxis(longest, ''),
       yAxis: {type: 'log', name: 'ms', axisLabel: {formatter: (y) => number(y)}},
       tooltip: {trigger: 'item', formatter: (p) => `${p.seriesName}<br>at ${duration(p.value[0] * unit.seconds)}: ${number(p.value[1])} ms`},
       series: arms.flatMap((arm, i) => [
-        {name: `${arm.name}, p99`, type: 'line', showSymbol: false, color: colourOf(arm.name, i), lineStyle: {width: 2},
+        {name: `${arm.name}, p99`, type: 'line', showSymbol: false, color: colourOf(arm.name, i), lineStyle: {width: 1.5, opacity: 0.75},
           data: (arm.latency_series ?? []).filter((s) => s.p99_us > 0).map((s) => [at(s.t), s.p99_us / 1e3]),
           endLabel: {show: !narrow, color: colourOf(arm.name, i), fontWeight: 600, formatter: () => `${arm.name}: p99\n${microseconds(arm.latency_us.p99)} in all`},
           labelLayout: {moveOverlap: 'shiftY'}},
         ...causes.map((cause, c) => ({
-          name: `${arm.name}: ${causeName(cause)}`, type: 'scatter', symbol: symbols[c % symbols.length], symbolSize: 7,
-          itemStyle: {color: colourOf(arm.name, i), opacity: 0.65},
+          name: `${arm.name}: ${causeName(cause)}`, type: 'scatter', symbol: symbols[c % symbols.length], symbolSize: 9, z: 4,
+          itemStyle: {color: colourOf(arm.name, i), borderColor: colours.surface, borderWidth: 1},
           data: (arm.pauses?.series ?? []).filter((p) => p[2] === cause && p[1] > 0).map((p) => [at(p[0]), p[1]]),
         })).filter((series) => series.data.length > 0),
       ]),

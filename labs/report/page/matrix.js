@@ -23,8 +23,8 @@ export function matrixFigure(lab) {
     option: (colours, narrow) => ({
       grid: {left: 64, right: narrow ? 24 : 90, top: 40, bottom: 44},
       legend: {show: false},
-      xAxis: {type: 'log', name: 'peak RSS, MB', nameLocation: 'middle', nameGap: 28, splitLine: {show: true, lineStyle: {color: colours.faint}},
-        axisLabel: {formatter: (x) => x.toLocaleString('en-US')}},
+      xAxis: {type: 'log', min: 'dataMin', name: 'peak RSS, MB', nameLocation: 'middle', nameGap: 28, splitLine: {show: true, lineStyle: {color: colours.faint}},
+        axisLabel: {formatter: (x) => Math.round(x).toLocaleString('en-US')}},
       yAxis: {type: 'value', name: `${operation}s / CPU s`, min: 0, axisLabel: {formatter: (y) => y.toLocaleString('en-US')}},
       tooltip: {trigger: 'item', formatter: (p) => p.value[2]},
       series: [{type: 'scatter', symbolSize: 13, labelLayout: {moveOverlap: 'shiftY'}, data: points.map(({arm, throughput, peak}) => ({

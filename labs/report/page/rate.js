@@ -1,6 +1,6 @@
 // How much the general heap is asked for, over time. Before and after lie decades apart, so the scale is logarithmic.
 import {figure} from './figures.js';
-import {bytes, duration, timeUnit} from './format.js';
+import {bytes, duration, timeAxis, timeUnit} from './format.js';
 import {allocationRate} from './results.js';
 import {colourOf} from './theme.js';
 
@@ -17,8 +17,7 @@ export function rateFigure(lab) {
     caption: 'Bytes asked of the general heap in a simulated second, on a logarithmic scale; none at all is drawn at 1 B/s.',
     option: (colours, narrow) => ({
       grid: {left: 64, right: narrow ? 16 : 150, top: narrow ? 48 : 28, bottom: 44},
-      xAxis: {type: 'value', name: `simulated ${unit.name}`, nameLocation: 'middle', nameGap: 28, min: 0, max: longest / unit.seconds,
-        axisLabel: {formatter: (x) => `${+x.toFixed(1)}`}},
+      xAxis: timeAxis(longest),
       yAxis: {type: 'log', name: 'a second', min: floor, axisLabel: {formatter: (y) => bytes(y)}},
       tooltip: {formatter: (points) => [duration(points[0].value[0] * unit.seconds),
         ...points.map((p) => `${p.marker}${p.seriesName}: ${bytes(p.value[2])}/s`)].join('<br>')},

@@ -50,7 +50,7 @@ export function predictionsSection(lab) {
     rows: all.map((p) => [p.arm, p.metric, p.unit, p.predicted, p.measured, error(p)]),
   });
   if (measured.length === 0) return [shown];
-  const furthest = Math.max(10, ...measured.map((p) => Math.abs(error(p)))) * 1.25;
+  const furthest = Math.ceil(Math.max(8, ...measured.map((p) => Math.abs(error(p)))) / 5 + 0.5) * 5;
   return [figure({
     id: `${lab.name}-predictions`,
     title: 'Error of the predictions',

@@ -1,7 +1,7 @@
 // Where RSS is: the steps from what the program asked for to what the kernel counts, stacked over time, one chart an arm.
 import {h} from './dom.js';
 import {figure} from './figures.js';
-import {bytes, duration, mb, timeUnit} from './format.js';
+import {bytes, duration, mb, timeAxis, timeUnit} from './format.js';
 import {steps, waterfall} from './results.js';
 import {table} from './table.js';
 
@@ -18,8 +18,7 @@ function stackFigure(lab, arm) {
     narrowHeight: 380,
     option: (colours, narrow) => ({
       grid: {left: 56, right: narrow ? 16 : 190, top: narrow ? 110 : 28, bottom: 44},
-      xAxis: {type: 'value', name: `simulated ${unit.name}`, nameLocation: 'middle', nameGap: 28, min: 0, max: end.t / unit.seconds,
-        axisLabel: {showMaxLabel: false, formatter: (x) => `${+x.toFixed(1)}`}},
+      xAxis: timeAxis(end.t),
       yAxis: {type: 'value', name: 'MB', min: 0, axisLabel: {formatter: (y) => y.toLocaleString('en-US')}},
       tooltip: {formatter: (points) => {
         const s = series[points[0].dataIndex];
