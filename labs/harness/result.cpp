@@ -12,6 +12,7 @@
 #include <fstream>
 #include <system_error>
 
+#include "labs/harness/pauses.hpp"
 #include "labs/harness/usage_error.hpp"
 
 namespace plateau::harness {
@@ -113,7 +114,8 @@ json::object arm_json(const ArmResult& arm, const std::deque<ArmResult>& all) {
         {"steady_calls_per_operation", or_null(arm.calls_per_operation(seconds / 2, seconds))}}},
       {"latency_us", latency_json(arm.latency)},
       {"hiccup_us", latency_json(arm.hiccups)},
-      {"pauses", nullptr},
+      {"latency_series", latency_series_json(arm)},
+      {"pauses", pauses_json(arm)},
       {"gauges", gauges},
       {"profiles", profiles},
   };
