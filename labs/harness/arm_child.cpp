@@ -12,9 +12,9 @@
 
 #include "allocators/allocation_counter.hpp"
 #include "allocators/heap.hpp"
+#include "allocators/process_memory.hpp"
 #include "profiling/debug_server.hpp"
 #include "profiling/heap_profiler.hpp"
-#include "profiling/process_memory.hpp"
 
 namespace plateau::harness {
 namespace {

@@ -19,6 +19,7 @@
 #include <system_error>
 #include <thread>
 
+#include "allocators/process_memory.hpp"
 #include "labs/harness/arm_block.hpp"
 #include "labs/harness/hiccup_meter.hpp"
 #include "labs/harness/interrupt.hpp"
@@ -27,7 +28,6 @@
 #include "profiling/legacy_heap.hpp"
 #include "profiling/mappings.hpp"
 #include "profiling/pprof.hpp"
-#include "profiling/process_memory.hpp"
 #include "profiling/symbolizer.hpp"
 
 namespace plateau::harness {
