@@ -65,6 +65,8 @@ struct Identity {
 // Storage that is there when the thread starts: the general kind is allocated at first use.
 [[gnu::tls_model("initial-exec")]] constinit thread_local Identity identity{0, false};
 
+[[gnu::tls_model("initial-exec")]] constinit thread_local PurgeTotals own_totals{};
+
 void identify() {
   identity.thread = static_cast<std::uint32_t>(::syscall(SYS_gettid));
   std::array<char, 16> name{};
@@ -93,6 +95,10 @@ bool timed(PurgeKind kind, std::size_t bytes, unsigned arena, Call call) {
   event.cpu_ns = nanoseconds(CLOCK_THREAD_CPUTIME_ID) - cpu_before;
   event.wall_ns = nanoseconds(CLOCK_MONOTONIC) - event.start_ns;
   totals_of[static_cast<std::size_t>(event.background)].add(event);
+  ++own_totals.calls;
+  own_totals.bytes += event.bytes;
+  own_totals.wall_ns += event.wall_ns;
+  own_totals.cpu_ns += event.cpu_ns;
   events.load(std::memory_order_acquire)->publish(event);
   if (PurgeObserver* const observe = observer.load(std::memory_order_acquire)) observe(event);
   return false;
@@ -393,6 +399,10 @@ void PurgeTrace::cover_arena(unsigned index) {
 
 PurgeTraceTotals PurgeTrace::totals() {
   return {.request_threads = totals_of[0].read(), .background = totals_of[1].read()};
+}
+
+PurgeTotals PurgeTrace::totals_of_this_thread() noexcept {
+  return own_totals;
 }
 
 void PurgeTrace::set_observer(PurgeObserver* called) {

@@ -54,6 +54,8 @@ class PurgeTrace {
   static void cover_arena(unsigned index);
 
   static PurgeTraceTotals totals();
+  // Of the calling thread.
+  static PurgeTotals totals_of_this_thread() noexcept;
 
   // Called for every event, by the thread that purged; null for none. One for the process.
   static void set_observer(PurgeObserver* observer);

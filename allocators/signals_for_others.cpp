@@ -1,5 +1,7 @@
 #include "allocators/signals_for_others.hpp"
 
+#include <pthread.h>
+
 #include <initializer_list>
 
 namespace plateau {

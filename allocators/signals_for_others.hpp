@@ -1,4 +1,4 @@
-// Signals stay with the program's own threads.
+// Threads of a library leave the program's signals to the program's threads.
 #pragma once
 
 #include <csignal>

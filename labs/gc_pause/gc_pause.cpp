@@ -8,6 +8,7 @@
 #include <string>
 #include <system_error>
 
+#include "allocators/purge_lines.hpp"
 #include "allocators/purge_trace.hpp"
 #include "labs/gc_pause/calibration.hpp"
 #include "labs/gc_pause/generation.hpp"
@@ -18,6 +19,7 @@
 #include "labs/harness/pauses.hpp"
 #include "labs/harness/statistics.hpp"
 #include "labs/harness/usage_error.hpp"
+#include "profiling/purge_pauses.hpp"
 
 namespace plateau::gc_pause {
 namespace {
@@ -39,8 +41,8 @@ harness::LabDescription describe() {
           },
       .fixes =
           {
-              {"decay", "unused pages are kept for ten seconds and purged in the background (stands in for GOGC)"},
-              {"limit", "a soft limit below the hard one, near which caches and unused pages are given up"},
+              {"decay", "unused pages are kept up to a share of the live heap, and purged in the background (as GOGC)"},
+              {"limit", "a soft limit below the kernel's, near which caches and unused pages are given up (as GOMEMLIMIT)"},
               {"values", "the user of a request is a value on the stack, not objects on the heap"},
               {"events", "events are recycled: the attribute map is cleared and used again"},
               {"generations", "each generation lives in an arena of its own and is dropped in O(blocks)"},
@@ -77,6 +79,10 @@ ServiceOptions service_options(const ArmSpec& spec) {
   return {.values = spec.has("values"),
           .events = spec.has("events"),
           .generations = spec.has("generations"),
+          .decay = spec.has("decay"),
+          .soft_limit = spec.has("limit") ? std::optional(static_cast<std::uint64_t>(
+                                                soft_limit_over_heap * spec.options.at("heap").to_number<double>()))
+                                          : std::nullopt,
           .more_threads = spec.has("more-threads"),
           .trim_often = spec.has("trim-often")};
 }
@@ -106,11 +112,10 @@ class GcPauseLab final : public harness::Lab {
   }
 
   harness::AllocatorSettings allocator_settings(const ArmSpec& spec) const override {
-    const bool decays = spec.has("decay") || spec.has("trim-often");
-    const int decay_ms = spec.has("decay-never") ? -1 : decays ? 10000 : 0;
+    // With `decay` or `limit` the policy takes decay over.
+    const int decay_ms = spec.has("decay-never") ? -1 : spec.has("trim-often") ? 10000 : 0;
     harness::AllocatorSettings settings;
-    settings.malloc_conf = fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0,background_thread:{}",
-                                       decay_ms, spec.has("decay"));
+    settings.malloc_conf = fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0", decay_ms);
     if (spec.has("narenas-1")) settings.malloc_conf += ",narenas:1";
     if (spec.profiled()) settings.malloc_conf += ",prof:true,prof_active:true,lg_prof_sample:19,prof_accum:true";
     if (!spec.pprof_address.empty()) settings.environment.emplace_back("TCMALLOC_SAMPLE_PARAMETER=524288");
@@ -123,7 +128,8 @@ class GcPauseLab final : public harness::Lab {
     const ArmSpec& spec = context.spec();
     const RequestStream stream(spec.seed, spec.options.at("requests_per_generation").to_number<std::uint64_t>());
     const ServiceOptions options = service_options(spec);
-    PurgeTrace::start();  // where the allocator is another, its figures stay unknown
+    record_purge_pauses();  // where the allocator is another, its figures stay unknown
+    start_purge_trace_from_environment();
     if (!PurgeTrace::running()) {
       for (std::size_t i = 0; i < service_gauges.size(); ++i) context.set_gauge(i, NAN);
     }

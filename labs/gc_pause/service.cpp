@@ -12,6 +12,7 @@
 #include "allocators/heap.hpp"
 #include "allocators/purge_bursts.hpp"
 #include "allocators/purge_trace.hpp"
+#include "allocators/retention.hpp"
 #include "labs/harness/random.hpp"
 #include "labs/harness/stall_meter.hpp"
 
@@ -41,8 +42,8 @@ void fill_generation(Generation& generation, const RequestStream& stream, std::u
 }
 
 Lane::Lane(const RequestStream& stream, const ServiceOptions& options, EventRecycler& events,
-           std::pmr::memory_resource* heap)
-    : stream_(stream), options_(options), events_(events), heap_(heap) {}
+           std::pmr::memory_resource* heap, Timeline* timeline)
+    : stream_(stream), options_(options), events_(events), heap_(heap), timeline_(timeline) {}
 
 Lane::~Lane() {
   for (GenerationSlot& slot : slots_) {
@@ -100,8 +101,9 @@ void Lane::read_session(const Request& request, std::uint64_t current) {
 void Lane::begin_generation(std::uint64_t number) {
   GenerationSlot& slot = slot_of(number);
   if (slot.generation != nullptr) {
-    const harness::TeardownTimer timer;
+    const harness::TeardownTimer timer(timeline_);
     expire(slot);
+    if (timeline_ != nullptr) timeline_->instant("generation", "generations", {{"begun", static_cast<double>(number)}});
   }
   const std::uint64_t sessions = stream_.requests_per_generation() / lanes / requests_per_session + 1;
   options_.generations ? begin_generation_after(slot, sessions) : begin_generation_before(slot, heap_, sessions);
@@ -171,6 +173,14 @@ class BurstCounter {
   std::uint64_t of_request_threads_ = 0;
 };
 
+// GOGC and GOMEMLIMIT: with the soft limit alone, everything unused is kept up to it.
+std::unique_ptr<RetentionPolicy> make_retention_policy(const ServiceOptions& options) {
+  if (!options.decay && !options.soft_limit) return nullptr;
+  return std::make_unique<RetentionPolicy>(
+      RetentionOptions{.retain_percent = options.decay ? retain_percent : most_retain_percent,
+                       .soft_limit = options.soft_limit.value_or(no_soft_limit)});
+}
+
 // Whose turn it is in a lane: generation g belongs to worker g % workers_per_lane.
 using Turn = std::atomic<std::uint64_t>;
 
@@ -196,7 +206,15 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
   EventRecycler events({.max_idle = 64});
   std::vector<std::unique_ptr<Lane>> all;
   for (std::size_t i = 0; i < lanes; ++i) {
-    all.push_back(std::make_unique<Lane>(stream, options, events, std::pmr::new_delete_resource()));
+    all.push_back(std::make_unique<Lane>(stream, options, events, std::pmr::new_delete_resource(),
+                                         context.timeline()));
+  }
+  const auto policy = make_retention_policy(options);
+  ShedOrder::Registration shedding;
+  if (policy) {
+    shedding = policy->on_shed(
+        0, [&events] { return events.statistics().idle_bytes; },
+        [&events](const ShedRequest& /*request*/) { return events.trim(); });
   }
   // The stream's first generations fill the heap; the arm's own requests come after.
   const std::uint64_t filling = generations * stream.requests_per_generation();
@@ -230,6 +248,7 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
         meter->begin();
         lane.handle(index);
         meter->end();
+        flush_if_asked();
         context.finish_operation(lane_number, lane_number * workers_per_lane + place, index - filling);
         if (++done % batch_requests == 0) {
           context.finish_batch(lane_number, lane.take_digest());

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory_resource>
+#include <optional>
 #include <string_view>
 
 #include "labs/gc_pause/calibration.hpp"
@@ -21,6 +22,8 @@ struct ServiceOptions {
   bool values = false;
   bool events = false;
   bool generations = false;
+  bool decay = false;
+  std::optional<std::uint64_t> soft_limit = std::nullopt;  // of the fix `limit`
   bool more_threads = false;  // a wrong fix: several threads take an expired generation apart
   bool trim_often = false;    // a wrong fix: the heap is purged ten times a second
 };
@@ -31,9 +34,9 @@ void fill_generation(Generation& generation, const RequestStream& stream, std::u
 // One partition of the stream. Used by one worker at a time.
 class Lane {
  public:
-  // Without the fix `generations`, sessions come from `heap`.
+  // Without the fix `generations`, sessions come from `heap`. Expiries are put on `timeline`, if there is one.
   Lane(const RequestStream& stream, const ServiceOptions& options, EventRecycler& events,
-       std::pmr::memory_resource* heap);
+       std::pmr::memory_resource* heap, Timeline* timeline);
   ~Lane();
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
@@ -57,6 +60,7 @@ class Lane {
   const ServiceOptions options_;
   EventRecycler& events_;
   std::pmr::memory_resource* const heap_;
+  Timeline* const timeline_;
   std::array<GenerationSlot, generations> slots_;
   std::uint64_t current_ = UINT64_MAX;
   Request request_;
@@ -66,8 +70,7 @@ class Lane {
 // Fills the heap, then serves the requests of an arm on its worker threads, and ends the process when the last is done.
 [[noreturn]] void run_service(harness::ArmContext& context, const RequestStream& stream, const ServiceOptions& options);
 
-inline constexpr std::array<std::string_view, 9> service_gauges{"generations expired",
-                                                                "purge calls of request threads",
+inline constexpr std::array<std::string_view, 8> service_gauges{"purge calls of request threads",
                                                                 "purge ms of request threads",
                                                                 "purge CPU ms of request threads",
                                                                 "purge calls in the background",
@@ -76,7 +79,6 @@ inline constexpr std::array<std::string_view, 9> service_gauges{"generations exp
                                                                 "predicted teardown ms",
                                                                 "predicted purge ms"};
 enum GaugeIndex : std::size_t {
-  gauge_expired,
   gauge_purge_calls,
   gauge_purge_ms,
   gauge_purge_cpu_ms,

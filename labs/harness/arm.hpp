@@ -32,10 +32,13 @@ struct ArmSpec {
   std::string profile_dir;      // empty: no heap profiles
   bool profile_raw = false;     // keep the allocator's own dumps beside them
   std::string pprof_address;    // ADDRESS:PORT of the debug server while it runs; empty: none
+  std::string trace_file;       // timeline in Chrome's trace-event format; empty: none
   boost::json::object options;  // the lab's own
 
   // Whether the allocator has to record stacks.
   bool profiled() const { return !profile_dir.empty() || !pprof_address.empty(); }
+  // Where a profile of this arm goes: "…/before-peak.pb.gz".
+  std::string profile_file(std::string_view moment, std::string_view extension) const;
   bool has(std::string_view fix) const { return std::find(fixes.begin(), fixes.end(), fix) != fixes.end(); }
   std::uint64_t operations() const { return time.operations_in(hours * 3600); }
   // Wall-clock length of a window of latency over time.

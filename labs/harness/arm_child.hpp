@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <thread>
@@ -13,6 +14,7 @@
 #include "labs/harness/arm_block.hpp"
 #include "labs/harness/lab.hpp"
 #include "labs/harness/stall_meter.hpp"
+#include "profiling/timeline.hpp"
 
 namespace plateau::harness {
 
@@ -36,6 +38,8 @@ class ArmContext {
   void finish_operation(std::size_t lane, std::size_t worker, std::uint64_t index);
   // For labs that measure pauses: the meter of a worker that serves `lane`, made by its thread after ready().
   StallMeter stall_meter(std::size_t lane) const;
+  // What --trace asked for; null when it did not.
+  Timeline* timeline() const { return timeline_.get(); }
   // Digest of the output of a finished batch.
   void finish_batch(std::size_t lane, std::uint64_t digest) { block_.digests[lane].append(digest); }
   // Bytes that the lab holds in arenas and pools of its own without using them: not live data.
@@ -60,6 +64,7 @@ class ArmContext {
   ArmBlock& block_;
   std::vector<int> sockets_;
   const bool measures_pauses_;
+  std::unique_ptr<Timeline> timeline_;
   double fault_ns_ = 0;
   std::chrono::nanoseconds window_{};
   std::chrono::steady_clock::time_point start_;

@@ -20,6 +20,7 @@
 #include <system_error>
 #include <thread>
 
+#include "allocators/process_memory.hpp"
 #include "labs/harness/arm_block.hpp"
 #include "labs/harness/hiccup_meter.hpp"
 #include "labs/harness/interrupt.hpp"
@@ -28,7 +29,6 @@
 #include "profiling/legacy_heap.hpp"
 #include "profiling/mappings.hpp"
 #include "profiling/pprof.hpp"
-#include "profiling/process_memory.hpp"
 #include "profiling/symbolizer.hpp"
 
 namespace plateau::harness {
@@ -209,31 +209,31 @@ void judge_end(const ArmProcess& process, const ArmBlock& block, const MemoryLim
   }
 }
 
-std::string profile_file(const ArmSpec& spec, std::string_view moment, std::string_view extension) {
-  return fmt::format("{}/{}-{}.{}", spec.profile_dir, spec.name, moment, extension);
-}
-
 // The arm leaves its allocator's own dumps, which cost it least; here, outside, they are symbolised.
 void collect_profiles(ArmResult& result) {
   Symbolizer symbolizer;
   for (const char* const moment : {"start", "peak", "end"}) {
-    const std::string raw = profile_file(result.spec, moment, "heap");
+    const std::string raw = result.spec.profile_file(moment, "heap");
     if (!std::filesystem::exists(raw)) continue;
     std::ifstream dump(raw);
     LegacyHeap heap = read_legacy_heap(dump);
     read_build_ids(heap.profile.mappings);
-    const std::string file = profile_file(result.spec, moment, "pb.gz");
+    const std::string file = result.spec.profile_file(moment, "pb.gz");
     std::ofstream(file, std::ios::binary | std::ios::trunc) << encode_pprof(heap.profile, &symbolizer);
     if (!result.spec.profile_raw) std::filesystem::remove(raw);
     result.profiles[moment] = file;
   }
+  if (const std::string pauses = result.spec.profile_file("pauses", "pb.gz"); std::filesystem::exists(pauses)) {
+    result.profiles["pauses"] = pauses;
+  }
 }
 
 void remove_old_profiles(const ArmSpec& spec) {
+  std::filesystem::remove(spec.profile_file("pauses", "pb.gz"));
   for (const char* const moment : {"start", "peak", "end"}) {
     // .part: of an arm that was killed while it dumped.
     for (const char* const extension : {"pb.gz", "heap", "heap.part"}) {
-      std::filesystem::remove(profile_file(spec, moment, extension));
+      std::filesystem::remove(spec.profile_file(moment, extension));
     }
   }
 }

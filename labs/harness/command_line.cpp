@@ -36,6 +36,7 @@ struct Settings {
   std::string profile;
   bool profile_raw = false;
   std::string pprof;
+  std::string trace;
   std::string fix = "none";
 };
 
@@ -90,6 +91,8 @@ class Session {
       }
       base_.pprof_address = settings.pprof;
     }
+    if (!settings.trace.empty()) check_writable(settings.trace);
+    base_.trace_file = settings.trace;
     result_.lab = description.name;
     result_.options = base_.options;
   }
@@ -115,7 +118,9 @@ class Session {
 
   int single() {
     const std::vector<std::string> fixes = parse_fixes(lab_.description(), settings_.fix);
-    const ArmResult& result = run(arm("run", fixes));
+    ArmSpec spec = arm("run", fixes);
+    spec.trace_file = settings_.trace;
+    const ArmResult& result = run(spec);
     print_pictures();
     print_figures(result);
     print_predictions();
@@ -164,6 +169,10 @@ class Session {
     const bool all_fixes =
         std::all_of(description.fixes.begin(), description.fixes.end(), [&](const Fix& f) { return spec.has(f.name); });
     spec.time.speedup = settings_.speedup.value_or(all_fixes ? description.after_speedup : description.before_speedup);
+    if (!spec.trace_file.empty()) {
+      const std::filesystem::path file(spec.trace_file);
+      spec.trace_file = file.parent_path() / fmt::format("{}-{}{}", file.stem().string(), spec.name, file.extension().string());
+    }
     lab_.prepare(spec);
     return spec;
   }
@@ -316,6 +325,9 @@ int lab_main(Lab& lab, int argc, char** argv) {
       ->needs(profile);
   app.add_option("--pprof", settings.pprof,
                  "serve /debug/pprof, /debug/footprint and /metrics of the running arm at this ADDRESS:PORT");
+  app.add_option("--trace", settings.trace,
+                 "write what each arm did when to this file (FILE-ARM for several), for ui.perfetto.dev or "
+                 "chrome://tracing");
   lab.add_options(app);
   CLI::App* const run = app.add_subcommand("run", "one arm");
   run->add_option("--fix", settings.fix, "none, all, LIST, or all,-NAME")->capture_default_str();

@@ -18,13 +18,19 @@ using Clock = StallMeter::Clock;
 
 thread_local std::int64_t teardown_ns_of_thread = 0;
 
-std::int64_t own_purge_ns() {
-  return static_cast<std::int64_t>(PurgeTrace::totals_of_this_thread().wall_ns);
+std::int64_t cpu_ns() {
+  timespec cpu{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+  return cpu.tv_sec * 1'000'000'000 + cpu.tv_nsec;
 }
 
-std::int64_t all_purge_ns() {
+std::int64_t own_purge_cpu_ns() {
+  return static_cast<std::int64_t>(PurgeTrace::totals_of_this_thread().cpu_ns);
+}
+
+std::int64_t all_purge_cpu_ns() {
   const PurgeTraceTotals totals = PurgeTrace::totals();
-  return static_cast<std::int64_t>(totals.request_threads.wall_ns + totals.background.wall_ns);
+  return static_cast<std::int64_t>(totals.request_threads.cpu_ns + totals.background.cpu_ns);
 }
 
 std::int64_t ns_between(Clock::time_point from, Clock::time_point to) {
@@ -81,19 +87,22 @@ double measure_minor_fault_ns() {
   return costs[costs.size() / 2];
 }
 
-StallMeter::StallMeter(StallSeries& series, Clock::time_point ready, double fault_ns)
-    : series_(series), ready_(ready), fault_ns_(fault_ns), begin_(Clock::now()), before_(read()) {}
+StallMeter::StallMeter(StallSeries& series, Clock::time_point ready, double fault_ns, Timeline* timeline)
+    : series_(series),
+      ready_(ready),
+      fault_ns_(fault_ns),
+      timeline_(timeline),
+      begin_(Clock::now()),
+      before_(read()) {}
 
 StallMeter::Reading StallMeter::read() {
-  timespec cpu{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
   rusage usage{};
   ::getrusage(RUSAGE_THREAD, &usage);
-  return {.cpu_ns = cpu.tv_sec * 1'000'000'000 + cpu.tv_nsec,
+  return {.cpu_ns = harness::cpu_ns(),
           .faults = usage.ru_minflt,
           .waits = usage.ru_nvcsw,
-          .purge_ns = own_purge_ns(),
-          .all_purge_ns = all_purge_ns(),
+          .purge_ns = own_purge_cpu_ns(),
+          .all_purge_ns = all_purge_cpu_ns(),
           .teardown_ns = teardown_ns_of_thread};
 }
 
@@ -139,17 +148,27 @@ void StallMeter::end() {
   if (own > series_.longest_of_the_program_us.load(std::memory_order_relaxed)) {
     series_.longest_of_the_program_us.store(own, std::memory_order_relaxed);
   }
-  if (total >= stall_threshold_us) series_.append(stall);
+  if (total < stall_threshold_us) return;
+  series_.append(stall);
+  if (timeline_ != nullptr) {
+    timeline_->complete("request", "requests", begin_, end - begin_,
+                        {{"purge us", stall[StallCause::purge]},
+                         {"teardown us", stall[StallCause::teardown]},
+                         {"machine us", stall[StallCause::machine]},
+                         {"unexplained us", stall[StallCause::unexplained]}});
+  }
 }
 
 void StallMeter::record_collector(Clock::time_point begin, Clock::time_point end) {
   collector_pauses.add(ns_since_epoch(begin), ns_since_epoch(end));
 }
 
-TeardownTimer::TeardownTimer() : begin_(Clock::now()), purge_ns_(own_purge_ns()) {}
+TeardownTimer::TeardownTimer(Timeline* timeline)
+    : timeline_(timeline), begin_(Clock::now()), cpu_ns_(cpu_ns()), purge_ns_(own_purge_cpu_ns()) {}
 
 TeardownTimer::~TeardownTimer() {
-  teardown_ns_of_thread += ns_between(begin_, Clock::now()) - (own_purge_ns() - purge_ns_);
+  teardown_ns_of_thread += cpu_ns() - cpu_ns_ - (own_purge_cpu_ns() - purge_ns_);
+  if (timeline_ != nullptr) timeline_->complete("teardown", "teardowns", begin_, Clock::now() - begin_);
 }
 
 }  // namespace plateau::harness

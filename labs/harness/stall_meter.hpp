@@ -7,6 +7,7 @@
 
 #include "labs/harness/stall.hpp"
 #include "profiling/pause_profile.hpp"
+#include "profiling/timeline.hpp"
 
 namespace plateau::harness {
 
@@ -17,13 +18,13 @@ double measure_minor_fault_ns();
 // One a thread, made by it. `begin` before an operation and `end` after it; allocates nothing, and costs about 0.7 us
 // an operation (two clocks, one getrusage).
 //
-// What is exact: wall clock and CPU time, purges (timed by jemalloc's extent hooks, where PurgeTrace runs), teardown,
-// number of faults. What is estimated: the time of faults, as their number at `fault_ns` each; and waiting for a purge,
-// as the time that the thread gave up the CPU while others purged. Where the parts together exceed the whole (a thread
-// that was preempted while it purged) the time off the CPU goes to the machine first.
+// CPU time in purges (timed by jemalloc's extent hooks, where PurgeTrace runs) and in teardown is measured, and so is the
+// time off the CPU, which is the machine's unless the thread gave the CPU up while others purged or a collector had
+// stopped the world. Page faults are estimated, as their number at `fault_ns` each. The rest is unexplained.
 class StallMeter {
  public:
-  StallMeter(StallSeries& series, std::chrono::steady_clock::time_point ready, double fault_ns);
+  // Stalls are put on `timeline`, if there is one.
+  StallMeter(StallSeries& series, std::chrono::steady_clock::time_point ready, double fault_ns, Timeline* timeline);
 
   void begin();
   void end();
@@ -37,7 +38,7 @@ class StallMeter {
     std::int64_t cpu_ns = 0;
     std::int64_t faults = 0;
     std::int64_t waits = 0;  // times that the thread gave up the CPU
-    std::int64_t purge_ns = 0;
+    std::int64_t purge_ns = 0;      // CPU time
     std::int64_t all_purge_ns = 0;  // of all threads
     std::int64_t teardown_ns = 0;
   };
@@ -46,15 +47,16 @@ class StallMeter {
   StallSeries& series_;
   const Clock::time_point ready_;
   const double fault_ns_;
+  Timeline* const timeline_;
   Clock::time_point begin_;
   Reading before_;
 };
 
 // Its lifetime is the teardown of a large object graph in this thread: counted by the thread's StallMeter, and a pause
-// of cause "destructor" in the pause profile.
+// of cause "destructor" in the pause profile, and on `timeline`, if there is one.
 class TeardownTimer {
  public:
-  TeardownTimer();
+  explicit TeardownTimer(Timeline* timeline);
   ~TeardownTimer();
   TeardownTimer(const TeardownTimer&) = delete;
   TeardownTimer& operator=(const TeardownTimer&) = delete;
@@ -62,7 +64,9 @@ class TeardownTimer {
 
  private:
   PauseTimer profiled_{PauseCause::destructor};
+  Timeline* const timeline_;
   StallMeter::Clock::time_point begin_;
+  std::int64_t cpu_ns_;
   std::int64_t purge_ns_;
 };
 
