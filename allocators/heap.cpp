@@ -54,6 +54,11 @@ class UnknownHeap final : public Heap {
   std::string version() const override { return "unknown"; }
   HeapStatistics statistics() override { return {}; }
   HeapReply purge() override { return {false, "this allocator is unknown: no purge can be asked of it"}; }
+  HeapReply flush_thread_cache() override { return {false, "this allocator is unknown: it is not asked to flush"}; }
+  PurgeSupport purge_support() const override {
+    constexpr HeapReply no{false, "this allocator is unknown: nothing can be asked of it"};
+    return {no, no, no, no};
+  }
 };
 
 std::unique_ptr<Heap> detect() {
@@ -93,6 +98,14 @@ Heap& Heap::process() {
 
 std::optional<SizeClass> Heap::size_class(std::uint64_t /*bytes*/) const {
   return std::nullopt;
+}
+
+HeapReply Heap::purge_slice(std::uint64_t /*bytes*/) {
+  return purge();
+}
+
+HeapReply Heap::set_heap_limit(std::optional<std::uint64_t> /*bytes*/) {
+  return {false, "this allocator has no limit of its own"};
 }
 
 HeapReply Heap::set_dirty_decay(std::chrono::milliseconds /*decay*/) {

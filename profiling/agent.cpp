@@ -5,6 +5,8 @@
 //   PLATEAU_PPROF               ADDRESS:PORT to listen on; without it the agent does nothing
 //   PLATEAU_PPROF_ALLOW_REMOTE  1: the address may be one that other machines reach
 //   PLATEAU_PPROF_VERBOSE       1: says on standard error where it listens, or why it does not
+//   PLATEAU_TRACE               purge=1: a line on standard error for every purge, see allocators/purge_lines.hpp; also
+//                               without PLATEAU_PPROF
 //
 // Programs that the program starts inherit the variables: the first to take the port serves, and the others run on
 // without. A setuid program is left alone. Standard output, exit status, signal handlers and descriptors are the
@@ -19,6 +21,7 @@
 #include <string>
 #include <utility>
 
+#include "allocators/purge_lines.hpp"
 #include "profiling/debug_server.hpp"
 
 namespace plateau {
@@ -42,6 +45,7 @@ void stop() {
 }
 
 [[gnu::constructor]] void start() {
+  start_purge_trace_from_environment();
   const char* const address = ::secure_getenv("PLATEAU_PPROF");
   if (address == nullptr || *address == '\0') return;
   const bool verbose = is_set("PLATEAU_PPROF_VERBOSE");

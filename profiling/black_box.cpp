@@ -10,8 +10,8 @@
 #include <thread>
 #include <utility>
 
+#include "allocators/memory_headroom.hpp"
 #include "profiling/heap_profiler.hpp"
-#include "profiling/memory_headroom.hpp"
 #include "profiling/memory_reserve.hpp"
 #include "profiling/pprof.hpp"
 #include "profiling/service_thread.hpp"

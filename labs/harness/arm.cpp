@@ -1,5 +1,7 @@
 #include "labs/harness/arm.hpp"
 
+#include <fmt/format.h>
+
 namespace plateau::harness {
 namespace json = boost::json;
 
@@ -17,6 +19,10 @@ std::string_view to_string(Outcome outcome) {
   return "failed";
 }
 
+std::string ArmSpec::profile_file(std::string_view moment, std::string_view extension) const {
+  return fmt::format("{}/{}-{}.{}", profile_dir, name, moment, extension);
+}
+
 json::object to_json(const ArmSpec& spec) {
   return {{"name", spec.name},
           {"fixes", json::value_from(spec.fixes)},
@@ -29,6 +35,7 @@ json::object to_json(const ArmSpec& spec) {
           {"profile_dir", spec.profile_dir},
           {"profile_raw", spec.profile_raw},
           {"pprof_address", spec.pprof_address},
+          {"trace_file", spec.trace_file},
           {"options", spec.options}};
 }
 
@@ -45,6 +52,7 @@ ArmSpec arm_spec_from_json(const json::object& json) {
   spec.profile_dir = json::value_to<std::string>(json.at("profile_dir"));
   spec.profile_raw = json.at("profile_raw").as_bool();
   spec.pprof_address = json::value_to<std::string>(json.at("pprof_address"));
+  spec.trace_file = json::value_to<std::string>(json.at("trace_file"));
   spec.options = json.at("options").as_object();
   return spec;
 }

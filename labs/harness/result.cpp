@@ -5,8 +5,11 @@
 
 #include <cmath>
 #include <fstream>
+#include <stdexcept>
 
-#include "labs/harness/output_file.hpp"
+#include "labs/harness/pauses.hpp"
+#include "labs/harness/usage_error.hpp"
+#include "profiling/replaced_file.hpp"
 
 namespace plateau::harness {
 namespace json = boost::json;
@@ -110,7 +113,8 @@ json::object arm_json(const ArmResult& arm, const std::deque<ArmResult>& all) {
         {"steady_calls_per_operation", or_null(arm.calls_per_operation(seconds / 2, seconds))}}},
       {"latency_us", latency_json(arm.latency)},
       {"hiccup_us", latency_json(arm.hiccups)},
-      {"pauses", nullptr},
+      {"latency_series", latency_series_json(arm)},
+      {"pauses", pauses_json(arm)},
       {"gauges", gauges},
       {"profiles", profiles},
   };
@@ -198,8 +202,22 @@ json::object to_json(const ExperimentResult& result) {
           {"verdict", result.verdict ? json::value(verdict_json(*result.verdict)) : json::value(nullptr)}};
 }
 
+void check_writable(const std::string& path) {
+  try {
+    ReplacedFile::check(path);
+  } catch (const std::runtime_error& error) {
+    throw UsageError(error.what());
+  }
+}
+
 void write_json(const ExperimentResult& result, const std::string& path) {
-  write_whole(path, json::serialize(to_json(result)) + '\n');
+  try {
+    ReplacedFile file(path);
+    file.stream() << to_json(result) << '\n';
+    file.commit();
+  } catch (const std::runtime_error& error) {
+    throw UsageError(error.what());
+  }
 }
 
 }  // namespace plateau::harness

@@ -20,7 +20,12 @@
 //                    "steady_calls_per_operation": over the last half of the run},
 //     "latency_us": {"p50", "p90", "p95", "p99", "p999", "max", "count", "histogram": [[upper edge, count]…]},
 //     "hiccup_us": the same, of a thread outside the arm that does nothing but wake up: what the machine adds under this load,
-//     "pauses": null where the lab does not measure them,
+//     "latency_series": null | [{"t": wall s, "p50_us", "p99_us", "max_us"}…] of the operations due from then on,
+//     "pauses": null | {"threshold_us", "count" (stalls of at least that, without what the machine added), "mean_period_s", "p50_ms",
+//                "max_ms" (of all operations, without what the machine added), "total_ms",
+//                "by_cause": {"purge", "purge_wait", "teardown", "collector", "fault", "machine", "unexplained"} in ms,
+//                "series": [[wall s, ms, largest cause]…], "dropped": stalls past what is kept},
+//                (both null where the lab does not measure pauses)
 //     "gauges": {the lab's own figures, null where there is none}, "profiles": {"start", "peak", "end": file} } … ],
 //   "predictions": [{"arm", "metric", "unit", "predicted", "measured"}…],
 //   "ablation": null | {"hours", "rows": [{"arm", "outcome", "died_at_hours", "rss", "allocation_bytes_per_simulated_second",
@@ -65,6 +70,8 @@ struct ExperimentResult {
 boost::json::object to_json(const LabDescription& lab);
 boost::json::object to_json(const ExperimentResult& result);
 
+// Throws UsageError when nothing can be written there; leaves an existing file alone. Called before hours are spent.
+void check_writable(const std::string& path);
 // Whole or not at all: a full disk leaves the old file. Throws UsageError.
 void write_json(const ExperimentResult& result, const std::string& path);
 

@@ -9,9 +9,9 @@
 
 #include <CLI/CLI.hpp>
 
-#include "labs/harness/output_file.hpp"
 #include "labs/report/document.hpp"
 #include "labs/report/result_file.hpp"
+#include "profiling/replaced_file.hpp"
 
 int main(int argc, char** argv) {
   using namespace plateau;
@@ -23,14 +23,16 @@ int main(int argc, char** argv) {
   app.add_option("-o,--output", output, "the page")->required();
   try {
     app.parse(argc, argv);
-    harness::check_writable(output);
+    ReplacedFile::check(output);
     std::vector<report::NamedResult> results;
     for (const std::string& file : files) results.push_back({file, report::read_result(file)});
     std::vector<std::string> missing;
     const std::string page = report::document(std::move(results), missing);
-    harness::write_whole(output, page);
-    for (const std::string& file : missing) {
-      fmt::print(stderr, "report: the heap profile {} is not there any more; the report goes without it\n", file);
+    ReplacedFile file(output);
+    file.stream() << page;
+    file.commit();
+    for (const std::string& profile : missing) {
+      fmt::print(stderr, "report: the heap profile {} is not there any more; the report goes without it\n", profile);
     }
     fmt::print("report: {} ({:.1f} MB)\n", output, static_cast<double>(page.size()) / 1e6);
     return 0;

@@ -15,8 +15,8 @@
 #include <string>
 #include <vector>
 
+#include "allocators/memory_headroom.hpp"
 #include "labs/harness/memory_limit.hpp"
-#include "profiling/memory_headroom.hpp"
 #include "profiling/pprof_reader.hpp"
 #include "tests/labs/lab_process.hpp"
 

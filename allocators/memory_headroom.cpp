@@ -1,4 +1,4 @@
-#include "profiling/memory_headroom.hpp"
+#include "allocators/memory_headroom.hpp"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <string_view>
 
-#include "profiling/process_memory.hpp"
+#include "allocators/process_memory.hpp"
 
 namespace plateau {
 namespace fs = std::filesystem;
