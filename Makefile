@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 
-.PHONY: help report pages setup-pages run test test-quick build bench ablate list measured picture pprof fuzz bench-conversion bench-profiling bench-purge-trace setup setup-pprof setup-fuzz clean format
+.PHONY: help report pages setup-pages setup-browser run test test-quick build bench ablate list measured picture pprof fuzz bench-conversion bench-profiling bench-purge-trace setup setup-pprof setup-fuzz clean format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,10 +24,10 @@ report: build pages ## out/report.html: one self-contained page from the results
 pages: build | setup-pages
 	@ninja -C $(BUILD) --quiet pages
 
-test: build build/pprof ## every test: unit, end to end, and one full-length experiment (about 10 minutes)
+test: build pages build/pprof | setup-browser ## every test: unit, end to end, and one full-length experiment (about 10 minutes)
 	@$(CTEST)
 
-test-quick: build build/pprof ## the tests without the full-length experiment
+test-quick: build pages build/pprof | setup-browser ## the tests without the full-length experiment
 	@$(CTEST) -LE full
 
 build: setup ## libraries, labs, benchmarks and tests into build/release
@@ -113,6 +113,9 @@ setup:
 # Packages of npm come from elsewhere too (NodeSource), and then Debian's cannot be installed beside them.
 setup-pages:
 	@command -v npm > /dev/null || .ci/install .ci/packages-pages.txt
+
+setup-browser:
+	@.ci/install .ci/packages-browser.txt
 
 setup-fuzz: setup
 	@.ci/install .ci/packages-fuzz.txt

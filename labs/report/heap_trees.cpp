@@ -20,7 +20,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::int64_t parts_of_the_whole = 5000;  // a smaller frame is narrower than a fifth of a pixel
-constexpr std::string_view drawn_types[] = {"inuse_space", "alloc_space"};
+constexpr std::string_view drawn_types[] = {"inuse_space", "alloc_space", "pause", "cpu"};
 
 // Names of functions, each once.
 class NameTable {

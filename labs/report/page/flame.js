@@ -2,8 +2,8 @@
 import flamegraph from 'd3-flame-graph';
 import {select} from 'd3-selection';
 import {h} from './dom.js';
-import {bytes, percent} from './format.js';
-import {functions, subtract, typeName, unpack} from './flame_tree.js';
+import {percent} from './format.js';
+import {functions, subtract, typeName, unpack, valueText} from './flame_tree.js';
 import {table} from './table.js';
 import {onTheme, theme} from './theme.js';
 
@@ -56,6 +56,7 @@ export function flameSection(lab) {
 
   let chart = null;
   let tree = null;
+  let text = String;  // of a value
 
   function fillChoices() {
     const profile = profiles[which.value];
@@ -69,8 +70,8 @@ export function flameSection(lab) {
   }
 
   function describe(node) {
-    const value = `${bytes(node.value)} (${percent((100 * node.value) / tree.value).replace('+', '')})`;
-    const change = node.delta === undefined ? '' : `, ${node.delta >= 0 ? '+' : ''}${bytes(node.delta)} against ${profileName(profiles[against.value])}`;
+    const value = `${text(node.value)} (${percent((100 * node.value) / tree.value).replace('+', '')})`;
+    const change = node.delta === undefined ? '' : `, ${node.delta >= 0 ? '+' : ''}${text(node.delta)} against ${profileName(profiles[against.value])}`;
     return `${node.name}: ${value}${change}`;
   }
 
@@ -97,7 +98,7 @@ export function flameSection(lab) {
     chart.search(wanted.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
     const covered = (node) => (node.name.toLowerCase().includes(wanted.toLowerCase()) ? node.value : node.children.reduce((sum, c) => sum + covered(c), 0));
     const sum = covered(tree);
-    found.textContent = `“${wanted}”: ${bytes(sum)}, ${percent((100 * sum) / tree.value).replace('+', '')} of the whole`;
+    found.textContent = `“${wanted}”: ${text(sum)}, ${percent((100 * sum) / tree.value).replace('+', '')} of the whole`;
   }
 
   function listFunctions(base) {
@@ -114,8 +115,8 @@ export function flameSection(lab) {
     all.sort((a, b) => weight(b) - weight(a) || b[2] - a[2]);
     list.replaceChildren(table({
       caption: `The ${Math.min(shownFunctions, all.length)} functions that ${others ? 'differ' : 'hold'} most`,
-      columns: [{name: 'function', words: true, text: (name) => name}, {name: 'in itself', text: bytes}, {name: 'with what it called', text: bytes},
-        ...(others ? [{name: 'the other, in itself', text: bytes}, {name: 'difference', text: (v) => `${v > 0 ? '+' : ''}${bytes(v)}`}] : [])],
+      columns: [{name: 'function', words: true, text: (name) => name}, {name: 'in itself', text}, {name: 'with what it called', text},
+        ...(others ? [{name: 'the other, in itself', text}, {name: 'difference', text: (v) => `${v > 0 ? '+' : ''}${text(v)}`}] : [])],
       rows: all.slice(0, shownFunctions),
     }));
   }
@@ -125,11 +126,12 @@ export function flameSection(lab) {
     const profile = profiles[which.value];
     const type = measure.value;
     const base = against.value === '' ? null : unpack(profiles[against.value], type);
+    text = valueText(profile, type);
     tree = unpack(profile, type);
     if (base) tree = subtract(tree, base);
-    caption.textContent = `${profileName(profile)}: ${bytes(tree.value)} ${typeName(type)}` +
-      (base ? `, against ${bytes(base.value)} in ${profileName(profiles[against.value])}. Widths are this profile’s; orange is more than in the other, blue is less. What only the other has is in the table.`
-        : '. Callers are above what they called; width is bytes. Click a frame to zoom in.') +
+    caption.textContent = `${profileName(profile)}: ${text(tree.value)} ${typeName(type)}` +
+      (base ? `, against ${text(base.value)} in ${profileName(profiles[against.value])}. Widths are this profile’s; orange is more than in the other, blue is less. What only the other has is in the table.`
+        : '. Callers are above what they called; width is the value. Click a frame to zoom in.') +
       ` From ${profile.file}; sampled, so small figures are rough.`;
     draw();
     listFunctions(base);
@@ -150,6 +152,6 @@ export function flameSection(lab) {
   const label = (text, control) => h('label', {for: control.id}, text, ' ', control);
   return [h('figure', {id: `${lab.name}-flame`},
     h('h4', {}, 'Who holds the memory, and who allocates it'),
-    h('div', {class: 'controls'}, label('Profile', which), label('Bytes', measure), label('Against', against), label('Search', search), reset),
+    h('div', {class: 'controls'}, label('Profile', which), label('What', measure), label('Against', against), label('Search', search), reset),
     h('div', {class: 'flame-lines'}, details, found), place, caption), list];
 }

@@ -1,6 +1,10 @@
-// Call trees of heap profiles: from the page's compact form to what is drawn, their differences, and functions by weight.
+// Call trees of profiles: from the page's compact form to what is drawn, their differences, and functions by weight.
+import {bytes, microseconds} from './format.js';
 
-const types = {inuse_space: 'held at that moment', alloc_space: 'allocated since the start'};
+const types = {inuse_space: 'held at that moment', alloc_space: 'allocated since the start', pause: 'of pauses', cpu: 'of CPU'};
+
+// Values of a type, in its unit.
+export const valueText = (profile, type) => (profile.types[type].unit === 'nanoseconds' ? (v) => microseconds(v / 1e3) : bytes);
 
 export const typeName = (type) => types[type] ?? type;
 

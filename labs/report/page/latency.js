@@ -67,7 +67,7 @@ const symbols = ['circle', 'rect', 'triangle', 'diamond', 'roundRect', 'pin'];
 export function latencyOverTimeFigure(lab, className) {
   const arms = lab.main.arms.filter((arm) => arm.latency_series?.length > 0 || arm.pauses?.series?.length > 0);
   if (arms.length === 0) return null;
-  const longest = Math.max(...arms.map((arm) => arm.memory.series.at(-1).t));
+  const longest = Math.max(...arms.flatMap((arm) => [arm.wall_seconds, arm.latency_series?.at(-1)?.t ?? 0]));
   const unit = timeUnit(longest);
   const causes = causesOf(arms);
   const at = (t) => t / unit.seconds;
@@ -81,7 +81,7 @@ export function latencyOverTimeFigure(lab, className) {
     option: (colours, narrow) => ({
       grid: {left: 64, right: narrow ? 16 : 150, top: narrow ? 110 : 56, bottom: 44},
       legend: {show: true, selectedMode: true, icon: undefined},
-      xAxis: timeAxis(longest, ''),
+      xAxis: timeAxis(longest, 'wall-clock '),
       yAxis: {type: 'log', name: 'ms', axisLabel: {formatter: (y) => number(y)}},
       tooltip: {trigger: 'item', formatter: (p) => `${p.seriesName}<br>at ${duration(p.value[0] * unit.seconds)}: ${number(p.value[1])} ms`},
       series: arms.flatMap((arm, i) => [
