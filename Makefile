@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 
-.PHONY: help report pages setup-pages setup-browser run test test-quick build bench ablate list measured picture pprof fuzz bench-conversion bench-profiling bench-purge-trace setup setup-pprof setup-fuzz clean format
+.PHONY: help report report-pictures pages setup-pages setup-browser run test test-quick build bench ablate list measured picture pprof fuzz bench-conversion bench-profiling bench-purge-trace setup setup-pprof setup-fuzz clean format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,6 +20,9 @@ report: build pages ## out/report.html: one self-contained page from the results
 	@results="$(filter-out $(wildcard out/bench*.json),$(wildcard out/*.json))"; \
 	  [ -n "$$results" ] || { echo "plateau: no results in out/; make run writes out/order_service.json" >&2; exit 2; }; \
 	  $(BIN)/report $$results -o out/report.html
+
+report-pictures: report | setup-browser ## the pictures of the report in the README, from out/report.html
+	@labs/report/pictures.sh out/report.html labs/report
 
 pages: build | setup-pages
 	@ninja -C $(BUILD) --quiet pages

@@ -31,7 +31,8 @@ std::string load_page(std::string_view name) {
   const std::filesystem::path file =
       std::filesystem::read_symlink("/proc/self/exe").parent_path() / "pages" / fmt::format("{}.html", name);
   std::ifstream in(file, std::ios::binary);
-  if (!in) throw std::runtime_error(fmt::format("there is no {}: build the target pages (it needs npm)", file.string()));
+  if (!in)
+    throw std::runtime_error(fmt::format("there is no {}: build the target pages (it needs npm)", file.string()));
   return {std::istreambuf_iterator<char>(in), {}};
 }
 

@@ -18,7 +18,8 @@ int main(int argc, char** argv) {
   std::vector<std::string> files;
   std::string output;
   CLI::App app{"one self-contained HTML page from the JSON results of the labs", "report"};
-  app.footer("Heap profiles are read where the results say they are. Open the page in any browser; it needs no network.");
+  app.footer(
+      "Heap profiles are read where the results say they are. Open the page in any browser; it needs no network.");
   app.add_option("RESULT.json", files, "what a lab's --json wrote; several of one lab are shown together")->required();
   app.add_option("-o,--output", output, "the page")->required();
   try {

@@ -1,4 +1,5 @@
-// Protects that a report is made of whole results of the schema that it knows, and that what is wrong is named in a line.
+// Protects that a report is made of whole results of the schema that it knows, and that what is wrong is named in a
+// line.
 #include "labs/report/result_file.hpp"
 
 #include <gmock/gmock.h>
@@ -115,11 +116,12 @@ TEST_F(ResultFile, NamesTheFieldThatIsMissing) {
 }
 
 TEST_F(ResultFile, NamesTheFieldThatIsOfAnotherKind) {
-  EXPECT_THAT(refusal_after([](json::object& result) {
-                result["arms"].as_array()[0].as_object()["memory"].as_object()["series"].as_array()[1].as_object()["rss"] =
-                    "much";
-              }),
-              HasSubstr("arms[0].memory.series[1].rss"));
+  EXPECT_THAT(
+      refusal_after([](json::object& result) {
+        result["arms"].as_array()[0].as_object()["memory"].as_object()["series"].as_array()[1].as_object()["rss"] =
+            "much";
+      }),
+      HasSubstr("arms[0].memory.series[1].rss"));
   EXPECT_THAT(refusal_after([](json::object& result) { result["arms"] = json::array{}; }), HasSubstr("arms"));
 }
 
