@@ -3,7 +3,6 @@
 #include <fmt/chrono.h>
 
 #include <chrono>
-#include <utility>
 
 #include "labs/report/heap_trees.hpp"
 #include "labs/report/page.hpp"
@@ -11,17 +10,18 @@
 namespace plateau::report {
 namespace json = boost::json;
 
-std::string document(std::vector<NamedResult> results, std::vector<std::string>& missing) {
-  json::array all;
-  for (NamedResult& one : results) {
-    json::array profiles = heap_trees(one.result, one.file, missing);
-    all.push_back(
-        json::object{{"file", one.file}, {"profiles", std::move(profiles)}, {"result", std::move(one.result)}});
+std::string document(const std::vector<ResultFile>& results, std::vector<std::string>& missing) {
+  std::string all;
+  for (const ResultFile& one : results) {
+    const json::array profiles = heap_trees(one.result, one.path, missing);
+    if (!all.empty()) all += ',';
+    all += fmt::format(R"({{"file": {}, "profiles": {}, "result": {}}})", json::serialize(json::string(one.path)),
+                       json::serialize(profiles), one.text);
   }
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-  return with_data(load_page("report"), json::object{{"written", fmt::format("{:%Y-%m-%d %H:%M} UTC", now)},
-                                                     {"missing_profiles", json::value_from(missing)},
-                                                     {"results", std::move(all)}});
+  return with_data(load_page("report"),
+                   fmt::format(R"({{"written": "{:%Y-%m-%d %H:%M} UTC", "missing_profiles": {}, "results": [{}]}})", now,
+                               json::serialize(json::value_from(missing)), all));
 }
 
 }  // namespace plateau::report

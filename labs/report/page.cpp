@@ -36,10 +36,10 @@ std::string load_page(std::string_view name) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-std::string with_data(std::string page, const boost::json::value& data) {
+std::string with_data(std::string page, std::string_view data) {
   const std::size_t place = page.find(place_for_data);
   if (place == std::string::npos) throw std::runtime_error("the report's page has no place for data");
-  return page.replace(place, place_for_data.size(), base64(gzipped(boost::json::serialize(data), 9)));
+  return page.replace(place, place_for_data.size(), base64(gzipped(data, 9)));
 }
 
 }  // namespace plateau::report

@@ -4,15 +4,13 @@
 #include <string>
 #include <string_view>
 
-#include <boost/json.hpp>
-
 namespace plateau::report {
 
 // The page of that name as the build made it, from the folder `pages` beside the running program. Throws
 // std::runtime_error, in one line, when it is not there.
 std::string load_page(std::string_view name);
 
-// The report's page with `data` in it, compressed. Throws std::runtime_error when `page` has no place for it.
-std::string with_data(std::string page, const boost::json::value& data);
+// The report's page with `data`, a JSON text, in it, compressed. Throws std::runtime_error when `page` has no place for it.
+std::string with_data(std::string page, std::string_view data);
 
 }  // namespace plateau::report

@@ -25,10 +25,10 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     ReplacedFile::check(output);
-    std::vector<report::NamedResult> results;
-    for (const std::string& file : files) results.push_back({file, report::read_result(file)});
+    std::vector<report::ResultFile> results;
+    for (const std::string& file : files) results.push_back(report::read_result(file));
     std::vector<std::string> missing;
-    const std::string page = report::document(std::move(results), missing);
+    const std::string page = report::document(results, missing);
     ReplacedFile file(output);
     file.stream() << page;
     file.commit();

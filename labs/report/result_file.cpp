@@ -95,12 +95,13 @@ void check_shape(const json::object& result) {
 
 }  // namespace
 
-json::object read_result(const std::string& path) {
+ResultFile read_result(const std::string& path) {
   try {
-    json::object result = parse(read_text(path));
-    check_version(result);
-    check_shape(result);
-    return result;
+    ResultFile file{.path = path, .text = read_text(path), .result = {}};
+    file.result = parse(file.text);
+    check_version(file.result);
+    check_shape(file.result);
+    return file;
   } catch (const std::exception& error) {
     throw std::runtime_error(fmt::format("{}: {}", path, error.what()));
   }

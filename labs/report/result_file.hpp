@@ -7,8 +7,14 @@
 
 namespace plateau::report {
 
+struct ResultFile {
+  std::string path;
+  std::string text;  // as it is: a figure that is read and written again may differ in its last digit
+  boost::json::object result;
+};
+
 // Throws std::runtime_error, in one line that names the file and the field, when it cannot be read, is cut short, or is
 // no result of the schema that this program knows.
-boost::json::object read_result(const std::string& path);
+ResultFile read_result(const std::string& path);
 
 }  // namespace plateau::report

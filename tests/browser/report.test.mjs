@@ -4,12 +4,12 @@ import {execFileSync, spawnSync} from 'node:child_process';
 import {mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {tmpdir} from 'node:os';
-import {join} from 'node:path';
+import {join, resolve} from 'node:path';
 import {after, before, test} from 'node:test';
 import {pathToFileURL} from 'node:url';
 
 const {chromium} = createRequire(join(process.env.NODE_MODULES, 'x'))('playwright-core');
-const [orderService, report] = process.argv.slice(2);
+const [orderService, report] = process.argv.slice(2).map((file) => resolve(file));
 
 const folder = mkdtempSync(join(tmpdir(), `plateau-browser-${process.pid}-`));
 const file = (name) => join(folder, name);
@@ -32,6 +32,7 @@ function withAblationAndPauses(run) {
 async function open(options = {}) {
   const context = await browser.newContext({viewport: {width: 1280, height: 900}, offline: true, ...options});
   const page = await context.newPage();
+  page.setDefaultTimeout(120_000);  // the machine may be busy with other tests
   const complaints = [];
   page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(String(error)));

@@ -91,7 +91,8 @@ export function latencyOverTimeFigure(lab, className) {
           labelLayout: {moveOverlap: 'shiftY'}},
         ...causes.map((cause, c) => ({
           name: `${arm.name}: ${causeName(cause)}`, type: 'scatter', symbol: symbols[c % symbols.length], symbolSize: 9, z: 4,
-          itemStyle: {color: colourOf(arm.name, i), borderColor: colours.surface, borderWidth: 1},
+          // What the machine did is no fault of the arm's.
+          itemStyle: cause === 'machine' ? {color: colours.machine, opacity: 0.5} : {color: colourOf(arm.name, i), borderColor: colours.surface, borderWidth: 1},
           data: (arm.pauses?.series ?? []).filter((p) => p[2] === cause && p[1] > 0).map((p) => [at(p[0]), p[1]]),
         })).filter((series) => series.data.length > 0),
       ]),
@@ -124,7 +125,7 @@ export function pauseCausesFigure(lab) {
       xAxis: {type: 'value', name: 'ms', nameLocation: 'middle', nameGap: 28, splitLine: {show: true, lineStyle: {color: colours.faint}}},
       yAxis: {type: 'category', inverse: true, data: arms.map((arm) => arm.name), splitLine: {show: false}, axisLabel: {color: colours.ink}},
       tooltip: {axisPointer: {type: 'shadow'}, valueFormatter: (v) => `${number(v)} ms`},
-      series: causes.map((cause, c) => ({name: causeName(cause), type: 'bar', stack: 'all', barMaxWidth: 28, color: colours.causes[c % colours.causes.length],
+      series: causes.map((cause, c) => ({name: causeName(cause), type: 'bar', stack: 'all', barMaxWidth: 28, color: colours.causes[cause] ?? colours.other[c % colours.other.length],
         data: arms.map((arm) => arm.pauses.by_cause[cause] ?? 0)})),
     }),
     data: () => ({

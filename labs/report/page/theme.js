@@ -6,14 +6,14 @@ const light = {
   before: '#c44e00', after: '#0063a3', other: ['#7a5195', '#00795a', '#8a6d00', '#b03a79', '#4a5568'],
   machine: '#8a919c', limit: '#5d636d', bad: '#b3261e', good: '#00694f',
   parts: {live: '#4a5b7c', rounding: '#9fb0cb', slabs: '#cc6fa5', padding: '#e0a100', dirty: '#009e73', rest: '#b4b8bf'},
-  causes: ['#c44e00', '#e0a100', '#cc6fa5', '#4a5b7c', '#9aa1ac', '#1b1d21'],
+  causes: {purge: '#c44e00', purge_wait: '#e0a100', teardown: '#cc6fa5', collector: '#7a5195', fault: '#4a5b7c', machine: '#c9cdd3', unexplained: '#1b1d21'},
 };
 const dark = {
   ink: '#e8eaed', muted: '#a2a9b4', line: '#3c424c', faint: '#2a2f37', surface: '#16191e',
   before: '#ff9350', after: '#62b5f5', other: ['#b99ad6', '#3cc9a0', '#d6b94a', '#ee8fbe', '#a9b4c6'],
   machine: '#8d95a1', limit: '#a2a9b4', bad: '#ff8a80', good: '#4fd1a8',
   parts: {live: '#7f93bd', rounding: '#4f5f80', slabs: '#dd86b8', padding: '#e3ae2c', dirty: '#1fb587', rest: '#6b717b'},
-  causes: ['#ff9350', '#e3ae2c', '#dd86b8', '#7f93bd', '#6b717b', '#e8eaed'],
+  causes: {purge: '#ff9350', purge_wait: '#e3ae2c', teardown: '#dd86b8', collector: '#b99ad6', fault: '#7f93bd', machine: '#4a505a', unexplained: '#e8eaed'},
 };
 
 const system = window.matchMedia('(prefers-color-scheme: dark)');

@@ -69,7 +69,10 @@ class ResultFile : public ::testing::Test {
 
 TEST_F(ResultFile, TakesWhatTheHarnessWrites) {
   const json::object result = written_result();
-  EXPECT_EQ(report::read_result(file_with(json::serialize(result))), result);
+  const std::string text = json::serialize(result);
+  const report::ResultFile read = report::read_result(file_with(text));
+  EXPECT_EQ(read.result, json::parse(text).as_object());
+  EXPECT_EQ(read.text, text);
 }
 
 TEST_F(ResultFile, TakesResultsFromBeforeTheLabsWordsWereInThem) {
