@@ -22,7 +22,7 @@ report: build pages ## out/report.html: one self-contained page from the results
 	  $(BIN)/report $$results -o out/report.html
 
 report-pictures: report | setup-browser ## the pictures of the report in the README, from out/report.html
-	@labs/report/pictures.sh out/report.html labs/report
+	@tests/browser/run.sh $(BUILD)/tests/browser ../../labs/report/pictures.mjs out/report.html labs/report
 
 pages: build | setup-pages
 	@ninja -C $(BUILD) --quiet pages
