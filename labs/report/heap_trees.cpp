@@ -26,26 +26,27 @@ constexpr std::string_view drawn_types[] = {"inuse_space", "alloc_space", "pause
 class NameTable {
  public:
   std::size_t index_of(std::string_view name) {
-    const auto [found, is_new] = index_.try_emplace(name, names_.size());
+    const auto [found, is_new] = index_.try_emplace(std::string(name), names_.size());
     if (is_new) names_.emplace_back(name);
     return found->second;
   }
   json::array take() { return std::move(names_); }
 
  private:
-  std::unordered_map<std::string_view, std::size_t> index_;
+  std::unordered_map<std::string, std::size_t> index_;  // owns the names: it outlives the trees
   json::array names_;
 };
 
 json::array node_json(const CallTree& tree, std::size_t index, NameTable& names) {
   const CallTree::Node& node = tree.nodes()[index];
+  const std::size_t name_index = names.index_of(index == 0 ? "all" : node.name);
   json::array children;
   for (const auto& [name, child] : node.children) {
     if (tree.nodes()[child].total > 0 && tree.nodes()[child].total >= tree.total() / parts_of_the_whole) {
       children.push_back(node_json(tree, child, names));
     }
   }
-  return {names.index_of(index == 0 ? "all" : node.name), node.total, std::move(children)};
+  return {name_index, node.total, std::move(children)};
 }
 
 json::object profile_json(const ReadProfile& profile) {
