@@ -16,7 +16,7 @@
 namespace plateau::gc_pause {
 namespace {
 
-constexpr std::uint64_t sample_share = 4;  // of a generation of a lane: large enough to be cold in the caches
+constexpr std::uint64_t sample_share = 2;  // of a generation of a lane: large enough to be cold in the caches
 
 struct Expiry {
   double ms = 0;

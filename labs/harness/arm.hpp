@@ -92,6 +92,7 @@ struct ArmResult {
   LatencyHistogram latency;
   LatencyHistogram hiccups;
   std::vector<LatencyMoment> latency_series;  // of labs that measure pauses, and so are the stalls; in order of time
+  std::vector<LatencyWindow> latency_windows;  // what the series is of, all lanes together
   std::vector<Stall> stalls;
   std::uint64_t stalls_dropped = 0;
   double longest_of_the_program_us = 0;  // of all operations, and without what the machine added

@@ -25,6 +25,7 @@
 #include "labs/harness/hiccup_meter.hpp"
 #include "labs/harness/interrupt.hpp"
 #include "labs/harness/memory_limit.hpp"
+#include "labs/harness/pauses.hpp"
 #include "labs/harness/usage_error.hpp"
 #include "profiling/legacy_heap.hpp"
 #include "profiling/mappings.hpp"
@@ -171,11 +172,12 @@ void read_block(const LabDescription& lab, const ArmBlock& block, ArmResult& res
     result.gauges[std::string(lab.gauges[i])] = block.gauges[i].load();
 }
 
-void read_pauses(const ArmBlock& block, ArmResult& result) {
+void read_pauses(const ArmBlock& block, const std::vector<Hiccup>& hiccups, ArmResult& result) {
   const std::chrono::duration<double> window = result.spec.latency_window();
   for (std::size_t i = 0; i < LatencyWindows::count; ++i) {
     LatencyWindow all;
     for (const LatencyWindows& lane : block.latency_windows) all.merge(lane[i]);
+    result.latency_windows.push_back(all);
     if (all.count() == 0) continue;
     result.latency_series.push_back(
         {static_cast<double>(i) * window.count(), all.quantile_us(0.5), all.quantile_us(0.99), all.max_us()});
@@ -184,7 +186,11 @@ void read_pauses(const ArmBlock& block, ArmResult& result) {
     const auto count = lane.count.load(std::memory_order_acquire);
     result.stalls.insert(result.stalls.end(), lane.stalls.begin(), lane.stalls.begin() + count);
     result.stalls_dropped += lane.dropped.load();
-    result.longest_of_the_program_us = std::max(result.longest_of_the_program_us, lane.longest_of_the_program_us.load());
+    result.longest_of_the_program_us = std::max(result.longest_of_the_program_us, lane.longest_short_us.load());
+  }
+  give_to_the_machine(result.stalls, hiccups, block.ready_ns.load());
+  for (const Stall& stall : result.stalls) {
+    result.longest_of_the_program_us = std::max(result.longest_of_the_program_us, stall.of_the_program_us());
   }
   std::sort(result.stalls.begin(), result.stalls.end(), [](const Stall& a, const Stall& b) { return a.t_s < b.t_s; });
 }
@@ -339,7 +345,10 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
     std::this_thread::sleep_for(sample_period);
   }
 
-  if (hiccups) result.hiccups.merge(hiccups->stop());
+  if (hiccups) {
+    hiccups->stop();
+    result.hiccups = hiccups->lateness();
+  }
   read_block(lab.description(), *block, result);
   judge_end(process, *block, limit, result);
   result.evidence = limit.evidence();
@@ -361,7 +370,7 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
   result.minor_faults = static_cast<std::uint64_t>(process.usage().ru_minflt) - block->start_minor_faults.load();
   result.major_faults = static_cast<std::uint64_t>(process.usage().ru_majflt);
   for (const LatencyHistogram& worker : block->latency) result.latency.merge(worker);
-  if (lab.description().measures_pauses) read_pauses(*block, result);
+  if (lab.description().measures_pauses) read_pauses(*block, hiccups->hiccups(), result);
   for (std::size_t lane = 0; lane < lab.description().lanes; ++lane) {
     const DigestSeries& series = block->digests[lane];
     const auto count = series.count.load(std::memory_order_acquire);

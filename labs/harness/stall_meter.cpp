@@ -1,5 +1,6 @@
 #include "labs/harness/stall_meter.hpp"
 
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -114,8 +115,11 @@ void StallMeter::begin() {
 void StallMeter::end() {
   const auto end = Clock::now();
   const double total = static_cast<double>(ns_between(begin_, end)) / 1e3;
-  const bool longest = total > series_.longest_of_the_program_us.load(std::memory_order_relaxed);
-  if (total < stall_threshold_us && !longest) return;
+  if (total < stall_threshold_us) {
+    auto& longest = series_.longest_short_us;
+    if (total > longest.load(std::memory_order_relaxed)) longest.store(total, std::memory_order_relaxed);
+    return;
+  }
 
   const Reading now = read();
   double left = total;
@@ -124,7 +128,7 @@ void StallMeter::end() {
     left -= us;
     return us;
   };
-  Stall stall{.t_s = static_cast<double>(ns_between(ready_, begin_)) / 1e9, .total_us = total};
+  Stall stall{.t_s = static_cast<double>(ns_between(ready_, begin_)) / 1e9, .total_us = total, .cpu = 0};
   const auto from = ns_since_epoch(begin_);
   const auto until = ns_since_epoch(end);
   double off_cpu_ns = std::max(0.0, total * 1e3 - static_cast<double>(now.cpu_ns - before_.cpu_ns));
@@ -144,11 +148,7 @@ void StallMeter::end() {
   stall[StallCause::fault] = take(static_cast<double>(now.faults - before_.faults) * fault_ns_);
   stall[StallCause::unexplained] = left;
 
-  const double own = stall.of_the_program_us();
-  if (own > series_.longest_of_the_program_us.load(std::memory_order_relaxed)) {
-    series_.longest_of_the_program_us.store(own, std::memory_order_relaxed);
-  }
-  if (total < stall_threshold_us) return;
+  stall.cpu = ::sched_getcpu();
   series_.append(stall);
   if (timeline_ != nullptr) {
     timeline_->complete("request", "requests", begin_, end - begin_,

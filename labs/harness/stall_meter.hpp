@@ -20,7 +20,8 @@ double measure_minor_fault_ns();
 //
 // CPU time in purges (timed by jemalloc's extent hooks, where PurgeTrace runs) and in teardown is measured, and so is the
 // time off the CPU, which is the machine's unless the thread gave the CPU up while others purged or a collector had
-// stopped the world. Page faults are estimated, as their number at `fault_ns` each. The rest is unexplained.
+// stopped the world. Page faults are estimated, as their number at `fault_ns` each. The rest is unexplained: a hypervisor
+// that took the CPU away looks like work, and the parent takes that out (give_to_the_machine in pauses.hpp).
 class StallMeter {
  public:
   // Stalls are put on `timeline`, if there is one.
