@@ -158,7 +158,9 @@ class GcPauseLab final : public harness::Lab {
  private:
   void apply_options() {
     requests_per_generation_ =
-        static_cast<std::uint64_t>(static_cast<double>(heap_) / generations / kept_bytes_a_request() / lanes) * lanes;
+        static_cast<std::uint64_t>((static_cast<double>(heap_) / generations / lanes - arena_block_bytes / 2) /
+                                   kept_bytes_a_request()) *
+        lanes;  // in an arena, whose last block is half empty on average
     description_.operations_per_second = static_cast<double>(requests_per_generation_) / period_;
     description_.hours = period_ * static_cast<double>(periods_) / 3600;
     description_.ablation_hours = description_.hours;

@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <chrono>
+#include <utility>
 
 namespace plateau::harness {
 
@@ -40,7 +41,6 @@ std::vector<Hiccup> HiccupMeter::hiccups() const {
 
 void HiccupMeter::run(Cpu& cpu) {
   using Clock = std::chrono::steady_clock;
-  constexpr std::chrono::milliseconds period{1};
   cpu_set_t own;
   CPU_ZERO(&own);
   CPU_SET(cpu.number, &own);
@@ -48,17 +48,16 @@ void HiccupMeter::run(Cpu& cpu) {
   sched_param priority{};
   priority.sched_priority = ::sched_get_priority_min(SCHED_FIFO);
   ::pthread_setschedparam(::pthread_self(), SCHED_FIFO, &priority);  // refused to most users: then it is as it was
-  while (!stopping_.load(std::memory_order_relaxed)) {
-    const auto due = Clock::now() + period;
+  // Open loop, as the requests are: a thread that was held up is late for every time that has passed meanwhile.
+  Clock::time_point last_ran = Clock::now();
+  for (auto due = Clock::now() + period; !stopping_.load(std::memory_order_relaxed); due += period) {
     std::this_thread::sleep_until(due);
     const auto woken = Clock::now();
+    const auto ran_before = std::exchange(last_ran, woken);
     const double us = std::chrono::duration<double, std::micro>(woken - due).count();
     cpu.lateness.record(us);
-    if (us < kept_us) continue;
-    const auto ns = [](Clock::time_point t) {
-      return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
-    };
-    cpu.hiccups.push_back({cpu.number, ns(due), ns(woken)});
+    const auto ns = [](Clock::time_point t) { return std::chrono::nanoseconds(t.time_since_epoch()).count(); };
+    if (us >= kept_us && ran_before < due) cpu.hiccups.push_back({cpu.number, ns(ran_before), ns(woken)});
   }
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <thread>
@@ -14,7 +15,8 @@
 
 namespace plateau::harness {
 
-// CLOCK_MONOTONIC: when the thread was to run, and when it did.
+// CLOCK_MONOTONIC: when the thread had run for the last time, and when it ran again, too late. Some time in between it
+// could not, or did not need to: at most HiccupMeter::period of it.
 struct Hiccup {
   int cpu = 0;
   std::int64_t begin_ns = 0;
@@ -34,6 +36,7 @@ class HiccupMeter {
   LatencyHistogram lateness() const;
   std::vector<Hiccup> hiccups() const;
   static constexpr double kept_us = 100;
+  static constexpr std::chrono::milliseconds period{1};
 
  private:
   struct Cpu {
