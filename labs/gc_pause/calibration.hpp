@@ -32,7 +32,7 @@ inline constexpr std::uint64_t requests_per_session = 6;
 inline constexpr std::size_t page_bytes = 224 * 1024;
 
 // Blocks of the arena of a generation in a lane.
-inline constexpr std::size_t arena_block_bytes = 4 * 1024 * 1024;
+inline constexpr std::size_t arena_block_bytes = 2 * 1024 * 1024;
 
 // The memory limit of the arms, and the soft limit that keeps away from it, as shares of the heap.
 inline constexpr double limit_over_heap = 1.5;

@@ -164,6 +164,7 @@ class GcPauseLab final : public harness::Lab {
     description_.operations_per_second = static_cast<double>(requests_per_generation_) / period_;
     description_.hours = period_ * static_cast<double>(periods_) / 3600;
     description_.ablation_hours = description_.hours;
+    description_.pause_period_s = period_;
     for (harness::WrongFix& wrong : description_.wrong_fixes) wrong.hours = description_.hours;
     description_.memory_limit = static_cast<std::uint64_t>(limit_over_heap * static_cast<double>(heap_));
   }

@@ -35,6 +35,7 @@ Expiry measure_expiry(const RequestStream& stream, std::latch& filled) {
   const std::uint64_t requests = stream.requests_per_generation() / lanes / sample_share;
   begin_generation_before(slot, heap, requests);
   fill_generation(*slot.generation, stream, requests);
+  PurgeTrace::cover_new_arenas();  // in a forked child nobody else does
   filled.arrive_and_wait();
   const double begin = thread_cpu_ms();
   const auto purges_before = PurgeTrace::totals_of_this_thread();

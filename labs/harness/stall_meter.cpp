@@ -10,12 +10,14 @@
 #include <atomic>
 #include <new>
 
-#include "allocators/purge_trace.hpp"
+#include "profiling/pause_profile.hpp"
 
 namespace plateau::harness {
 namespace {
 
 using Clock = StallMeter::Clock;
+
+constexpr std::chrono::microseconds shortest_recorded{100};  // in the pause profile
 
 thread_local std::int64_t teardown_ns_of_thread = 0;
 
@@ -164,11 +166,15 @@ void StallMeter::record_collector(Clock::time_point begin, Clock::time_point end
 }
 
 TeardownTimer::TeardownTimer(Timeline* timeline)
-    : timeline_(timeline), begin_(Clock::now()), cpu_ns_(cpu_ns()), purge_ns_(own_purge_cpu_ns()) {}
+    : timeline_(timeline), begin_(Clock::now()), cpu_ns_(cpu_ns()), purges_(PurgeTrace::totals_of_this_thread()) {}
 
 TeardownTimer::~TeardownTimer() {
-  teardown_ns_of_thread += cpu_ns() - cpu_ns_ - (own_purge_cpu_ns() - purge_ns_);
-  if (timeline_ != nullptr) timeline_->complete("teardown", "teardowns", begin_, Clock::now() - begin_);
+  const auto length = Clock::now() - begin_;
+  const PurgeTotals purges = PurgeTrace::totals_of_this_thread();
+  teardown_ns_of_thread += cpu_ns() - cpu_ns_ - static_cast<std::int64_t>(purges.cpu_ns - purges_.cpu_ns);
+  const auto own = length - std::chrono::nanoseconds(purges.wall_ns - purges_.wall_ns);
+  if (own >= shortest_recorded) PauseProfile::process().record(PauseCause::destructor, own);
+  if (timeline_ != nullptr) timeline_->complete("teardown", "teardowns", begin_, length);
 }
 
 }  // namespace plateau::harness
