@@ -79,7 +79,7 @@ struct ArmResult {
   std::optional<std::uint64_t> madvise_calls;
   std::uint64_t minor_faults = 0;
   std::uint64_t major_faults = 0;
-  std::map<std::string, std::string> profiles;  // "start", "peak", "end" to file
+  std::map<std::string, std::string> profiles;  // "start", "peak", "end", "near-limit-1", … to file
 
   bool out_of_memory() const { return outcome == Outcome::oom_killed || outcome == Outcome::allocation_failed; }
   // MALLOC_CONF as given to the arm; empty when it was given none.

@@ -12,6 +12,8 @@
 
 #include "allocators/allocation_counter.hpp"
 #include "allocators/heap.hpp"
+#include "labs/harness/arm_profiles.hpp"
+#include "profiling/black_box.hpp"
 #include "profiling/debug_server.hpp"
 #include "profiling/heap_profiler.hpp"
 #include "profiling/process_memory.hpp"
@@ -48,6 +50,11 @@ void ArmContext::ready() {
   if (!spec_.profile_dir.empty()) {
     dump_profile("start");
     profiled_rss_ = own_rss_bytes();
+    if (spec_.memory_limit) {
+      // In the allocator's own text, for which the arm needs no memory; the parent symbolises.
+      black_box_ = std::make_unique<BlackBox>(BlackBoxOptions{
+          .directory = spec_.profile_dir, .name = spec_.name + "-" + near_limit_moment, .symbolize = false});
+    }
   }
   publish();
   block_.start_cpu_us.store(own_cpu_us(), std::memory_order_relaxed);
@@ -125,14 +132,14 @@ void ArmContext::dump_peak_profile_if_grown() {
 }
 
 void ArmContext::dump_profile(std::string_view moment) {
-  const ProfileReply reply =
-      HeapProfiler::dump_raw(fmt::format("{}/{}-{}.heap", spec_.profile_dir, spec_.name, moment));
+  const ProfileReply reply = HeapProfiler::dump_raw(profile_file(spec_, moment, "heap"));
   if (!reply.done) throw std::runtime_error(reply.reason);
 }
 
 void ArmContext::finish() {
   stopping_.store(true, std::memory_order_relaxed);
   if (sampler_.joinable()) sampler_.join();
+  black_box_.reset();
   publish();
   if (!spec_.profile_dir.empty()) {
     if (own_rss_bytes() > profiled_rss_) dump_profile("peak");

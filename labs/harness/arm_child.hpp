@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <thread>
@@ -12,6 +13,10 @@
 #include "labs/harness/arm.hpp"
 #include "labs/harness/arm_block.hpp"
 #include "labs/harness/lab.hpp"
+
+namespace plateau {
+class BlackBox;
+}
 
 namespace plateau::harness {
 
@@ -58,6 +63,7 @@ class ArmContext {
   std::vector<int> sockets_;
   std::chrono::steady_clock::time_point start_;
   std::uint64_t profiled_rss_ = 0;
+  std::unique_ptr<BlackBox> black_box_;  // with profiles and a limit, once ready
   std::atomic<bool> stopping_{false};
   std::thread sampler_;
 };

@@ -12,23 +12,18 @@
 
 #include <chrono>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <new>
 #include <system_error>
 #include <thread>
 
 #include "labs/harness/arm_block.hpp"
+#include "labs/harness/arm_profiles.hpp"
 #include "labs/harness/hiccup_meter.hpp"
 #include "labs/harness/interrupt.hpp"
 #include "labs/harness/memory_limit.hpp"
 #include "labs/harness/usage_error.hpp"
-#include "profiling/legacy_heap.hpp"
-#include "profiling/mappings.hpp"
-#include "profiling/pprof.hpp"
 #include "profiling/process_memory.hpp"
-#include "profiling/symbolizer.hpp"
 
 namespace plateau::harness {
 namespace {
@@ -190,35 +185,6 @@ void judge_end(const ArmProcess& process, const ArmBlock& block, const MemoryLim
   }
 }
 
-std::string profile_file(const ArmSpec& spec, std::string_view moment, std::string_view extension) {
-  return fmt::format("{}/{}-{}.{}", spec.profile_dir, spec.name, moment, extension);
-}
-
-// The arm leaves its allocator's own dumps, which cost it least; here, outside, they are symbolised.
-void collect_profiles(ArmResult& result) {
-  Symbolizer symbolizer;
-  for (const char* const moment : {"start", "peak", "end"}) {
-    const std::string raw = profile_file(result.spec, moment, "heap");
-    if (!std::filesystem::exists(raw)) continue;
-    std::ifstream dump(raw);
-    LegacyHeap heap = read_legacy_heap(dump);
-    read_build_ids(heap.profile.mappings);
-    const std::string file = profile_file(result.spec, moment, "pb.gz");
-    std::ofstream(file, std::ios::binary | std::ios::trunc) << encode_pprof(heap.profile, &symbolizer);
-    if (!result.spec.profile_raw) std::filesystem::remove(raw);
-    result.profiles[moment] = file;
-  }
-}
-
-void remove_old_profiles(const ArmSpec& spec) {
-  for (const char* const moment : {"start", "peak", "end"}) {
-    // .part: of an arm that was killed while it dumped.
-    for (const char* const extension : {"pb.gz", "heap", "heap.part"}) {
-      std::filesystem::remove(profile_file(spec, moment, extension));
-    }
-  }
-}
-
 [[noreturn]] void refuse_start(const ArmResult& result) {
   if (result.out_of_memory()) {
     throw UsageError(
@@ -251,7 +217,7 @@ class Peer {
 ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observer) {
   ArmResult result;
   result.spec = spec;
-  if (!spec.profile_dir.empty()) remove_old_profiles(spec);
+  if (!spec.profile_dir.empty()) remove_profiles(spec);
 
   const SharedBlock block;
   std::vector<Descriptor> ours;
@@ -347,7 +313,7 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
     const auto count = series.count.load(std::memory_order_acquire);
     result.digests.emplace_back(series.digest.begin(), series.digest.begin() + count);
   }
-  if (!spec.profile_dir.empty()) collect_profiles(result);
+  if (!spec.profile_dir.empty()) result.profiles = collect_profiles(spec);
   return result;
 }
 
