@@ -45,7 +45,7 @@ std::int64_t rounded(double value) {
 void add_comments(Profile& profile, const SamplerCounts& counts, double in_use_bytes) {
   const Heap& heap = Heap::process();
   profile.comments.push_back("allocator: " + std::string(to_string(heap.kind())) + " " + heap.version());
-  profile.comments.push_back("sampled by libplateau_sampler.so, once in " + std::to_string(counts.period_bytes) +
+  profile.comments.push_back("sampled in front of malloc, once in " + std::to_string(counts.period_bytes) +
                              " bytes on average; standard error of the bytes in use: at most " +
                              std::to_string(rounded(sampler::standard_error_bytes(in_use_bytes, counts.period_bytes))));
   if (counts.blocks_lost > 0) {

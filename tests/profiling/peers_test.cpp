@@ -30,6 +30,10 @@ struct Allocator {
   std::vector<std::string> environment;
 };
 
+void PrintTo(const Allocator& allocator, std::ostream* out) {
+  *out << allocator.name;
+}
+
 const std::vector<Allocator> profiled_allocators{
     {"jemalloc", {"LD_PRELOAD=libjemalloc.so.2", "MALLOC_CONF=prof:true,prof_accum:true"}},
     {"tcmalloc", {"LD_PRELOAD=libtcmalloc.so.4", "TCMALLOC_SAMPLE_PARAMETER=524288"}},
