@@ -52,7 +52,8 @@ bool has_private_descriptors() {
 class BlackBox::Writer {
  public:
   explicit Writer(BlackBoxOptions options)
-      : options_(with_absolute_path(std::move(options))), headroom_(options_.limit_bytes),
+      : options_(with_absolute_path(std::move(options))),
+        headroom_(options_.limit_bytes),
         reserve_(options_.symbolize ? options_.reserve_bytes : 0) {
     fs::create_directories(options_.directory);
     next_room_ = static_cast<std::uint64_t>((1 - options_.begin) * static_cast<double>(headroom_.limit_bytes()));

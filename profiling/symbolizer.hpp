@@ -39,8 +39,8 @@ class Symbolizer {
     std::string debug_path = ":.debug:/usr/lib/debug";
     // Debug files may be fetched from the servers of DEBUGINFOD_URLS. This can take minutes.
     bool debuginfod = false;
-    // What one profile may take of lines and inlined frames; once it is used up, the rest gets ELF symbols. pprof, which
-    // waits for 60 s, would go without any.
+    // What one profile may take of lines and inlined frames; once it is used up, the rest gets ELF symbols. pprof,
+    // which waits for 60 s, would go without any.
     std::chrono::steady_clock::duration budget = std::chrono::seconds(20);
   };
 

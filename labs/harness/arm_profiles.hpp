@@ -1,4 +1,5 @@
-// The heap profiles of an arm, as files: NAME-MOMENT.heap as the arm leaves them, NAME-MOMENT.pb.gz as pprof reads them.
+// The heap profiles of an arm, as files: NAME-MOMENT.heap as the arm leaves them, NAME-MOMENT.pb.gz as pprof reads
+// them.
 #pragma once
 
 #include <map>

@@ -316,7 +316,8 @@ int lab_main(Lab& lab, int argc, char** argv) {
   app.add_option("--seed", settings.seed, "of the generated input")->capture_default_str();
   app.add_option("--json", settings.json, "write the result to this file");
   CLI::Option* const profile = app.add_option(
-      "--profile", settings.profile, "write heap profiles (start, peak, end of each arm, and the last before its limit; .pb.gz) into this folder");
+      "--profile", settings.profile,
+      "write heap profiles (start, peak, end of each arm, and the last before its limit; .pb.gz) into this folder");
   app.add_flag("--profile-raw", settings.profile_raw, "keep the allocator's own dumps beside them (.heap)")
       ->needs(profile);
   app.add_option("--pprof", settings.pprof,

@@ -118,7 +118,8 @@ int compare(double gigabytes, std::size_t rounds, const std::string& folder) {
   const auto blocks = live_blocks(static_cast<std::uint64_t>(gigabytes * 1e9));
   const std::string file = fmt::format("{}/snapshot-{}.heap", folder, ::getpid());
   std::vector<plateau::ProfileSource> sources = plateau::process_profiles();
-  const auto delta = std::find_if(sources.begin(), sources.end(), [](const auto& one) { return one.name == "delta_heap"; });
+  const auto delta =
+      std::find_if(sources.begin(), sources.end(), [](const auto& one) { return one.name == "delta_heap"; });
 
   Row nothing{"nothing"};
   Row theirs{"jemalloc's prof.dump"};

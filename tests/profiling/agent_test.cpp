@@ -164,10 +164,9 @@ TEST(Agent, SamplesAnUnchangedProgramOnGlibc) {
 TEST(Agent, LeavesAProgramToASamplerThatIsThere) {
   const std::vector<std::string> lists{std::string(SAMPLER ":") + AGENT, std::string(AGENT ":") + SAMPLER};
   for (const std::string& list : lists) {
-    ChildProgram program(
-        python("kept = ['x' * 100000 for i in range(500)]\n" + until_end_of_input),
-        {"LD_PRELOAD=" + list, "PLATEAU_PPROF=127.0.0.1:" + std::to_string(port_of_this_test()),
-         "PLATEAU_SAMPLE_PERIOD=65536"});
+    ChildProgram program(python("kept = ['x' * 100000 for i in range(500)]\n" + until_end_of_input),
+                         {"LD_PRELOAD=" + list, "PLATEAU_PPROF=127.0.0.1:" + std::to_string(port_of_this_test()),
+                          "PLATEAU_SAMPLE_PERIOD=65536"});
     EXPECT_EQ(program.read_line(), "ready");
     const ReadProfile heap = read_pprof(get(port_of_this_test(), "/debug/pprof/heap").body());
     EXPECT_NEAR(static_cast<double>(heap.total("inuse_space")), 50e6, 15e6) << list;

@@ -166,7 +166,8 @@ TEST(Symbolizer, WithoutBudgetAProfileHasElfSymbolsAndSaysSo) {
   const auto profile = testing::read_pprof(encode_pprof(dump.profile, &symbolizer));
   EXPECT_THAT(profile.comments, Contains(HasSubstr("the budget of 0 s was used up")));
   const auto has = [&](std::string_view name) {
-    return std::any_of(profile.functions.begin(), profile.functions.end(), [&](const auto& f) { return f.name == name; });
+    return std::any_of(profile.functions.begin(), profile.functions.end(),
+                       [&](const auto& f) { return f.name == name; });
   };
   EXPECT_TRUE(has("main"));
   for (const auto& location : profile.locations) {

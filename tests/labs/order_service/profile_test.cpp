@@ -89,8 +89,8 @@ TEST(Profile, RawDumpsAreKeptWhenAskedFor) {
   const ScratchFolder folder;
   std::filesystem::create_directory(folder / "profiles");
   std::ofstream(folder / "profiles/run-near-limit-7.pb.gz") << "of an earlier run";
-  const Finished finished = run(ORDER_SERVICE, {"run", "--fix", "none", "--hours", "0.02", "--profile",
-                                                folder / "profiles", "--profile-raw"});
+  const Finished finished = run(
+      ORDER_SERVICE, {"run", "--fix", "none", "--hours", "0.02", "--profile", folder / "profiles", "--profile-raw"});
   ASSERT_EQ(finished.status, 0) << finished.error;
   EXPECT_THAT(files_in(folder / "profiles"),
               ::testing::UnorderedElementsAre("run-start.pb.gz", "run-start.heap", "run-peak.pb.gz", "run-peak.heap",
