@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 
-.PHONY: help run test test-quick build bench ablate list measured picture pprof fuzz bench-conversion bench-snapshot bench-profiling setup setup-pprof setup-fuzz clean format
+.PHONY: help run test test-quick build bench ablate list measured picture pprof fuzz bench-conversion bench-snapshot bench-profiling bench-purge-trace setup setup-pprof setup-fuzz clean format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,9 @@ bench-allocators: build ## the allocators against their peers and the ideal: rat
 	@$(BIN)/allocators_bench --json=out/bench-allocators.json; status=$$?; [ $$status -le 1 ] || exit $$status; \
 	  .ci/install .ci/packages-picture.txt && allocators/bench/picture.sh out/bench-allocators.json out/bench-allocators.svg && \
 	  echo "picture: out/bench-allocators.svg" && exit $$status
+
+bench-purge-trace: build ## what tracing purges costs: off, on, on with the profile of pauses, interleaved (about 20 s)
+	@$(BIN)/purge_trace_bench
 
 sanitize: setup ## every unit test under AddressSanitizer and UBSan, then under ThreadSanitizer (about 10 minutes with builds)
 	@mkdir -p build

@@ -155,16 +155,20 @@ class JemallocHeap final : public Heap {
     return count ? std::optional<std::uint64_t>(*count * page_bytes_) : std::nullopt;
   }
 
+  // Of all arenas there are, and of those there were: jemalloc counts the latter by themselves, once there is one.
   std::optional<std::uint64_t> sum(const char* one, const char* other) const {
     std::array<char, 64> name{};
     const auto first = read<std::uint64_t>(arena_name(name, one));
     const auto second = read<std::uint64_t>(arena_name(name, other));
-    return first && second ? std::optional(*first + *second) : std::nullopt;
+    if (!first || !second) return std::nullopt;
+    constexpr std::string_view destroyed = "stats.arenas.4097.";  // MALLCTL_ARENAS_DESTROYED
+    return *first + *second + read<std::uint64_t>(arena_name(name, one, destroyed)).value_or(0) +
+           read<std::uint64_t>(arena_name(name, other, destroyed)).value_or(0);
   }
 
-  // stats.arenas.4096.<what>, without allocating.
-  static const char* arena_name(std::array<char, 64>& buffer, const char* what) {
-    const std::string_view prefix = "stats.arenas.4096.";
+  // <prefix><what>, without allocating.
+  static const char* arena_name(std::array<char, 64>& buffer, const char* what,
+                                std::string_view prefix = "stats.arenas.4096.") {
     auto end = std::copy(prefix.begin(), prefix.end(), buffer.begin());
     while (*what != '\0' && end != buffer.end() - 1) *end++ = *what++;
     *end = '\0';
@@ -183,6 +187,7 @@ class JemallocHeap final : public Heap {
       return {false, "jemalloc refused the decay for future arenas"};
     }
     const unsigned arenas = read<unsigned>("arenas.narenas").value_or(0);
+    refresh();  // which arenas are initialised is told as of then
     for (unsigned i = 0; i < arenas; ++i) {
       const std::string prefix = "arena." + std::to_string(i) + ".";
       if (!read<bool>((prefix + "initialized").c_str()).value_or(false)) continue;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "allocators/heap.hpp"
+#include "allocators/purge_trace.hpp"
 #include "allocators/runtime_symbol.hpp"
 
 namespace plateau {
@@ -69,6 +70,7 @@ JemallocArena::JemallocArena(JemallocArenaOptions options) : has_thread_cache_(o
     if (options.dirty_decay) set_decay(index_, "dirty_decay_ms", *options.dirty_decay);
     if (options.muzzy_decay) set_decay(index_, "muzzy_decay_ms", *options.muzzy_decay);
     make_thread_cache();
+    PurgeTrace::cover_arena(index_);
   } catch (...) {
     jemalloc().call(of_arena(index_, "destroy"));
     throw;

@@ -8,11 +8,13 @@
 //                               profiling/black_box.hpp), as PROGRAM-PID-N.heap, the allocator's own text, which takes
 //                               no memory to write and which heap2pprof converts
 //   PLATEAU_PPROF_VERBOSE       1: says on standard error where it listens, or why it does not
+//   PLATEAU_TRACE               purge=1: a line on standard error for every purge, see allocators/purge_lines.hpp; also
+//                               without PLATEAU_PPROF
 //
-// Without the first and the third it does nothing. Heap profiles are those of the program's allocator; of programs on
-// glibc's they come from a sampler in the agent itself, which stands in front of malloc (at PLATEAU_SAMPLE_PERIOD, see
-// profiling/heap_sampler.hpp). Elsewhere it hands on what it is asked for, and is in the way of malloc, calloc, realloc
-// and free by a subtraction and a jump; operator new and delete are not touched.
+// Without PLATEAU_PPROF, PLATEAU_BLACK_BOX and PLATEAU_TRACE it does nothing. Heap profiles are those of the program's
+// allocator; of programs on glibc's they come from a sampler in the agent itself, which stands in front of malloc (at
+// PLATEAU_SAMPLE_PERIOD, see profiling/heap_sampler.hpp). Elsewhere it hands on what it is asked for, and is in the way
+// of malloc, calloc, realloc and free by a subtraction and a jump; operator new and delete are not touched.
 //
 // Programs that the program starts inherit the variables: the first to take the port serves, and the others run on
 // without. A setuid program is left alone. Standard output, exit status, signal handlers and descriptors are the
@@ -29,6 +31,7 @@
 #include <utility>
 
 #include "allocators/heap.hpp"
+#include "allocators/purge_lines.hpp"
 #include "profiling/black_box.hpp"
 #include "profiling/debug_server.hpp"
 #include "profiling/heap_sampler.hpp"
@@ -110,6 +113,7 @@ std::unique_ptr<BlackBox> keep_profiles(const char* directory) {
 }
 
 [[gnu::constructor]] void start() {
+  start_purge_trace_from_environment();
   const char* const address = value_of(address_variable);
   const char* const directory = value_of(directory_variable);
   if (address == nullptr && directory == nullptr) return;

@@ -27,9 +27,7 @@ constexpr std::chrono::milliseconds sample_period{50};
 constexpr double peak_profile_step = 0.05;  // of the limit: a new peak profile each time RSS has grown by so much
 constexpr std::uint64_t peak_profile_step_unlimited = 64 << 20;
 
-std::uint64_t own_cpu_us() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
+std::uint64_t cpu_us(const rusage& usage) {
   const auto us = [](const timeval& t) {
     return static_cast<std::uint64_t>(t.tv_sec) * 1000000 + static_cast<std::uint64_t>(t.tv_usec);
   };
@@ -38,8 +36,13 @@ std::uint64_t own_cpu_us() {
 
 }  // namespace
 
-ArmContext::ArmContext(ArmSpec spec, ArmBlock& block, std::vector<int> sockets)
-    : spec_(std::move(spec)), block_(block), sockets_(std::move(sockets)), start_(Clock::now()) {}
+ArmContext::ArmContext(ArmSpec spec, ArmBlock& block, std::vector<int> sockets, bool measures_pauses)
+    : spec_(std::move(spec)),
+      block_(block),
+      sockets_(std::move(sockets)),
+      measures_pauses_(measures_pauses),
+      window_(spec_.latency_window()),
+      start_(Clock::now()) {}
 
 ArmContext::~ArmContext() {
   stopping_.store(true, std::memory_order_relaxed);
@@ -57,7 +60,11 @@ void ArmContext::ready() {
     }
   }
   publish();
-  block_.start_cpu_us.store(own_cpu_us(), std::memory_order_relaxed);
+  if (measures_pauses_) fault_ns_ = measure_minor_fault_ns();
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  block_.start_cpu_us.store(cpu_us(usage), std::memory_order_relaxed);
+  block_.start_minor_faults.store(static_cast<std::uint64_t>(usage.ru_minflt), std::memory_order_relaxed);
   start_ = Clock::now();
   block_.phase.store(Phase::running, std::memory_order_release);
   sampler_ = std::thread([this] { sample_loop(); });
@@ -69,10 +76,16 @@ void ArmContext::wait_until_due(std::uint64_t index) const {
 }
 
 void ArmContext::finish_operation(std::size_t lane, std::size_t worker, std::uint64_t index) {
-  const auto taken = Clock::now() - (start_ + spec_.time.due(index));
-  block_.latency[worker].record(std::chrono::duration<double, std::micro>(taken).count());
+  const auto due = spec_.time.due(index);
+  const double us = std::chrono::duration<double, std::micro>(Clock::now() - (start_ + due)).count();
+  block_.latency[worker].record(us);
+  if (measures_pauses_) block_.latency_windows[lane].record(due, window_, us);
   auto& done = block_.operations[lane];
   done.store(done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // one writer a lane at a time
+}
+
+StallMeter ArmContext::stall_meter(std::size_t lane) const {
+  return StallMeter(block_.stalls[lane], start_, fault_ns_);
 }
 
 void ArmContext::set_slack(std::size_t lane, std::size_t bytes) {
@@ -191,7 +204,8 @@ void run_arm_process(const Lab& lab, const std::string& argument) {
 
   std::vector<int> sockets;
   for (const auto& socket : json.at("sockets").as_array()) sockets.push_back(static_cast<int>(socket.as_int64()));
-  ArmContext context(arm_spec_from_json(json.at("spec").as_object()), block, std::move(sockets));
+  ArmContext context(arm_spec_from_json(json.at("spec").as_object()), block, std::move(sockets),
+                     lab.description().measures_pauses);
   try {
     Heap& heap = Heap::process();
     store_text(block.allocator_name, to_string(heap.kind()));

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <memory>
@@ -165,6 +166,24 @@ void read_block(const LabDescription& lab, const ArmBlock& block, ArmResult& res
     result.gauges[std::string(lab.gauges[i])] = block.gauges[i].load();
 }
 
+void read_pauses(const ArmBlock& block, ArmResult& result) {
+  const std::chrono::duration<double> window = result.spec.latency_window();
+  for (std::size_t i = 0; i < LatencyWindows::count; ++i) {
+    LatencyWindow all;
+    for (const LatencyWindows& lane : block.latency_windows) all.merge(lane[i]);
+    if (all.count() == 0) continue;
+    result.latency_series.push_back(
+        {static_cast<double>(i) * window.count(), all.quantile_us(0.5), all.quantile_us(0.99), all.max_us()});
+  }
+  for (const StallSeries& lane : block.stalls) {
+    const auto count = lane.count.load(std::memory_order_acquire);
+    result.stalls.insert(result.stalls.end(), lane.stalls.begin(), lane.stalls.begin() + count);
+    result.stalls_dropped += lane.dropped.load();
+    result.longest_of_the_program_us = std::max(result.longest_of_the_program_us, lane.longest_of_the_program_us.load());
+  }
+  std::sort(result.stalls.begin(), result.stalls.end(), [](const Stall& a, const Stall& b) { return a.t_s < b.t_s; });
+}
+
 void judge_end(const ArmProcess& process, const ArmBlock& block, const MemoryLimit& limit, ArmResult& result) {
   const int status = process.status();
   const Phase phase = block.phase.load(std::memory_order_acquire);
@@ -305,9 +324,10 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
   result.allocation_bytes = result.series.back().allocation_bytes - result.series.front().allocation_bytes;
   result.purges = block->heap.purges.get();
   result.madvise_calls = block->heap.madvise_calls.get();
-  result.minor_faults = static_cast<std::uint64_t>(process.usage().ru_minflt);
+  result.minor_faults = static_cast<std::uint64_t>(process.usage().ru_minflt) - block->start_minor_faults.load();
   result.major_faults = static_cast<std::uint64_t>(process.usage().ru_majflt);
   for (const LatencyHistogram& worker : block->latency) result.latency.merge(worker);
+  if (lab.description().measures_pauses) read_pauses(*block, result);
   for (std::size_t lane = 0; lane < lab.description().lanes; ++lane) {
     const DigestSeries& series = block->digests[lane];
     const auto count = series.count.load(std::memory_order_acquire);

@@ -19,6 +19,7 @@
 #include "labs/harness/arm_parent.hpp"
 #include "labs/harness/arm_profiles.hpp"
 #include "labs/harness/interrupt.hpp"
+#include "labs/harness/pauses.hpp"
 #include "labs/harness/progress.hpp"
 #include "labs/harness/result.hpp"
 #include "labs/harness/usage_error.hpp"
@@ -101,8 +102,7 @@ class Session {
     const ArmResult& before = run(arm("before", {}));
     const ArmResult& after = run(arm("after", parse_fixes(description, "all")));
     result_.verdict = lab_.judge(before, after);
-    fmt::print("{}", format_growth(result_.arms, progress_.colour()));
-    fmt::print("{}", format_waterfall(result_.arms));
+    print_pictures();
     fmt::print("{}", format_table(*result_.verdict));
     print_predictions();
     const bool holds = result_.verdict->holds();
@@ -118,8 +118,7 @@ class Session {
   int single() {
     const std::vector<std::string> fixes = parse_fixes(lab_.description(), settings_.fix);
     const ArmResult& result = run(arm("run", fixes));
-    fmt::print("{}", format_growth(result_.arms, progress_.colour()));
-    fmt::print("{}", format_waterfall(result_.arms));
+    print_pictures();
     print_figures(result);
     print_predictions();
     for (const WrongFix& wrong : lab_.description().wrong_fixes) {
@@ -173,10 +172,10 @@ class Session {
 
   // Runs the arm, shows its progress, and keeps the result. The reference stays valid.
   const ArmResult& run(const ArmSpec& spec) {
-    fmt::print("{}: fixes {}; {}; limit {}; {:.4g} simulated h at {:.4g} x real time\n", spec.name,
+    fmt::print("{}: fixes {}; {}; limit {}; {} at {:.4g} x real time\n", spec.name,
                spec.fixes.empty() ? "none" : fmt::format("{}", fmt::join(spec.fixes, ",")), spec.allocator,
                spec.memory_limit ? fmt::format("{:.0f} MB", static_cast<double>(*spec.memory_limit) / 1e6) : "none",
-               spec.hours, spec.time.speedup);
+               format_span(spec.hours * 3600), spec.time.speedup);
     if (spec.profiled()) fmt::print("{}: heap profiles are taken; CPU and latency include the profiler\n", spec.name);
     std::fflush(stdout);
     ArmObserver observer;
@@ -194,8 +193,8 @@ class Session {
       throw UsageError(fmt::format("the {} arm failed: {}", spec.name, result.message));
     const auto predictions = lab_.predictions(result);
     result_.predictions.insert(result_.predictions.end(), predictions.begin(), predictions.end());
-    fmt::print("{}: {} after {:.2f} simulated h ({:.1f} s), peak RSS {:.0f} MB, on {} {}, limit by {}{}\n", spec.name,
-               to_string(result.outcome), result.simulated_seconds() / 3600, result.wall_seconds,
+    fmt::print("{}: {} after {} ({:.1f} s), peak RSS {:.0f} MB, on {} {}, limit by {}{}\n", spec.name,
+               to_string(result.outcome), format_span(result.simulated_seconds()), result.wall_seconds,
                static_cast<double>(result.peak_rss) / 1e6, result.allocator_name, result.allocator_version,
                to_string(result.limit_kind), result.evidence.empty() ? "" : "; " + result.evidence);
     print_profiles(result);
@@ -209,6 +208,13 @@ class Session {
     for (const auto& [moment, file] : result.profiles) moments.push_back(moment);
     fmt::print("{}: heap profiles: {}\n", result.spec.name,
                profile_file(result.spec, fmt::format("{{{}}}", fmt::join(moments, ",")), "pb.gz"));
+  }
+
+  void print_pictures() const {
+    fmt::print("{}", format_latency(result_.arms, progress_.colour()));
+    fmt::print("{}", format_growth(result_.arms, progress_.colour()));
+    fmt::print("{}", format_waterfall(result_.arms));
+    fmt::print("{}", format_pauses(result_.arms));
   }
 
   void print_figures(const ArmResult& result) const {

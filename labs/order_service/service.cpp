@@ -11,9 +11,10 @@
 #include "allocators/synchronized_resource.hpp"
 #include "labs/order_service/downstream.hpp"
 #include "labs/order_service/query.hpp"
-#include "labs/order_service/random.hpp"
+#include "labs/harness/random.hpp"
 
 namespace plateau::order_service {
+using harness::SplitMix64;
 namespace {
 
 constexpr std::size_t pool_retain_bytes = 8 * 1024 * 1024;
