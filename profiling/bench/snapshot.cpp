@@ -4,17 +4,21 @@
 //   MALLOC_CONF=prof:true LD_PRELOAD=libjemalloc.so.2 snapshot_bench
 //
 // Request threads, one a CPU but for the one that profiles, allocate and free without end and keep the longest time
-// that one request took. Rounds of nothing, jemalloc's prof.dump, HeapProfiler::snapshot() and a recording as of
+// that one request was held up. Rounds of nothing, jemalloc's prof.dump, HeapProfiler::snapshot() and a recording as of
 // /debug/pprof/delta_heap take turns. Exit status 0: the target holds; 1: it does not; 2: something could not be run.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cinttypes>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <exception>
 #include <memory>
 #include <stdexcept>
@@ -36,7 +40,36 @@ using Clock = std::chrono::steady_clock;
 constexpr double target_ratio = 1.1;  // to jemalloc's own dump, of medians; more than 1 for what the machine adds
 constexpr std::size_t distinct_stacks = 20'000;
 
-// Threads that do nothing but allocate and free, and the longest that one of them took for one request.
+std::int64_t now_ns(clockid_t clock) {
+  timespec now{};
+  ::clock_gettime(clock, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+// How long the calling thread has waited for a CPU so far, by the kernel's count.
+class RunQueueWait {
+ public:
+  RunQueueWait() : fd_(::open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC)) {
+    if (fd_ < 0) throw std::runtime_error("this kernel does not count what threads wait for a CPU (schedstat)");
+  }
+  ~RunQueueWait() { ::close(fd_); }
+  RunQueueWait(const RunQueueWait&) = delete;
+  RunQueueWait& operator=(const RunQueueWait&) = delete;
+  std::int64_t nanoseconds() const {
+    std::array<char, 96> text{};
+    static_cast<void>(!::pread(fd_, text.data(), text.size() - 1, 0));
+    std::int64_t ran = 0;
+    std::int64_t waited = 0;
+    static_cast<void>(std::sscanf(text.data(), "%" SCNd64 " %" SCNd64, &ran, &waited));
+    return waited;
+  }
+
+ private:
+  const int fd_;
+};
+
+// Threads that do nothing but allocate and free, and the longest that one of them was held up in one request: neither
+// running nor waiting for a CPU, so that what else this machine does is not counted.
 class Requests {
  public:
   explicit Requests(unsigned threads) {
@@ -49,7 +82,7 @@ class Requests {
   Requests(const Requests&) = delete;
   Requests& operator=(const Requests&) = delete;
 
-  // Milliseconds of the longest request that ended while `action` ran.
+  // Milliseconds, of the requests that ended while `action` ran.
   template <class Action>
   double longest_while(Action action) {
     longest_ns_ = 0;
@@ -60,22 +93,36 @@ class Requests {
   }
 
  private:
+  static constexpr std::int64_t looked_into_ns = 20'000;
+
   void serve(std::uint64_t seed) {
     std::mt19937_64 random(seed);
     std::array<std::unique_ptr<char[]>, 32> blocks;
+    const RunQueueWait wait;
+    std::int64_t waited = wait.nanoseconds();
     while (!stopping_) {
-      const auto begin = Clock::now();
+      const std::int64_t begin = now_ns(CLOCK_MONOTONIC);
+      const std::int64_t cpu_begin = now_ns(CLOCK_THREAD_CPUTIME_ID);
       for (auto& block : blocks) block = std::make_unique_for_overwrite<char[]>(64 + random() % 8192);
-      const auto taken = static_cast<std::uint64_t>(std::chrono::nanoseconds(Clock::now() - begin).count());
-      std::uint64_t longest = longest_ns_;
-      while (taken > longest && !longest_ns_.compare_exchange_weak(longest, taken)) {
+      const std::int64_t cpu = now_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_begin;
+      const std::int64_t off_cpu = now_ns(CLOCK_MONOTONIC) - begin - cpu;
+      if (off_cpu > looked_into_ns) {
+        const std::int64_t waited_now = wait.nanoseconds();
+        count(off_cpu - (waited_now - waited));
+        waited = waited_now;
       }
       ++served_;
     }
   }
 
+  void count(std::int64_t held_up_ns) {
+    std::int64_t longest = longest_ns_;
+    while (held_up_ns > longest && !longest_ns_.compare_exchange_weak(longest, held_up_ns)) {
+    }
+  }
+
   std::atomic<bool> stopping_{false};
-  std::atomic<std::uint64_t> longest_ns_{0};
+  std::atomic<std::int64_t> longest_ns_{0};
   std::atomic<std::uint64_t> served_{0};
   std::vector<std::thread> threads_;
 };
@@ -148,7 +195,7 @@ int compare(double gigabytes, std::size_t rounds, const std::string& folder) {
 
   fmt::print("{:.1f} GB in {} live blocks, {} stacks in the profile; {} rounds that take turns\n", gigabytes,
              blocks.size(), stacks, rounds);
-  fmt::print("the longest request (32 blocks) meanwhile, ms\n");
+  fmt::print("the longest that a request (32 blocks) was held up meanwhile, ms, without waits for a CPU\n");
   fmt::print("{:30} {:>8} {:>17} {:>8} {:>14}\n", "", "median", "quartiles", "longest", "of jemalloc's");
   for (const Row* const row : {&nothing, &theirs, &ours, &waiting, &ends}) {
     fmt::print("{:30} {:8.2f} {:8.2f}{:9.2f} {:8.2f} {:13.2f}x\n", row->name, row->quantile(0.5), row->quantile(0.25),
