@@ -7,7 +7,7 @@ BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 
 .PHONY: help run run-full test test-quick build bench ablate list measured picture pprof fuzz sanitize bench-allocators bench-retention \
-        bench-conversion bench-profiling bench-purge-trace setup setup-pprof setup-fuzz clean format
+        bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-pprof setup-fuzz clean format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,10 @@ bench: build ## each before/after pair as a benchmark, with calls and bytes per 
 
 bench-conversion: build ## heap2pprof against jeprof on a dump of 60,000 stacks (about a minute)
 	@$(BIN)/conversion_bench $(BIN)/many_stacks $(BIN)/heap2pprof out/bench-conversion
+
+bench-snapshot: build ## how long a heap profile of 2 GB of live blocks holds up request threads, against jemalloc's own dump
+	@mkdir -p out
+	@LD_PRELOAD=libjemalloc.so.2 MALLOC_CONF=prof:true $(BIN)/snapshot_bench --folder out
 
 bench-allocators: build ## the allocators against their peers and the ideal: ratios against targets, a picture (about a minute)
 	@mkdir -p out

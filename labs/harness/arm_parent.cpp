@@ -13,8 +13,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <new>
 #include <system_error>
@@ -22,15 +20,12 @@
 
 #include "allocators/process_memory.hpp"
 #include "labs/harness/arm_block.hpp"
+#include "labs/harness/arm_profiles.hpp"
 #include "labs/harness/hiccup_meter.hpp"
 #include "labs/harness/interrupt.hpp"
 #include "labs/harness/memory_limit.hpp"
 #include "labs/harness/pauses.hpp"
 #include "labs/harness/usage_error.hpp"
-#include "profiling/legacy_heap.hpp"
-#include "profiling/mappings.hpp"
-#include "profiling/pprof.hpp"
-#include "profiling/symbolizer.hpp"
 
 namespace plateau::harness {
 namespace {
@@ -215,35 +210,6 @@ void judge_end(const ArmProcess& process, const ArmBlock& block, const MemoryLim
   }
 }
 
-// The arm leaves its allocator's own dumps, which cost it least; here, outside, they are symbolised.
-void collect_profiles(ArmResult& result) {
-  Symbolizer symbolizer;
-  for (const char* const moment : {"start", "peak", "end"}) {
-    const std::string raw = result.spec.profile_file(moment, "heap");
-    if (!std::filesystem::exists(raw)) continue;
-    std::ifstream dump(raw);
-    LegacyHeap heap = read_legacy_heap(dump);
-    read_build_ids(heap.profile.mappings);
-    const std::string file = result.spec.profile_file(moment, "pb.gz");
-    std::ofstream(file, std::ios::binary | std::ios::trunc) << encode_pprof(heap.profile, &symbolizer);
-    if (!result.spec.profile_raw) std::filesystem::remove(raw);
-    result.profiles[moment] = file;
-  }
-  if (const std::string pauses = result.spec.profile_file("pauses", "pb.gz"); std::filesystem::exists(pauses)) {
-    result.profiles["pauses"] = pauses;
-  }
-}
-
-void remove_old_profiles(const ArmSpec& spec) {
-  std::filesystem::remove(spec.profile_file("pauses", "pb.gz"));
-  for (const char* const moment : {"start", "peak", "end"}) {
-    // .part: of an arm that was killed while it dumped.
-    for (const char* const extension : {"pb.gz", "heap", "heap.part"}) {
-      std::filesystem::remove(spec.profile_file(moment, extension));
-    }
-  }
-}
-
 [[noreturn]] void refuse_start(const ArmResult& result) {
   if (result.out_of_memory()) {
     throw UsageError(
@@ -276,7 +242,7 @@ class Peer {
 ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observer) {
   ArmResult result;
   result.spec = spec;
-  if (!spec.profile_dir.empty()) remove_old_profiles(spec);
+  if (!spec.profile_dir.empty()) remove_profiles(spec);
 
   const SharedBlock block;
   std::vector<Descriptor> ours;
@@ -376,7 +342,7 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
     const auto count = series.count.load(std::memory_order_acquire);
     result.digests.emplace_back(series.digest.begin(), series.digest.begin() + count);
   }
-  if (!spec.profile_dir.empty()) collect_profiles(result);
+  if (!spec.profile_dir.empty()) result.profiles = collect_profiles(spec);
   return result;
 }
 
