@@ -52,7 +52,7 @@ const harness::LabDescription& describe() {
               {"lifetimes",
                "history lives in arenas of its own and each batch in an arena, not side by side on the heap"},
               {"retention",
-               "a retention policy keeps unused pages to a tenth of live bytes after 1 s, on a thread of its own, busy "
+               "a retention policy gives unused pages back after 1 s, on a thread of its own, busy "
                "or not"},
           },
       .wrong_fixes =
@@ -83,7 +83,7 @@ ServiceOptions service_options(const ArmSpec& spec) {
   options.outbox = spec.has("outbox");
   options.lifetimes = spec.has("lifetimes");
   if (spec.has("retention")) {
-    options.retention = RetentionOptions{.retain_percent = 10,
+    options.retention = RetentionOptions{.retain_percent = 0,
                                          .retain_for = spec.time.compressed(std::chrono::milliseconds(1000)),
                                          .give_up_after = spec.time.compressed(std::chrono::milliseconds(5000))};
   }
