@@ -210,7 +210,7 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
     all.push_back(std::make_unique<Lane>(stream, options, events, std::pmr::new_delete_resource(),
                                          context.timeline()));
   }
-  const auto policy = make_retention_policy(options);
+  auto policy = make_retention_policy(options);
   ShedOrder::Registration shedding;
   if (policy) {
     shedding = policy->on_shed(
@@ -300,6 +300,8 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
   done.wait();
   ended.store(true);
   housekeeper.join();
+  shedding = {};
+  policy.reset();  // its thread must not outlive main
   context.finish();
 }
 

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <filesystem>
@@ -85,6 +86,8 @@ ServiceOptions service_options(const ArmSpec& spec) {
   if (spec.has("retention")) {
     options.retention = RetentionOptions{.retain_percent = 0,
                                          .retain_for = spec.time.compressed(std::chrono::milliseconds(1000)),
+                                         // A share of real time does as much less in compressed time.
+                                         .purge_cpu_share = std::min(1.0, 0.05 * spec.time.speedup),
                                          .give_up_after = spec.time.compressed(std::chrono::milliseconds(5000))};
   }
   options.trim_often = spec.has("trim-often");
