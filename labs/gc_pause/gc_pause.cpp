@@ -84,7 +84,8 @@ ServiceOptions service_options(const ArmSpec& spec) {
                                                 soft_limit_over_heap * spec.options.at("heap").to_number<double>()))
                                           : std::nullopt,
           .more_threads = spec.has("more-threads"),
-          .trim_often = spec.has("trim-often")};
+          .trim_often = spec.has("trim-often"),
+          .decay_never = spec.has("decay-never")};
 }
 
 class GcPauseLab final : public harness::Lab {
@@ -112,11 +113,10 @@ class GcPauseLab final : public harness::Lab {
   }
 
   harness::AllocatorSettings allocator_settings(const ArmSpec& spec) const override {
-    // With `decay` or `limit` the policy takes decay over.
-    const int decay_ms = spec.has("decay-never") ? -1 : spec.has("trim-often") ? 10000 : 0;
+    // With `decay` or `limit` the policy takes decay over, and with `decay-never` the service once it is warm.
     harness::AllocatorSettings settings;
-    settings.malloc_conf = fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0", decay_ms);
-    if (spec.has("narenas-1")) settings.malloc_conf += ",narenas:1";
+    settings.malloc_conf = fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0,narenas:{}",
+                                       spec.has("trim-often") ? 10000 : 0, spec.has("narenas-1") ? 1 : arenas);
     if (spec.profiled()) settings.malloc_conf += ",prof:true,prof_active:true,lg_prof_sample:19,prof_accum:true";
     if (!spec.pprof_address.empty()) settings.environment.emplace_back("TCMALLOC_SAMPLE_PARAMETER=524288");
     return settings;

@@ -281,6 +281,10 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
     }
   }
   filled.wait();
+  if (options.decay_never && !policy) {
+    const HeapReply reply = Heap::process().set_dirty_decay(std::chrono::milliseconds(-1));
+    if (!reply.done) throw std::runtime_error(fmt::format("decay-never: {}", reply.reason));
+  }
   context.ready();
 
   std::thread housekeeper([&] {

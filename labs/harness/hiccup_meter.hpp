@@ -1,4 +1,4 @@
-// What the machine adds under this load: on each CPU a thread outside the arm that asks to be woken every millisecond
+// What the machine adds under this load: on each CPU a thread outside the arm that asks to be woken 2000 times a second
 // and records how late it is. Where the process may have real-time threads (root, mostly) these have the lowest
 // real-time priority, so that what makes them late is not the arm but the hypervisor, interrupts, or the kernel. A
 // stall of the arm on the same CPU at the same time has its cause outside the arm's own code.
@@ -36,7 +36,7 @@ class HiccupMeter {
   LatencyHistogram lateness() const;
   std::vector<Hiccup> hiccups() const;
   static constexpr double kept_us = 100;
-  static constexpr std::chrono::milliseconds period{1};
+  static constexpr std::chrono::microseconds period{500};
 
  private:
   struct Cpu {
