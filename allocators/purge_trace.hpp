@@ -47,8 +47,9 @@ class PurgeTrace {
   static void stop();
   static bool running();
 
-  // Puts the hooks in front of arenas that were made since. Returns how many there were. About 0.5 us an arena; waits
-  // for an arena that is just being purged by a background thread. Not running: does nothing.
+  // Puts the hooks in front of arenas that were made since. Returns how many there were. Two to three
+  // calls of mallctl an arena; waits for an arena that is just being purged by a background thread. Not running: does
+  // nothing.
   static std::size_t cover_new_arenas();
   // The same for one arena, which nobody uses yet.
   static void cover_arena(unsigned index);

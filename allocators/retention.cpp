@@ -26,9 +26,10 @@ constexpr std::chrono::milliseconds for_ever{-1};
 std::uint64_t soft_of(std::uint64_t kernel_limit) {
   return kernel_limit - kernel_limit / 10;
 }
-// Half-way between the soft limit and the kernel's: where an allocator that can gives everything back by itself.
+// Where an allocator that can gives everything back by itself, and then fails: just short of where the kernel would
+// kill.
 std::uint64_t heap_limit_of(std::uint64_t kernel_limit) {
-  return kernel_limit - kernel_limit / 20;
+  return kernel_limit - kernel_limit / 64;
 }
 
 nanoseconds thread_cpu_time() noexcept {

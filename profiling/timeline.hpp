@@ -36,7 +36,7 @@ class Timeline {
   Timeline(const Timeline&) = delete;
   Timeline& operator=(const Timeline&) = delete;
 
-  // These neither lock nor allocate; some 0.2 us. Something that took a while in the calling thread: events of one
+  // These neither lock nor allocate. Something that took a while in the calling thread: events of one
   // thread are shown within each other, so those that overlap must be nested. What began before the trace is cut.
   void complete(const char* name, const char* category, Clock::time_point start, Clock::duration duration,
                 std::initializer_list<Argument> arguments = {}) noexcept;

@@ -21,6 +21,8 @@ inline constexpr std::uint64_t generations = 10;
 inline constexpr std::size_t lanes = 2;
 inline constexpr std::size_t workers_per_lane = 8;
 inline constexpr std::size_t workers = lanes * workers_per_lane;
+// jemalloc's default on four CPUs, and one for each worker: so that the machine does not decide who shares an arena.
+inline constexpr std::size_t arenas = 16;
 
 inline constexpr std::size_t events_per_request = 6;
 inline constexpr std::size_t least_attributes = 2;
@@ -32,11 +34,11 @@ inline constexpr std::uint64_t requests_per_session = 6;
 inline constexpr std::size_t page_bytes = 224 * 1024;
 
 // Blocks of the arena of a generation in a lane.
-inline constexpr std::size_t arena_block_bytes = 4 * 1024 * 1024;
+inline constexpr std::size_t arena_block_bytes = 2 * 1024 * 1024;
 
 // The memory limit of the arms, and the soft limit that keeps away from it, as shares of the heap.
-inline constexpr double limit_over_heap = 1.5;
-inline constexpr double soft_limit_over_heap = 1.3;
+inline constexpr double limit_over_heap = 1.35;
+inline constexpr double soft_limit_over_heap = 1.2;
 
 // What the fix `decay` keeps of unused pages, as a percentage of live bytes; without it, `limit` keeps all.
 inline constexpr std::uint32_t retain_percent = 25;

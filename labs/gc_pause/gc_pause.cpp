@@ -84,7 +84,8 @@ ServiceOptions service_options(const ArmSpec& spec) {
                                                 soft_limit_over_heap * spec.options.at("heap").to_number<double>()))
                                           : std::nullopt,
           .more_threads = spec.has("more-threads"),
-          .trim_often = spec.has("trim-often")};
+          .trim_often = spec.has("trim-often"),
+          .decay_never = spec.has("decay-never")};
 }
 
 class GcPauseLab final : public harness::Lab {
@@ -112,11 +113,10 @@ class GcPauseLab final : public harness::Lab {
   }
 
   harness::AllocatorSettings allocator_settings(const ArmSpec& spec) const override {
-    // With `decay` or `limit` the policy takes decay over.
-    const int decay_ms = spec.has("decay-never") ? -1 : spec.has("trim-often") ? 10000 : 0;
+    // With `decay` or `limit` the policy takes decay over, and with `decay-never` the service once it is warm.
     harness::AllocatorSettings settings;
-    settings.malloc_conf = fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0", decay_ms);
-    if (spec.has("narenas-1")) settings.malloc_conf += ",narenas:1";
+    settings.malloc_conf = fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0,narenas:{}",
+                                       spec.has("trim-often") ? 10000 : 0, spec.has("narenas-1") ? 1 : arenas);
     if (spec.profiled()) settings.malloc_conf += ",prof:true,prof_active:true,lg_prof_sample:19,prof_accum:true";
     if (!spec.pprof_address.empty()) settings.environment.emplace_back("TCMALLOC_SAMPLE_PARAMETER=524288");
     return settings;
@@ -158,10 +158,13 @@ class GcPauseLab final : public harness::Lab {
  private:
   void apply_options() {
     requests_per_generation_ =
-        static_cast<std::uint64_t>(static_cast<double>(heap_) / generations / kept_bytes_a_request() / lanes) * lanes;
+        static_cast<std::uint64_t>((static_cast<double>(heap_) / generations / lanes - arena_block_bytes / 2) /
+                                   kept_bytes_a_request()) *
+        lanes;  // in an arena, whose last block is half empty on average
     description_.operations_per_second = static_cast<double>(requests_per_generation_) / period_;
     description_.hours = period_ * static_cast<double>(periods_) / 3600;
     description_.ablation_hours = description_.hours;
+    description_.pause_period_s = period_;
     for (harness::WrongFix& wrong : description_.wrong_fixes) wrong.hours = description_.hours;
     description_.memory_limit = static_cast<std::uint64_t>(limit_over_heap * static_cast<double>(heap_));
   }

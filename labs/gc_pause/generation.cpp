@@ -48,6 +48,22 @@ void Generation::take_apart_with(std::size_t threads) {
   for (std::thread& helper : helpers) helper.join();
 }
 
+ResidentBlocks* ResidentBlocks::instance() {
+  static ResidentBlocks blocks;
+  return &blocks;
+}
+
+void* ResidentBlocks::do_allocate(std::size_t bytes, std::size_t alignment) {
+  constexpr std::size_t page = 4096;
+  void* const block = std::pmr::new_delete_resource()->allocate(bytes, alignment);
+  for (std::size_t at = 0; at < bytes; at += page) static_cast<volatile char*>(block)[at] = 0;
+  return block;
+}
+
+void ResidentBlocks::do_deallocate(void* block, std::size_t bytes, std::size_t alignment) {
+  std::pmr::new_delete_resource()->deallocate(block, bytes, alignment);
+}
+
 void begin_generation_before(GenerationSlot& slot, std::pmr::memory_resource* heap, std::size_t expected_sessions) {
   std::pmr::polymorphic_allocator<> allocator(heap);
   slot.generation = allocator.new_object<Generation>(heap, expected_sessions);

@@ -75,10 +75,22 @@ class Generation {
   std::pmr::unordered_map<UserId, Session*> by_user_;
 };
 
+// Blocks from the general heap, their pages faulted in at once: where in a block one generation left a gap, another has
+// data, and a request would have to wait for those pages. Thread-safe, stateless.
+class ResidentBlocks final : public std::pmr::memory_resource {
+ public:
+  static ResidentBlocks* instance();
+
+ private:
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override;
+  void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override;
+  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
+};
+
 // The place of one live generation in a lane.
 struct GenerationSlot {
   // What a generation had is kept for the one that follows.
-  Arena arena{{.block_bytes = arena_block_bytes, .max_block_bytes = arena_block_bytes}};
+  Arena arena{{.block_bytes = arena_block_bytes, .max_block_bytes = arena_block_bytes}, ResidentBlocks::instance()};
   Generation* generation = nullptr;
 };
 

@@ -1,71 +1,68 @@
 #include "labs/gc_pause/prediction.hpp"
 
-#include <algorithm>
+#include <time.h>
+
 #include <array>
-#include <chrono>
 #include <latch>
 #include <memory_resource>
 #include <thread>
 #include <vector>
 
-#include "allocators/counting_resource.hpp"
-#include "allocators/heap.hpp"
+#include "allocators/purge_trace.hpp"
 #include "labs/gc_pause/generation.hpp"
 #include "labs/gc_pause/service.hpp"
 
 namespace plateau::gc_pause {
 namespace {
 
-constexpr std::uint64_t sample_share = 4;  // of a generation of a lane: large enough to be cold in the caches
+constexpr std::uint64_t sample_share = 2;  // of a generation of a lane: large enough to be cold in the caches
 
+// CPU time of a thread, in milliseconds: what it takes on a machine of its own.
 struct Expiry {
-  double ms = 0;
-  double blocks = 0;
+  double teardown_ms = 0;
+  double purge_ms = 0;
 };
 
-Expiry measure_expiry(const RequestStream& stream, std::latch& filled) {
-  CountingResource memory(std::pmr::new_delete_resource());
-  GenerationSlot slot;
-  const std::uint64_t requests = stream.requests_per_generation() / lanes / sample_share;
-  begin_generation_before(slot, &memory, requests);
-  fill_generation(*slot.generation, stream, requests);
-  Expiry expiry;
-  expiry.blocks = static_cast<double>(memory.statistics().live_blocks);
-  filled.arrive_and_wait();
-  const auto begin = std::chrono::steady_clock::now();
-  expire_before(slot, &memory);
-  expiry.ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
-  return expiry;
+double thread_cpu_ms() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
 }
 
-// In all lanes at once, as generations expire in the service: they share the kernel's locks.
-Expiry measure_expiries(const RequestStream& stream) {
-  std::array<Expiry, lanes> expiries;
-  std::latch filled(lanes);
-  std::vector<std::thread> threads;
-  for (std::size_t i = 0; i < lanes; ++i) {
-    threads.emplace_back([&, i] { expiries[i] = measure_expiry(stream, filled); });
-  }
-  for (std::thread& thread : threads) thread.join();
-  Expiry mean;
-  for (const Expiry& one : expiries) {
-    mean.ms += one.ms / lanes;
-    mean.blocks += one.blocks / lanes;
-  }
-  return mean;
+Expiry measure_expiry(const RequestStream& stream, std::latch& filled) {
+  std::pmr::memory_resource* const heap = std::pmr::new_delete_resource();
+  GenerationSlot slot;
+  const std::uint64_t requests = stream.requests_per_generation() / lanes / sample_share;
+  begin_generation_before(slot, heap, requests);
+  fill_generation(*slot.generation, stream, requests);
+  PurgeTrace::cover_new_arenas();  // in a forked child nobody else does
+  filled.arrive_and_wait();
+  const double begin = thread_cpu_ms();
+  const auto purges_before = PurgeTrace::totals_of_this_thread();
+  expire_before(slot, heap);
+  const auto purges = PurgeTrace::totals_of_this_thread();
+  const double all_ms = thread_cpu_ms() - begin;
+  const double purge_ms = static_cast<double>(purges.cpu_ns - purges_before.cpu_ns) / 1e6;
+  return {all_ms - purge_ms, purge_ms};
 }
 
 }  // namespace
 
+// In all lanes at once, as generations expire in the service: they share the kernel's locks.
 ExpiryForecast forecast_expiry(const RequestStream& stream) {
-  measure_expiries(stream);  // the first pages of a process cost more
-  const Expiry with_purges = measure_expiries(stream);
-  Heap::process().set_dirty_decay(std::chrono::milliseconds(-1));
-  Heap::process().set_background_thread(false);
-  const Expiry without = measure_expiries(stream);
-  const double blocks = with_purges.blocks * static_cast<double>(sample_share);
-  return {.teardown_ms = without.ms / without.blocks * blocks,
-          .purge_ms = std::max(0.0, with_purges.ms - without.ms) * static_cast<double>(sample_share)};
+  std::array<Expiry, lanes> expiries;
+  for (int round = 0; round < 2; ++round) {  // the first pages of a process cost more
+    std::latch filled(lanes);
+    std::vector<std::thread> threads;
+    for (Expiry& expiry : expiries) threads.emplace_back([&] { expiry = measure_expiry(stream, filled); });
+    for (std::thread& thread : threads) thread.join();
+  }
+  ExpiryForecast forecast;
+  for (const Expiry& one : expiries) {
+    forecast.teardown_ms += one.teardown_ms * static_cast<double>(sample_share) / lanes;
+    forecast.purge_ms += one.purge_ms * static_cast<double>(sample_share) / lanes;
+  }
+  return forecast;
 }
 
 }  // namespace plateau::gc_pause

@@ -5,13 +5,14 @@
 
 namespace plateau::gc_pause {
 
+// CPU time of one request thread.
 struct ExpiryForecast {
-  double teardown_ms = 0;  // blocks x cost of a free, destructors included
-  double purge_ms = 0;     // runs of empty pages x cost of a madvise, with the decay that is set
+  double teardown_ms = 0;  // objects x cost of destructor and free
+  double purge_ms = 0;     // runs of empty pages x cost of a madvise, with the decay that is set; 0 where nobody tells
 };
 
-// Builds a small generation twice and takes it apart, once with purging off. Changes the decay of this process and
-// leaves memory behind: meant for a forked child. About a second. Throws std::bad_alloc.
+// Builds half a generation in each lane and takes it apart, twice, and doubles what the second time took. Leaves memory
+// behind: meant for a forked child. About a second. Throws std::bad_alloc.
 ExpiryForecast forecast_expiry(const RequestStream& stream);
 
 }  // namespace plateau::gc_pause

@@ -1,5 +1,6 @@
 #include "labs/gc_pause/service.hpp"
 
+#include <fmt/format.h>
 #include <pthread.h>
 #include <xxhash.h>
 
@@ -209,36 +210,38 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
     all.push_back(std::make_unique<Lane>(stream, options, events, std::pmr::new_delete_resource(),
                                          context.timeline()));
   }
-  const auto policy = make_retention_policy(options);
+  auto policy = make_retention_policy(options);
   ShedOrder::Registration shedding;
   if (policy) {
     shedding = policy->on_shed(
         0, [&events] { return events.statistics().idle_bytes; },
         [&events](const ShedRequest& /*request*/) { return events.trim(); });
   }
-  // The stream's first generations fill the heap; the arm's own requests come after.
-  const std::uint64_t filling = generations * stream.requests_per_generation();
+  // The stream's first generations fill the heap, and then replace each other once; the arm's own requests come after.
+  constexpr std::uint64_t filling_generations = 2 * generations;
+  const std::uint64_t filling = filling_generations * stream.requests_per_generation();
   const std::uint64_t all_requests = filling + context.spec().operations();
   std::array<Turn, lanes> turns{};
   std::latch filled(lanes);
+  std::latch done(workers);
+  std::atomic<bool> ended{false};
   Turn started{0};
 
   const auto work = [&](std::size_t lane_number, std::size_t place) {
     Lane& lane = *all[lane_number];
     Turn& turn = turns[lane_number];
     std::optional<harness::StallMeter> meter;
-    std::uint64_t done = 0;
     const std::uint64_t last = stream.generation_of(all_requests - 1);
     for (std::uint64_t generation = place; generation <= last; generation += workers_per_lane) {
       wait_for(turn, generation);
-      if (generation >= generations) {
-        if (generation == generations) filled.count_down();
+      if (generation >= filling_generations) {
+        if (generation == filling_generations) filled.count_down();
         wait_for(started, 1);
         if (!meter) meter.emplace(context.stall_meter(lane_number));
       }
       const std::uint64_t begin = generation * stream.requests_per_generation();
       const std::uint64_t end = std::min(all_requests, begin + stream.requests_per_generation());
-      done = 0;
+      std::uint64_t served = 0;
       for (std::uint64_t index = begin + (lane_number + lanes - begin % lanes) % lanes; index < end; index += lanes) {
         if (index < filling) {
           lane.handle(index);
@@ -250,12 +253,12 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
         meter->end();
         flush_if_asked();
         context.finish_operation(lane_number, lane_number * workers_per_lane + place, index - filling);
-        if (++done % batch_requests == 0) {
+        if (++served % batch_requests == 0) {
           context.finish_batch(lane_number, lane.take_digest());
           context.set_slack(lane_number, lane.slack_bytes());
         }
       }
-      if (generation >= generations) context.finish_batch(lane_number, lane.take_digest());
+      if (generation >= filling_generations) context.finish_batch(lane_number, lane.take_digest());
       context.set_slack(lane_number, lane.slack_bytes());
       pass_on(turn);
     }
@@ -266,7 +269,11 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
     for (std::size_t place = 0; place < workers_per_lane; ++place) {
       threads.emplace_back([&, lane, place] {
         try {
+          ::pthread_setname_np(::pthread_self(), fmt::format("lane{}-{}", lane, place).c_str());
           work(lane, place);
+          done.count_down();
+          // On until the process ends: when the last thread of an arena does, jemalloc purges it.
+          ended.wait(false);
         } catch (...) {
           context.fail_with_current_exception();
         }
@@ -274,9 +281,12 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
     }
   }
   filled.wait();
+  if (options.decay_never && !policy) {
+    const HeapReply reply = Heap::process().set_dirty_decay(std::chrono::milliseconds(-1));
+    if (!reply.done) throw std::runtime_error(fmt::format("decay-never: {}", reply.reason));
+  }
   context.ready();
 
-  std::atomic<bool> ended{false};
   std::thread housekeeper([&] {
     PurgeTrace::this_thread_is_background();
     PurgeFigures figures(context);
@@ -291,9 +301,11 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
   });
   started.store(1);
   started.notify_all();
-  for (std::thread& thread : threads) thread.join();
+  done.wait();
   ended.store(true);
   housekeeper.join();
+  shedding = {};
+  policy.reset();  // its thread must not outlive main
   context.finish();
 }
 

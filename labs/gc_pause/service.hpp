@@ -26,6 +26,7 @@ struct ServiceOptions {
   std::optional<std::uint64_t> soft_limit = std::nullopt;  // of the fix `limit`
   bool more_threads = false;  // a wrong fix: several threads take an expired generation apart
   bool trim_often = false;    // a wrong fix: the heap is purged ten times a second
+  bool decay_never = false;   // a wrong fix: from when the heap is filled, no unused page is given back
 };
 
 // Keeps what the first `requests` requests of lane 0 bring, as the service does.

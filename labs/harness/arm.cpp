@@ -1,7 +1,5 @@
 #include "labs/harness/arm.hpp"
 
-#include <fmt/format.h>
-
 namespace plateau::harness {
 namespace json = boost::json;
 
@@ -17,10 +15,6 @@ std::string_view to_string(Outcome outcome) {
       break;
   }
   return "failed";
-}
-
-std::string ArmSpec::profile_file(std::string_view moment, std::string_view extension) const {
-  return fmt::format("{}/{}-{}.{}", profile_dir, name, moment, extension);
 }
 
 json::object to_json(const ArmSpec& spec) {

@@ -37,8 +37,6 @@ struct ArmSpec {
 
   // Whether the allocator has to record stacks.
   bool profiled() const { return !profile_dir.empty() || !pprof_address.empty(); }
-  // Where a profile of this arm goes: "…/before-peak.pb.gz".
-  std::string profile_file(std::string_view moment, std::string_view extension) const;
   bool has(std::string_view fix) const { return std::find(fixes.begin(), fixes.end(), fix) != fixes.end(); }
   std::uint64_t operations() const { return time.operations_in(hours * 3600); }
   // Wall-clock length of a window of latency over time.
@@ -92,6 +90,7 @@ struct ArmResult {
   LatencyHistogram latency;
   LatencyHistogram hiccups;
   std::vector<LatencyMoment> latency_series;  // of labs that measure pauses, and so are the stalls; in order of time
+  std::vector<LatencyWindow> latency_windows;  // what the series is of, all lanes together
   std::vector<Stall> stalls;
   std::uint64_t stalls_dropped = 0;
   double longest_of_the_program_us = 0;  // of all operations, and without what the machine added
@@ -99,7 +98,7 @@ struct ArmResult {
   std::optional<std::uint64_t> madvise_calls;
   std::uint64_t minor_faults = 0;
   std::uint64_t major_faults = 0;
-  std::map<std::string, std::string> profiles;  // "start", "peak", "end" to file
+  std::map<std::string, std::string> profiles;  // "start", "peak", "end", "near-limit-1", … to file
 
   bool out_of_memory() const { return outcome == Outcome::oom_killed || outcome == Outcome::allocation_failed; }
   // MALLOC_CONF as given to the arm; empty when it was given none.

@@ -72,6 +72,7 @@ struct ArmBlock {
   std::atomic<std::uint64_t> allocation_bytes{0};
   std::atomic<std::uint64_t> start_cpu_us{0};  // CPU time spent before the arm was ready
   std::atomic<std::uint64_t> start_minor_faults{0};
+  std::atomic<std::int64_t> ready_ns{0};  // CLOCK_MONOTONIC
   SharedHeap heap;
   std::array<std::atomic<double>, max_gauges> gauges{};  // the lab's own figures, named by its description
   std::array<DigestSeries, max_lanes> digests;

@@ -14,6 +14,8 @@
 #include "allocators/allocation_counter.hpp"
 #include "allocators/heap.hpp"
 #include "allocators/process_memory.hpp"
+#include "labs/harness/arm_profiles.hpp"
+#include "profiling/black_box.hpp"
 #include "profiling/debug_server.hpp"
 #include "profiling/heap_profiler.hpp"
 #include "profiling/pause_profile.hpp"
@@ -58,6 +60,11 @@ void ArmContext::ready() {
   if (!spec_.profile_dir.empty()) {
     dump_profile("start");
     profiled_rss_ = own_rss_bytes();
+    if (spec_.memory_limit) {
+      // In the allocator's own text, for which the arm needs no memory; the parent symbolises.
+      black_box_ = std::make_unique<BlackBox>(BlackBoxOptions{
+          .directory = spec_.profile_dir, .name = spec_.name + "-" + near_limit_moment, .symbolize = false});
+    }
   }
   publish();
   if (measures_pauses_) fault_ns_ = measure_minor_fault_ns();
@@ -66,6 +73,7 @@ void ArmContext::ready() {
   block_.start_cpu_us.store(cpu_us(usage), std::memory_order_relaxed);
   block_.start_minor_faults.store(static_cast<std::uint64_t>(usage.ru_minflt), std::memory_order_relaxed);
   start_ = Clock::now();
+  block_.ready_ns.store(std::chrono::nanoseconds(start_.time_since_epoch()).count(), std::memory_order_relaxed);
   block_.phase.store(Phase::running, std::memory_order_release);
   sampler_ = std::thread([this] { sample_loop(); });
 }
@@ -150,14 +158,14 @@ void ArmContext::dump_peak_profile_if_grown() {
 }
 
 void ArmContext::dump_profile(std::string_view moment) {
-  const ProfileReply reply =
-      HeapProfiler::dump_raw(spec_.profile_file(moment, "heap"));
+  const ProfileReply reply = HeapProfiler::dump_raw(profile_file(spec_, moment, "heap"));
   if (!reply.done) throw std::runtime_error(reply.reason);
 }
 
 void ArmContext::finish() {
   stopping_.store(true, std::memory_order_relaxed);
   if (sampler_.joinable()) sampler_.join();
+  black_box_.reset();
   publish();
   if (!spec_.profile_dir.empty()) {
     if (own_rss_bytes() > profiled_rss_) dump_profile("peak");
@@ -166,7 +174,7 @@ void ArmContext::finish() {
   if (measures_pauses_ && !spec_.profile_dir.empty()) {
     Symbolizer symbolizer;
     Profile pauses = PauseProfile::process().snapshot();
-    std::ofstream(spec_.profile_file("pauses", "pb.gz"), std::ios::binary | std::ios::trunc)
+    std::ofstream(profile_file(spec_, "pauses", "pb.gz"), std::ios::binary | std::ios::trunc)
         << encode_pprof(pauses, &symbolizer);
   }
   if (timeline_) timeline_->write(spec_.trace_file);

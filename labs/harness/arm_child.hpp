@@ -16,6 +16,10 @@
 #include "labs/harness/stall_meter.hpp"
 #include "profiling/timeline.hpp"
 
+namespace plateau {
+class BlackBox;
+}
+
 namespace plateau::harness {
 
 // What the lab's code is given. The methods are thread-safe and allocate nothing unless they say so.
@@ -69,6 +73,7 @@ class ArmContext {
   std::chrono::nanoseconds window_{};
   std::chrono::steady_clock::time_point start_;
   std::uint64_t profiled_rss_ = 0;
+  std::unique_ptr<BlackBox> black_box_;  // with profiles and a limit, once ready
   std::atomic<bool> stopping_{false};
   std::thread sampler_;
 };

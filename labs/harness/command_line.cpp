@@ -10,12 +10,14 @@
 #include <optional>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include "labs/harness/ablation.hpp"
 #include "labs/harness/arm_child.hpp"
 #include "labs/harness/arm_parent.hpp"
+#include "labs/harness/arm_profiles.hpp"
 #include "labs/harness/interrupt.hpp"
 #include "labs/harness/pauses.hpp"
 #include "labs/harness/progress.hpp"
@@ -207,8 +209,17 @@ class Session {
                to_string(result.outcome), format_span(result.simulated_seconds()), result.wall_seconds,
                static_cast<double>(result.peak_rss) / 1e6, result.allocator_name, result.allocator_version,
                to_string(result.limit_kind), result.evidence.empty() ? "" : "; " + result.evidence);
+    print_profiles(result);
     std::fflush(stdout);
     return result;
+  }
+
+  void print_profiles(const ArmResult& result) const {
+    if (result.profiles.empty()) return;
+    std::vector<std::string> moments;
+    for (const auto& [moment, file] : result.profiles) moments.push_back(moment);
+    fmt::print("{}: heap profiles: {}\n", result.spec.name,
+               profile_file(result.spec, fmt::format("{{{}}}", fmt::join(moments, ",")), "pb.gz"));
   }
 
   void print_pictures() const {
@@ -324,7 +335,8 @@ int lab_main(Lab& lab, int argc, char** argv) {
   app.add_option("--seed", settings.seed, "of the generated input")->capture_default_str();
   app.add_option("--json", settings.json, "write the result to this file");
   CLI::Option* const profile = app.add_option(
-      "--profile", settings.profile, "write heap profiles (start, peak, end of each arm; .pb.gz) into this folder");
+      "--profile", settings.profile,
+      "write heap profiles (start, peak, end of each arm, and the last before its limit; .pb.gz) into this folder");
   app.add_flag("--profile-raw", settings.profile_raw, "keep the allocator's own dumps beside them (.heap)")
       ->needs(profile);
   app.add_option("--pprof", settings.pprof,

@@ -62,6 +62,23 @@ PauseSummary summarise_pauses(const ArmResult& arm) {
   return summary;
 }
 
+void give_to_the_machine(std::vector<Stall>& stalls, const std::vector<Hiccup>& hiccups, std::int64_t ready_ns) {
+  for (Stall& stall : stalls) {
+    const double begin = static_cast<double>(ready_ns) + stall.t_s * 1e9;
+    const double end = begin + stall.total_us * 1e3;
+    double& unexplained = stall[StallCause::unexplained];
+    for (const Hiccup& hiccup : hiccups) {
+      if (hiccup.cpu != stall.cpu) continue;
+      const double overlap_us = (std::min(end, static_cast<double>(hiccup.end_ns)) -
+                                 std::max(begin, static_cast<double>(hiccup.begin_ns))) /
+                                1e3;
+      const double moved = std::clamp(overlap_us, 0.0, unexplained);
+      unexplained -= moved;
+      stall[StallCause::machine] += moved;
+    }
+  }
+}
+
 std::vector<double> longest_by_period_ms(const ArmResult& arm, double period_s) {
   const double lived_s = arm.latency_series.empty() ? 0 : arm.wall_seconds;
   std::vector<double> longest(static_cast<std::size_t>(std::max(0.0, std::floor(lived_s / period_s + 0.01))), 0.0);
@@ -70,6 +87,20 @@ std::vector<double> longest_by_period_ms(const ArmResult& arm, double period_s) 
     if (period < longest.size()) longest[period] = std::max(longest[period], program_ms(stall));
   }
   return longest;
+}
+
+std::vector<double> latency_by_period_ms(const ArmResult& arm, double period_s, double quantile) {
+  const double window_s = std::chrono::duration<double>(arm.spec.latency_window()).count();
+  std::vector<LatencyWindow> periods;
+  for (std::size_t i = 0; i < arm.latency_windows.size(); ++i) {
+    const auto period = static_cast<std::size_t>((static_cast<double>(i) + 0.5) * window_s / period_s);
+    if (arm.latency_windows[i].count() == 0) continue;
+    if (period >= periods.size()) periods.resize(period + 1);
+    periods[period].merge(arm.latency_windows[i]);
+  }
+  std::vector<double> result;
+  for (const LatencyWindow& period : periods) result.push_back(period.quantile_us(quantile) / 1e3);
+  return result;
 }
 
 json::value pauses_json(const ArmResult& arm) {

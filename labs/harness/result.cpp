@@ -154,6 +154,11 @@ json::object ablation_json(const Ablation& ablation) {
                                   {"rest", or_null(row.gaps.rest)}}},
                                 {"closes", row.closes.empty() ? json::value(nullptr) : json::value(row.closes)},
                                 {"closes_bytes", or_null(row.closes_bytes)},
+                                {"pause_ms", or_null(row.pause_ms)},
+                                {"p99_ms", or_null(row.p99_ms)},
+                                {"closes_ms_per_second", or_null(row.closes_ms_a_second)},
+                                {"calls_per_operation", row.calls_per_operation},
+                                {"faults_per_second", row.faults_a_second},
                                 {"reason", row.reason.empty() ? json::value(nullptr) : json::value(row.reason)}});
   }
   return {{"hours", ablation.hours}, {"rows", rows}};

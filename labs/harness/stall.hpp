@@ -25,6 +25,7 @@ inline constexpr std::array<std::string_view, 7> stall_causes{"purge", "purge_wa
 struct Stall {
   double t_s = 0;       // its start, in seconds since the arm was ready
   double total_us = 0;  // the sum of the parts
+  int cpu = 0;          // on which it ended
   std::array<double, stall_causes.size()> us{};
 
   double& operator[](StallCause cause) { return us[static_cast<std::size_t>(cause)]; }
@@ -44,7 +45,7 @@ struct StallSeries {
   static constexpr std::size_t capacity = 8192;
   std::atomic<std::uint32_t> count{0};
   std::atomic<std::uint64_t> dropped{0};
-  std::atomic<double> longest_of_the_program_us{0};  // of all operations, the short ones too
+  std::atomic<double> longest_short_us{0};  // of the operations that were no stalls
   std::array<Stall, capacity> stalls{};
 
   void append(const Stall& stall) {

@@ -1,5 +1,6 @@
 #include "labs/harness/stall_meter.hpp"
 
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -9,12 +10,14 @@
 #include <atomic>
 #include <new>
 
-#include "allocators/purge_trace.hpp"
+#include "profiling/pause_profile.hpp"
 
 namespace plateau::harness {
 namespace {
 
 using Clock = StallMeter::Clock;
+
+constexpr std::chrono::microseconds shortest_recorded{100};  // in the pause profile
 
 thread_local std::int64_t teardown_ns_of_thread = 0;
 
@@ -114,8 +117,11 @@ void StallMeter::begin() {
 void StallMeter::end() {
   const auto end = Clock::now();
   const double total = static_cast<double>(ns_between(begin_, end)) / 1e3;
-  const bool longest = total > series_.longest_of_the_program_us.load(std::memory_order_relaxed);
-  if (total < stall_threshold_us && !longest) return;
+  if (total < stall_threshold_us) {
+    auto& longest = series_.longest_short_us;
+    if (total > longest.load(std::memory_order_relaxed)) longest.store(total, std::memory_order_relaxed);
+    return;
+  }
 
   const Reading now = read();
   double left = total;
@@ -124,7 +130,7 @@ void StallMeter::end() {
     left -= us;
     return us;
   };
-  Stall stall{.t_s = static_cast<double>(ns_between(ready_, begin_)) / 1e9, .total_us = total};
+  Stall stall{.t_s = static_cast<double>(ns_between(ready_, begin_)) / 1e9, .total_us = total, .cpu = 0};
   const auto from = ns_since_epoch(begin_);
   const auto until = ns_since_epoch(end);
   double off_cpu_ns = std::max(0.0, total * 1e3 - static_cast<double>(now.cpu_ns - before_.cpu_ns));
@@ -144,11 +150,7 @@ void StallMeter::end() {
   stall[StallCause::fault] = take(static_cast<double>(now.faults - before_.faults) * fault_ns_);
   stall[StallCause::unexplained] = left;
 
-  const double own = stall.of_the_program_us();
-  if (own > series_.longest_of_the_program_us.load(std::memory_order_relaxed)) {
-    series_.longest_of_the_program_us.store(own, std::memory_order_relaxed);
-  }
-  if (total < stall_threshold_us) return;
+  stall.cpu = ::sched_getcpu();
   series_.append(stall);
   if (timeline_ != nullptr) {
     timeline_->complete("request", "requests", begin_, end - begin_,
@@ -164,11 +166,15 @@ void StallMeter::record_collector(Clock::time_point begin, Clock::time_point end
 }
 
 TeardownTimer::TeardownTimer(Timeline* timeline)
-    : timeline_(timeline), begin_(Clock::now()), cpu_ns_(cpu_ns()), purge_ns_(own_purge_cpu_ns()) {}
+    : timeline_(timeline), begin_(Clock::now()), cpu_ns_(cpu_ns()), purges_(PurgeTrace::totals_of_this_thread()) {}
 
 TeardownTimer::~TeardownTimer() {
-  teardown_ns_of_thread += cpu_ns() - cpu_ns_ - (own_purge_cpu_ns() - purge_ns_);
-  if (timeline_ != nullptr) timeline_->complete("teardown", "teardowns", begin_, Clock::now() - begin_);
+  const auto length = Clock::now() - begin_;
+  const PurgeTotals purges = PurgeTrace::totals_of_this_thread();
+  teardown_ns_of_thread += cpu_ns() - cpu_ns_ - static_cast<std::int64_t>(purges.cpu_ns - purges_.cpu_ns);
+  const auto own = length - std::chrono::nanoseconds(purges.wall_ns - purges_.wall_ns);
+  if (own >= shortest_recorded) PauseProfile::process().record(PauseCause::destructor, own);
+  if (timeline_ != nullptr) timeline_->complete("teardown", "teardowns", begin_, length);
 }
 
 }  // namespace plateau::harness

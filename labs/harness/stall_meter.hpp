@@ -5,8 +5,8 @@
 #include <chrono>
 #include <cstdint>
 
+#include "allocators/purge_trace.hpp"
 #include "labs/harness/stall.hpp"
-#include "profiling/pause_profile.hpp"
 #include "profiling/timeline.hpp"
 
 namespace plateau::harness {
@@ -20,7 +20,8 @@ double measure_minor_fault_ns();
 //
 // CPU time in purges (timed by jemalloc's extent hooks, where PurgeTrace runs) and in teardown is measured, and so is the
 // time off the CPU, which is the machine's unless the thread gave the CPU up while others purged or a collector had
-// stopped the world. Page faults are estimated, as their number at `fault_ns` each. The rest is unexplained.
+// stopped the world. Page faults are estimated, as their number at `fault_ns` each. The rest is unexplained: a hypervisor
+// that took the CPU away looks like work, and the parent takes that out (give_to_the_machine in pauses.hpp).
 class StallMeter {
  public:
   // Stalls are put on `timeline`, if there is one.
@@ -52,22 +53,21 @@ class StallMeter {
   Reading before_;
 };
 
-// Its lifetime is the teardown of a large object graph in this thread: counted by the thread's StallMeter, and a pause
-// of cause "destructor" in the pause profile, and on `timeline`, if there is one.
+// Its lifetime is the teardown of a large object graph in this thread: counted by the thread's StallMeter, a pause of
+// cause "destructor" in the pause profile, and an event on `timeline`, if there is one. Purges within are not in the
+// first two, which have them under their own name.
 class TeardownTimer {
  public:
   explicit TeardownTimer(Timeline* timeline);
   ~TeardownTimer();
   TeardownTimer(const TeardownTimer&) = delete;
   TeardownTimer& operator=(const TeardownTimer&) = delete;
-  void add_freed(std::uint64_t bytes) { profiled_.add_freed(bytes); }
 
  private:
-  PauseTimer profiled_{PauseCause::destructor};
   Timeline* const timeline_;
   StallMeter::Clock::time_point begin_;
   std::int64_t cpu_ns_;
-  std::int64_t purge_ns_;
+  PurgeTotals purges_;
 };
 
 }  // namespace plateau::harness

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <filesystem>
@@ -52,7 +53,7 @@ const harness::LabDescription& describe() {
               {"lifetimes",
                "history lives in arenas of its own and each batch in an arena, not side by side on the heap"},
               {"retention",
-               "a retention policy keeps unused pages to a tenth of live bytes after 1 s, on a thread of its own, busy "
+               "a retention policy gives unused pages back after 1 s, on a thread of its own, busy "
                "or not"},
           },
       .wrong_fixes =
@@ -83,8 +84,10 @@ ServiceOptions service_options(const ArmSpec& spec) {
   options.outbox = spec.has("outbox");
   options.lifetimes = spec.has("lifetimes");
   if (spec.has("retention")) {
-    options.retention = RetentionOptions{.retain_percent = 10,
+    options.retention = RetentionOptions{.retain_percent = 0,
                                          .retain_for = spec.time.compressed(std::chrono::milliseconds(1000)),
+                                         // A share of real time does as much less in compressed time.
+                                         .purge_cpu_share = std::min(1.0, 0.05 * spec.time.speedup),
                                          .give_up_after = spec.time.compressed(std::chrono::milliseconds(5000))};
   }
   options.trim_often = spec.has("trim-often");

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -23,7 +24,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Blocks = std::vector<void*>;
 
-constexpr int rounds = 31;
+constexpr int rounds = 15;
 
 struct Case {
   std::string name;
@@ -64,7 +65,7 @@ std::vector<Case> cases(JemallocArena& at_once, JemallocArena& never) {
   std::vector<Case> result;
   for (const std::size_t kib : {std::size_t{4}, std::size_t{16}, std::size_t{64}, std::size_t{1024}}) {
     const std::size_t bytes = kib << 10;
-    const std::size_t count = std::min<std::size_t>(2000, (std::size_t{128} << 20) / bytes);
+    const std::size_t count = std::min<std::size_t>(1000, (std::size_t{32} << 20) / bytes);
     result.push_back(
         {fmt::format("free of touched {} KiB blocks, decay 0 (each is a purge)", kib), count, [&at_once, bytes, count] {
            const Blocks blocks = touched(at_once, count, bytes);
@@ -124,6 +125,7 @@ void measure(const Case& one) {
   fmt::print("{:<66} {:>10.1f} {:>8.2f} {:>8.2f} {:>10.2f} {:>8.2f}\n", one.name, least(Arm::off),
              least(Arm::trace) / least(Arm::off), least(Arm::pauses) / least(Arm::off),
              median(Arm::trace) / median(Arm::off), median(Arm::pauses) / median(Arm::off));
+  std::fflush(stdout);
 }
 
 void run() {

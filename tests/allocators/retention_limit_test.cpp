@@ -12,7 +12,7 @@
 namespace plateau::testing {
 namespace {
 
-constexpr std::uint64_t limit_bytes = std::uint64_t{160} << 20;
+constexpr std::uint64_t limit_bytes = std::uint64_t{192} << 20;
 
 struct Outcome {
   int status = -1;

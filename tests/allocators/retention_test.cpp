@@ -207,7 +207,7 @@ TEST(RetentionPolicy, ExplicitArenasArePurgedAndMayEndAtAnyTime) {
     arena.deallocate(block, 20 * mib);
     EXPECT_TRUE(comes_true([&] { return arena.statistics().dirty == 0; }));
   }
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < 100; ++i) {
     JemallocArena arena;
     void* const block = arena.allocate(mib);
     std::memset(block, 1, mib);

@@ -18,7 +18,7 @@
 
 namespace {
 
-constexpr std::size_t block_bytes = 8 << 10;
+constexpr std::size_t block_bytes = 4 << 10;
 constexpr std::size_t block_count = 20'000;
 constexpr std::size_t all_bytes = block_bytes * block_count;
 
