@@ -53,6 +53,7 @@ struct RetentionStatistics {
   std::optional<std::uint64_t> unused;      // dirty and muzzy
   std::uint64_t used = 0;                   // what is held against the soft limit
   std::optional<std::uint64_t> soft_limit;  // empty: none
+  std::uint32_t retain_percent = 0;
   RetentionCounts counts;
   ShedCounts shed;
   std::uint64_t looks = 0;          // at the heap

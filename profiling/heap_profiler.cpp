@@ -137,6 +137,10 @@ ProfileReply HeapProfiler::available() {
   return backend().available();
 }
 
+bool HeapProfiler::active() {
+  return backend().active();
+}
+
 ProfileReply HeapProfiler::start(const std::string& prefix) {
   return backend().start(prefix);
 }

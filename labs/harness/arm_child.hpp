@@ -12,7 +12,9 @@
 
 #include "labs/harness/arm.hpp"
 #include "labs/harness/arm_block.hpp"
+#include "labs/harness/arm_knobs.hpp"
 #include "labs/harness/lab.hpp"
+#include "labs/harness/load_schedule.hpp"
 #include "labs/harness/stall_meter.hpp"
 #include "profiling/timeline.hpp"
 
@@ -25,7 +27,7 @@ namespace plateau::harness {
 // What the lab's code is given. The methods are thread-safe and allocate nothing unless they say so.
 class ArmContext {
  public:
-  ArmContext(ArmSpec spec, ArmBlock& block, std::vector<int> sockets, bool measures_pauses);
+  ArmContext(ArmSpec spec, ArmBlock& block, std::vector<int> sockets, const LabDescription& lab);
   ~ArmContext();
   ArmContext(const ArmContext&) = delete;
   ArmContext& operator=(const ArmContext&) = delete;
@@ -33,6 +35,8 @@ class ArmContext {
   const ArmSpec& spec() const { return spec_; }
   std::span<const int> sockets() const { return sockets_; }
 
+  // Of a service: what may be turned while it runs. Before ready().
+  void offer(ServiceControls controls) { knobs_.offer(std::move(controls)); }
   // The start-up heap is complete: measurement begins, and intended start times count from here. Once, by the main
   // thread.
   void ready();
@@ -60,6 +64,7 @@ class ArmContext {
 
  private:
   void sample_loop();
+  void serve_knobs(std::chrono::steady_clock::time_point until);
   void publish();
   void dump_profile(std::string_view moment);
   void dump_peak_profile_if_grown();
@@ -67,7 +72,9 @@ class ArmContext {
   ArmSpec spec_;
   ArmBlock& block_;
   std::vector<int> sockets_;
-  const bool measures_pauses_;
+  const LabDescription& lab_;
+  LoadSchedule schedule_;
+  ArmKnobs knobs_;
   std::unique_ptr<Timeline> timeline_;
   double fault_ns_ = 0;
   std::chrono::nanoseconds window_{};

@@ -53,6 +53,7 @@ struct LabDescription {
   double before_speedup = 1;  // for arms without all fixes
   double after_speedup = 1;
   bool measures_pauses = false;  // its workers use ArmContext::stall_meter
+  double service_rate = 0;       // operations a second at which `serve` begins
   double pause_period_s = 0;     // of those labs: how often what pauses it happens
 };
 
