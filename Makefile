@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PRESET ?= release
 BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
-CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
+CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j 2
 
 .PHONY: help run run-full test test-quick build bench ablate list measured picture pprof fuzz sanitize bench-allocators bench-retention \
         bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-pprof setup-fuzz clean format
