@@ -70,8 +70,8 @@ TEST(GcPause, BeforePausesAndAfterDoesNot) {
 
 TEST(GcPause, WithoutDecayTheKernelKillsAndASoftLimitSaves) {
   const ScratchFolder folder;
-  const std::vector<std::string> small{"--heap", "256MiB", "--period", "500ms", "--periods", "8", "--json",
-                                       folder / "out.json"};
+  const std::vector<std::string> small{"--heap", "256MiB",         "--period", "500ms",  "--periods",
+                                       "8",      "--memory-limit", "345MiB",   "--json", folder / "out.json"};
   const auto run_with = [&](const std::string& fixes) {
     std::vector<std::string> arguments{"run", "--fix", fixes};
     arguments.insert(arguments.end(), small.begin(), small.end());
