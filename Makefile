@@ -62,10 +62,10 @@ bench-allocators: build ## the allocators against their peers and the ideal: rat
 	  .ci/install .ci/packages-picture.txt && allocators/bench/picture.sh out/bench-allocators.json out/bench-allocators.svg && \
 	  echo "picture: out/bench-allocators.svg" && exit $$status
 
-bench-purge-trace: build ## what tracing purges costs: off, on, on with the profile of pauses, interleaved (about 20 s)
+bench-purge-trace: build ## what tracing purges costs: off, on, on with the profile of pauses, interleaved
 	@$(BIN)/purge_trace_bench
 
-bench-retention: build ## what a retention policy costs, idle and under load, on each allocator: ratios (about half a minute)
+bench-retention: build ## what a retention policy costs, idle and under load, on each allocator: ratios
 	@$(BIN)/retention_bench
 
 sanitize: setup ## every unit test under AddressSanitizer and UBSan, then under ThreadSanitizer (about 10 minutes with builds)
