@@ -42,7 +42,8 @@ harness::LabDescription describe() {
       .fixes =
           {
               {"decay", "unused pages are kept up to a share of the live heap, and purged in the background (as GOGC)"},
-              {"limit", "a soft limit below the kernel's, near which caches and unused pages are given up (as GOMEMLIMIT)"},
+              {"limit",
+               "a soft limit below the kernel's, near which caches and unused pages are given up (as GOMEMLIMIT)"},
               {"values", "the user of a request is a value on the stack, not objects on the heap"},
               {"events", "events are recycled: the attribute map is cleared and used again"},
               {"generations", "each generation lives in an arena of its own and is dropped in O(blocks)"},
@@ -56,7 +57,8 @@ harness::LabDescription describe() {
               {"narenas-1", "narenas:1, one arena for all threads",
                "the frees and the madvise calls are as many as before, and now all threads wait for one arena's lock"},
               {"trim-often", "the whole heap is purged ten times a second, with the default decay",
-               "purging gives back pages that are free; the pause is made by freeing, and the pages are faulted in again"},
+               "purging gives back pages that are free; the pause is made by freeing, and the pages are faulted in "
+               "again"},
           },
       .gauges = {service_gauges.begin(), service_gauges.end()},
       .lanes = lanes,
@@ -148,6 +150,7 @@ class GcPauseLab final : public harness::Lab {
       teardown.measured = median_part(result, harness::StallCause::teardown);
       purge.measured = median_part(result, harness::StallCause::purge);
     }
+    if (std::isnan(purge.predicted)) return {teardown};
     return {teardown, purge};
   }
 
@@ -166,7 +169,8 @@ class GcPauseLab final : public harness::Lab {
     description_.ablation_hours = description_.hours;
     description_.pause_period_s = period_;
     for (harness::WrongFix& wrong : description_.wrong_fixes) wrong.hours = description_.hours;
-    description_.memory_limit = static_cast<std::uint64_t>(limit_over_heap * static_cast<double>(heap_));
+    description_.memory_limit =
+        static_cast<std::uint64_t>(limit_over_heap * static_cast<double>(heap_)) + limit_of_the_rest_bytes;
   }
 
   // Of the stalls in which something was taken apart or purged for long: the expiries.
@@ -185,7 +189,7 @@ class GcPauseLab final : public harness::Lab {
     if (child == 0) {
       const ExpiryForecast forecast = forecast_expiry(stream);
       context.set_gauge(gauge_predicted_teardown, forecast.teardown_ms);
-      context.set_gauge(gauge_predicted_purge, forecast.purge_ms);
+      if (PurgeTrace::running()) context.set_gauge(gauge_predicted_purge, forecast.purge_ms);
       ::_exit(0);
     }
     while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {

@@ -207,8 +207,7 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
   EventRecycler events({.max_idle = 64});
   std::vector<std::unique_ptr<Lane>> all;
   for (std::size_t i = 0; i < lanes; ++i) {
-    all.push_back(std::make_unique<Lane>(stream, options, events, std::pmr::new_delete_resource(),
-                                         context.timeline()));
+    all.push_back(std::make_unique<Lane>(stream, options, events, std::pmr::new_delete_resource(), context.timeline()));
   }
   auto policy = make_retention_policy(options);
   ShedOrder::Registration shedding;
@@ -294,6 +293,7 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
     while (!ended.load(std::memory_order_relaxed)) {
       std::this_thread::sleep_for(trim_period);
       if (options.trim_often) Heap::process().purge();
+      if (!PurgeTrace::running()) continue;  // and then they are unknown
       figures.publish();
       bursts.poll(static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()));
       context.set_gauge(gauge_purge_bursts, static_cast<double>(bursts.of_request_threads()));

@@ -1,6 +1,6 @@
-// The event service: creates the user of a request, logs its events, keeps them in the user's session, and reads another
-// session. Sessions live in generations, the oldest of which expires when a new one begins. Every fix is chosen here and
-// implemented elsewhere.
+// The event service: creates the user of a request, logs its events, keeps them in the user's session, and reads
+// another session. Sessions live in generations, the oldest of which expires when a new one begins. Every fix is chosen
+// here and implemented elsewhere.
 #pragma once
 
 #include <array>
@@ -71,14 +71,11 @@ class Lane {
 // Fills the heap, then serves the requests of an arm on its worker threads, and ends the process when the last is done.
 [[noreturn]] void run_service(harness::ArmContext& context, const RequestStream& stream, const ServiceOptions& options);
 
-inline constexpr std::array<std::string_view, 8> service_gauges{"purge calls of request threads",
-                                                                "purge ms of request threads",
-                                                                "purge CPU ms of request threads",
-                                                                "purge calls in the background",
-                                                                "purge CPU ms in the background",
-                                                                "purge bursts of request threads",
-                                                                "predicted teardown ms",
-                                                                "predicted purge ms"};
+inline constexpr std::array<std::string_view, 8> service_gauges{
+    "purge calls of request threads",  "purge ms of request threads",
+    "purge CPU ms of request threads", "purge calls in the background",
+    "purge CPU ms in the background",  "purge bursts of request threads",
+    "predicted teardown ms",           "predicted purge ms"};
 enum GaugeIndex : std::size_t {
   gauge_purge_calls,
   gauge_purge_ms,

@@ -91,12 +91,7 @@ double measure_minor_fault_ns() {
 }
 
 StallMeter::StallMeter(StallSeries& series, Clock::time_point ready, double fault_ns, Timeline* timeline)
-    : series_(series),
-      ready_(ready),
-      fault_ns_(fault_ns),
-      timeline_(timeline),
-      begin_(Clock::now()),
-      before_(read()) {}
+    : series_(series), ready_(ready), fault_ns_(fault_ns), timeline_(timeline), begin_(Clock::now()), before_(read()) {}
 
 StallMeter::Reading StallMeter::read() {
   rusage usage{};

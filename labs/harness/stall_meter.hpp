@@ -18,10 +18,10 @@ double measure_minor_fault_ns();
 // One a thread, made by it. `begin` before an operation and `end` after it; allocates nothing, and costs about 0.7 us
 // an operation (two clocks, one getrusage).
 //
-// CPU time in purges (timed by jemalloc's extent hooks, where PurgeTrace runs) and in teardown is measured, and so is the
-// time off the CPU, which is the machine's unless the thread gave the CPU up while others purged or a collector had
-// stopped the world. Page faults are estimated, as their number at `fault_ns` each. The rest is unexplained: a hypervisor
-// that took the CPU away looks like work, and the parent takes that out (give_to_the_machine in pauses.hpp).
+// CPU time in purges (timed by jemalloc's extent hooks, where PurgeTrace runs) and in teardown is measured, and so is
+// the time off the CPU, which is the machine's unless the thread gave the CPU up while others purged or a collector had
+// stopped the world. Page faults are estimated, as their number at `fault_ns` each. The rest is unexplained: a
+// hypervisor that took the CPU away looks like work, and the parent takes that out (give_to_the_machine in pauses.hpp).
 class StallMeter {
  public:
   // Stalls are put on `timeline`, if there is one.
@@ -38,7 +38,7 @@ class StallMeter {
   struct Reading {
     std::int64_t cpu_ns = 0;
     std::int64_t faults = 0;
-    std::int64_t waits = 0;  // times that the thread gave up the CPU
+    std::int64_t waits = 0;         // times that the thread gave up the CPU
     std::int64_t purge_ns = 0;      // CPU time
     std::int64_t all_purge_ns = 0;  // of all threads
     std::int64_t teardown_ns = 0;

@@ -1,6 +1,7 @@
 // How stalls become the figures of a verdict, and who is blamed for them.
-#include <gtest/gtest.h>
+#include "labs/harness/pauses.hpp"
 
+#include <gtest/gtest.h>
 #include <time.h>
 
 #include <chrono>
@@ -8,7 +9,6 @@
 #include <thread>
 #include <vector>
 
-#include "labs/harness/pauses.hpp"
 #include "labs/harness/stall_meter.hpp"
 
 namespace plateau::harness {
