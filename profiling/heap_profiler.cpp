@@ -29,6 +29,7 @@ class NoProfiler final : public Backend {
     return {false, std::string(to_string(Heap::process().kind())) +
                        " has no heap profiler: start the program with libplateau_sampler.so first in LD_PRELOAD"};
   }
+  bool active() const override { return false; }
   ProfileReply start(const std::string& /*prefix*/) override { return available(); }
   ProfileReply stop() override { return available(); }
   ProfileReply write(int /*fd*/) override { return available(); }

@@ -19,7 +19,7 @@ using HttpRequest = boost::beast::http::request<boost::beast::http::string_body>
 struct HttpAnswer {
   unsigned status = 200;
   std::string content_type = "text/plain; charset=utf-8";
-  std::string body;
+  std::string body = {};
   std::string file_name = {};  // under which a browser saves it; empty: shown
   std::string allow = {};      // of 405: the methods that are allowed
   bool retry_later = false;

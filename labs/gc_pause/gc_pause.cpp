@@ -46,7 +46,8 @@ harness::LabDescription describe() {
                "a soft limit below the kernel's, near which caches and unused pages are given up (as GOMEMLIMIT)"},
               {"values", "the user of a request is a value on the stack, not objects on the heap"},
               {"events", "events are recycled: the attribute map is cleared and used again"},
-              {"generations", "each generation lives in an arena of its own and is dropped in O(blocks)"},
+              {"generations", "each generation lives in an arena of its own and is dropped in O(blocks)",
+               "for generations that begin after it is switched"},
           },
       .wrong_fixes =
           {
@@ -75,19 +76,6 @@ double kept_bytes_a_request() {
   fill_generation(*slot.generation, stream, sample);
   const ArenaStatistics statistics = slot.arena.statistics();
   return static_cast<double>(statistics.used_bytes + statistics.wasted_bytes) / sample;
-}
-
-ServiceOptions service_options(const ArmSpec& spec) {
-  return {.values = spec.has("values"),
-          .events = spec.has("events"),
-          .generations = spec.has("generations"),
-          .decay = spec.has("decay"),
-          .soft_limit = spec.has("limit") ? std::optional(static_cast<std::uint64_t>(
-                                                soft_limit_over_heap * spec.options.at("heap").to_number<double>()))
-                                          : std::nullopt,
-          .more_threads = spec.has("more-threads"),
-          .trim_often = spec.has("trim-often"),
-          .decay_never = spec.has("decay-never")};
 }
 
 class GcPauseLab final : public harness::Lab {
@@ -137,7 +125,7 @@ class GcPauseLab final : public harness::Lab {
     }
     context.set_gauge(gauge_predicted_teardown, NAN);
     context.set_gauge(gauge_predicted_purge, NAN);
-    if (!options.generations && !options.more_threads) publish_forecast(context, stream);
+    if (!options.generations && !options.more_threads && !spec.service_rate) publish_forecast(context, stream);
     run_service(context, stream, options);
   }
 
@@ -165,6 +153,7 @@ class GcPauseLab final : public harness::Lab {
                                    kept_bytes_a_request()) *
         lanes;  // in an arena, whose last block is half empty on average
     description_.operations_per_second = static_cast<double>(requests_per_generation_) / period_;
+    description_.service_rate = description_.operations_per_second;
     description_.hours = period_ * static_cast<double>(periods_) / 3600;
     description_.ablation_hours = description_.hours;
     description_.pause_period_s = period_;

@@ -16,6 +16,7 @@
 #include "allocators/retention.hpp"
 #include "labs/harness/random.hpp"
 #include "labs/harness/stall_meter.hpp"
+#include "labs/harness/switched_options.hpp"
 
 namespace plateau::gc_pause {
 using harness::SplitMix64;
@@ -31,6 +32,19 @@ std::uint64_t hash(std::string_view text, std::uint64_t seed) {
 }
 
 }  // namespace
+
+ServiceOptions service_options(const harness::ArmSpec& spec) {
+  return {.values = spec.has("values"),
+          .events = spec.has("events"),
+          .generations = spec.has("generations"),
+          .decay = spec.has("decay"),
+          .soft_limit = spec.has("limit") ? std::optional(static_cast<std::uint64_t>(
+                                                soft_limit_over_heap * spec.options.at("heap").to_number<double>()))
+                                          : std::nullopt,
+          .more_threads = spec.has("more-threads"),
+          .trim_often = spec.has("trim-often"),
+          .decay_never = spec.has("decay-never")};
+}
 
 void fill_generation(Generation& generation, const RequestStream& stream, std::uint64_t requests) {
   Request request;
@@ -112,7 +126,7 @@ void Lane::begin_generation(std::uint64_t number) {
 }
 
 void Lane::expire(GenerationSlot& slot) {
-  if (options_.generations) {
+  if (slot.in_arena) {
     expire_after(slot);
   } else {
     if (options_.more_threads) slot.generation->take_apart_with(teardown_threads);
@@ -182,6 +196,35 @@ std::unique_ptr<RetentionPolicy> make_retention_policy(const ServiceOptions& opt
                        .soft_limit = options.soft_limit.value_or(no_soft_limit)});
 }
 
+// GOGC and GOMEMLIMIT, and what they may ask to be given up.
+class Retention {
+ public:
+  Retention(const ServiceOptions& options, EventRecycler& events) : events_(events) { follow(options); }
+
+  void follow(const ServiceOptions& options) {
+    if (policy_ && options.decay == options_.decay && options.soft_limit == options_.soft_limit) return;
+    shedding_ = {};
+    policy_.reset();  // there can be one at a time
+    options_ = options;
+    policy_ = make_retention_policy(options);
+    if (!policy_) return;
+    shedding_ = policy_->on_shed(
+        0, [this] { return events_.statistics().idle_bytes; },
+        [this](const ShedRequest& /*request*/) { return events_.trim(); });
+  }
+  void end() { follow({}); }
+  RetentionPolicy* policy() const { return policy_.get(); }
+  const ServiceOptions& options() const { return options_; }
+
+ private:
+  EventRecycler& events_;
+  ServiceOptions options_;
+  std::unique_ptr<RetentionPolicy> policy_;
+  ShedOrder::Registration shedding_;
+};
+
+using Fixes = harness::SwitchedOptions<ServiceOptions, lanes>;
+
 // Whose turn it is in a lane: generation g belongs to worker g % workers_per_lane.
 using Turn = std::atomic<std::uint64_t>;
 
@@ -192,6 +235,27 @@ void wait_for(const Turn& turn, std::uint64_t wanted) {
 void pass_on(Turn& turn) {
   turn.fetch_add(1);
   turn.notify_all();
+}
+
+// Whose fixes are in the order of the lab's description.
+harness::ServiceControls controls_of(const harness::ArmContext& context, Fixes& fixes, Retention& retention) {
+  harness::ServiceControls controls;
+  controls.switch_fixes = [&](const std::vector<std::string>& names) {
+    harness::ArmSpec spec = context.spec();
+    spec.fixes = names;
+    const ServiceOptions options = service_options(spec);
+    retention.follow(options);
+    fixes.set(options);
+  };
+  controls.works_with = [&](std::size_t fix) {
+    static constexpr std::array flags{&ServiceOptions::values, &ServiceOptions::events, &ServiceOptions::generations};
+    if (fix == 0) return retention.options().decay;
+    if (fix == 1) return retention.options().soft_limit.has_value();
+    return fixes.in_all_lanes(flags[fix - 2]);
+  };
+  controls.retention_policy = [&] { return retention.policy(); };
+  controls.why_no_policy = "there is a retention policy with the fix decay or limit; switch one of them on";
+  return controls;
 }
 
 }  // namespace
@@ -209,13 +273,8 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
   for (std::size_t i = 0; i < lanes; ++i) {
     all.push_back(std::make_unique<Lane>(stream, options, events, std::pmr::new_delete_resource(), context.timeline()));
   }
-  auto policy = make_retention_policy(options);
-  ShedOrder::Registration shedding;
-  if (policy) {
-    shedding = policy->on_shed(
-        0, [&events] { return events.statistics().idle_bytes; },
-        [&events](const ShedRequest& /*request*/) { return events.trim(); });
-  }
+  Retention retention(options, events);
+  Fixes fixes(options);
   // The stream's first generations fill the heap, and then replace each other once; the arm's own requests come after.
   constexpr std::uint64_t filling_generations = 2 * generations;
   const std::uint64_t filling = filling_generations * stream.requests_per_generation();
@@ -247,6 +306,7 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
           continue;
         }
         context.wait_until_due(index - filling);
+        if (const auto switched = fixes.take(lane_number)) lane.switch_fixes(*switched);
         meter->begin();
         lane.handle(index);
         meter->end();
@@ -280,10 +340,11 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
     }
   }
   filled.wait();
-  if (options.decay_never && !policy) {
+  if (options.decay_never && retention.policy() == nullptr) {
     const HeapReply reply = Heap::process().set_dirty_decay(std::chrono::milliseconds(-1));
     if (!reply.done) throw std::runtime_error(fmt::format("decay-never: {}", reply.reason));
   }
+  context.offer(controls_of(context, fixes, retention));
   context.ready();
 
   std::thread housekeeper([&] {
@@ -304,8 +365,7 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
   done.wait();
   ended.store(true);
   housekeeper.join();
-  shedding = {};
-  policy.reset();  // its thread must not outlive main
+  retention.end();  // its thread must not outlive main
   context.finish();
 }
 

@@ -89,7 +89,9 @@ struct ArmBlock {
 
   // Of a service.
   std::array<SharedKnob, knob_count> knobs;
-  std::atomic<std::uint32_t> debug_port{0};  // of its debug server, on 127.0.0.1
+  // On 127.0.0.1; 0: none.
+  std::atomic<std::uint32_t> debug_port{0};
+  std::atomic<std::uint32_t> api_port{0};  // for operations from outside
 
   std::uint64_t total_operations() const {
     std::uint64_t sum = 0;

@@ -27,14 +27,10 @@
 namespace plateau::harness {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr std::chrono::milliseconds sample_period{50};
 // Of a service, which may be asked for something in between.
 constexpr std::chrono::milliseconds service_sample_period{200};
 constexpr std::chrono::milliseconds knob_period{20};
-// A sleeping worker looks again, since the rate of its operations may have changed.
-constexpr std::chrono::milliseconds longest_sleep{50};
 // A look at the allocator's statistics takes its locks and a millisecond of CPU, which requests would have to wait for.
 constexpr std::chrono::milliseconds sample_period_with_pauses{250};
 constexpr double peak_profile_step = 0.05;  // of the limit: a new peak profile each time RSS has grown by so much
@@ -102,8 +98,7 @@ void ArmContext::wait_until_due(std::uint64_t index) const {
   }
 }
 
-void ArmContext::finish_operation(std::size_t lane, std::size_t worker, std::uint64_t index) {
-  const auto due = schedule_.due(index);
+void ArmContext::finish_operation(std::size_t lane, std::size_t worker, Clock::time_point due) {
   const double us = std::chrono::duration<double, std::micro>(Clock::now() - due).count();
   block_.latency[worker].record(us);
   if (lab_.measures_pauses) block_.latency_windows[lane].record(due - start_, window_, us);

@@ -133,6 +133,9 @@ std::string ArmKnobs::switch_fix(std::size_t fix, bool on) {
                                  : other.in_force.load(std::memory_order_relaxed) != 0;
     if (wanted) fixes.emplace_back(lab_.fixes[i].name);
   }
+  for (const WrongFix& wrong : lab_.wrong_fixes) {
+    if (spec_.has(wrong.name)) fixes.emplace_back(wrong.name);
+  }
   controls_.switch_fixes(fixes);
   return {};
 }

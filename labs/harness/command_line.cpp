@@ -148,7 +148,9 @@ class Session {
     spec.service_rate = settings_.rate.value_or(description.service_rate);
     spec.pprof_address = "127.0.0.1:0";  // behind the dashboard's
     lab_.prepare(spec);
-    return harness::serve(lab_, spec, settings_.serve);
+    ServeOptions options = settings_.serve;
+    options.command = settings_.command;
+    return harness::serve(lab_, spec, options);
   }
 
   int ablate() {

@@ -27,6 +27,7 @@ struct Mechanism {
 struct Fix {
   std::string_view name;
   std::string_view sentence;
+  std::string_view when_switched = {};  // in a running service: what is lost, or when it takes effect
 };
 
 // A fix that sounds right and fails; `reason` says why, `hours` how long it must run for that to show.

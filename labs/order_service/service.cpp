@@ -12,6 +12,7 @@
 #include "labs/order_service/downstream.hpp"
 #include "labs/order_service/query.hpp"
 #include "labs/harness/random.hpp"
+#include "labs/harness/switched_options.hpp"
 
 namespace plateau::order_service {
 using harness::SplitMix64;
@@ -36,15 +37,32 @@ std::unique_ptr<History> make_history(bool fixed, std::pmr::memory_resource* blo
 
 }  // namespace
 
+ServiceOptions service_options(const harness::ArmSpec& spec) {
+  return {.buffers = spec.has("buffers"),
+          .items = spec.has("items"),
+          .query = spec.has("query"),
+          .outbox = spec.has("outbox"),
+          .lifetimes = spec.has("lifetimes"),
+          .retention = spec.has("retention"),
+          .trim_often = spec.has("trim-often"),
+          .settlement_orders = spec.options.at("settlement_orders").to_number<std::uint32_t>()};
+}
+
+std::chrono::milliseconds dirty_decay(const harness::ArmSpec& spec) {
+  using std::chrono::milliseconds;
+  if (spec.has("decay-only")) return milliseconds(0);
+  return spec.time.compressed(milliseconds(spec.has("retention") ? 1000 : 10000));
+}
+
 Lane::Lane(const Store& store, const OrderSource& source, const ServiceOptions& options, BufferRecycler& buffers,
            std::pmr::memory_resource* blocks, int socket)
     : store_(store),
       source_(source),
       options_(options),
       socket_(socket),
+      blocks_(blocks),
       batch_arena_({.block_bytes = arena_block_bytes, .max_block_bytes = arena_block_bytes, .retain_bytes = 0}, blocks),
-      batch_memory_(options.lifetimes ? static_cast<std::pmr::memory_resource*>(&batch_arena_)
-                                      : std::pmr::new_delete_resource()),
+      batch_memory_(memory_of_batches(options.lifetimes)),
       encoder_(buffers),
       outbox_(make_outbox(options.outbox)),
       history_(make_history(options.lifetimes, blocks)),
@@ -55,6 +73,20 @@ Lane::Lane(const Store& store, const OrderSource& source, const ServiceOptions& 
 
 Lane::~Lane() {
   options_.lifetimes ? forget_batch_after() : forget_batch_before();
+}
+
+std::pmr::memory_resource* Lane::memory_of_batches(bool fixed) {
+  return fixed ? static_cast<std::pmr::memory_resource*>(&batch_arena_) : std::pmr::new_delete_resource();
+}
+
+void Lane::switch_fixes(const ServiceOptions& options) {
+  if (options.outbox != options_.outbox) outbox_ = make_outbox(options.outbox);
+  if (options.lifetimes != options_.lifetimes) {
+    history_ = make_history(options.lifetimes, blocks_);
+    batch_memory_ = memory_of_batches(options.lifetimes);
+  }
+  options_ = options;
+  update_figures();
 }
 
 void Lane::handle(std::uint64_t index) {
@@ -168,6 +200,33 @@ void publish_figures(harness::ArmContext& context, const std::vector<std::unique
   set(gauge_history, &LaneFigures::history_records);
 }
 
+using Fixes = harness::SwitchedOptions<ServiceOptions, lanes>;
+
+void require(const HeapReply& reply) {
+  if (!reply.done) throw std::runtime_error(std::string(reply.reason));
+}
+
+// Whose fixes are in the order of the lab's description.
+harness::ServiceControls controls_of(const harness::ArmContext& context, Fixes& fixes) {
+  static constexpr std::array flags{&ServiceOptions::buffers, &ServiceOptions::items, &ServiceOptions::query,
+                                    &ServiceOptions::outbox, &ServiceOptions::lifetimes};
+  harness::ServiceControls controls;
+  controls.switch_fixes = [&context, &fixes](const std::vector<std::string>& names) {
+    harness::ArmSpec spec = context.spec();
+    spec.fixes = names;
+    if (Heap& heap = Heap::process(); spec.has("retention") != (heap.background_thread() == true)) {
+      require(heap.set_dirty_decay(dirty_decay(spec)));
+      require(heap.set_background_thread(spec.has("retention")));
+    }
+    fixes.set(service_options(spec));
+  };
+  controls.works_with = [&fixes](std::size_t fix) {
+    return fix < flags.size() ? fixes.in_all_lanes(flags[fix]) : Heap::process().background_thread() == true;
+  };
+  controls.why_no_policy = "this service has none: its fix retention is a decay and jemalloc's background threads";
+  return controls;
+}
+
 // Whose turn it is in a lane: batch b belongs to worker b % workers_per_lane.
 struct Turn {
   std::atomic<std::uint64_t> batch{0};
@@ -194,6 +253,7 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
   const std::uint64_t orders = context.spec().operations();
   const std::uint64_t purge_every = static_cast<std::uint64_t>(60 * orders_per_second);
   std::array<Turn, lanes> turns;
+  Fixes fixes(options);
 
   // Idle blocks and buffers that the lanes share; counted with the first lane.
   const auto shared_slack = [&] {
@@ -217,6 +277,10 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
       for (std::uint64_t i = begin; i < end; ++i) {
         const std::uint64_t index = i * lanes + lane_number;
         context.wait_until_due(index);
+        if (const auto switched = fixes.take(lane_number)) {
+          lane.settle();
+          lane.switch_fixes(*switched);
+        }
         lane.handle(index);
         if (options.trim_often && index % purge_every == 0) Heap::process().purge();
         context.finish_operation(lane_number, lane_number * workers_per_lane + place, index);
@@ -232,6 +296,7 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
     }
   };
 
+  context.offer(controls_of(context, fixes));
   context.ready();
   std::vector<std::thread> threads;
   for (std::size_t lane = 0; lane < lanes; ++lane) {

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -30,9 +31,15 @@ struct ServiceOptions {
   bool query = false;
   bool outbox = false;
   bool lifetimes = false;
+  bool retention = false;   // by the allocator's settings
   bool trim_often = false;  // a wrong fix: purge the heap every simulated minute
   std::uint32_t settlement_orders = calibration_settlement_orders;
 };
+
+ServiceOptions service_options(const harness::ArmSpec& spec);
+
+// How long the allocator keeps unused pages.
+std::chrono::milliseconds dirty_decay(const harness::ArmSpec& spec);
 
 // Own figures of a lane, read by others while it works.
 struct LaneFigures {
@@ -53,6 +60,8 @@ class Lane {
   Lane& operator=(const Lane&) = delete;
 
   void handle(std::uint64_t index);
+  // Between two batches. What an outbox or a history holds is forgotten when its fix is switched.
+  void switch_fixes(const ServiceOptions& options);
   // Ends the batch: totals are computed, working orders forgotten. Gives the digest of the batch's whole output.
   std::uint64_t settle();
   // Unused bytes in arenas and worker buffers.
@@ -70,6 +79,7 @@ class Lane {
     WorkingOrder* previous;
   };
 
+  std::pmr::memory_resource* memory_of_batches(bool fixed);
   void keep_until_settled(Items items, std::uint64_t total_cents);
   void forget_batch_before();
   void forget_batch_after();
@@ -78,10 +88,11 @@ class Lane {
 
   const Store& store_;
   const OrderSource& source_;
-  const ServiceOptions options_;
+  ServiceOptions options_;
   const int socket_;
+  std::pmr::memory_resource* const blocks_;
   Arena batch_arena_;
-  std::pmr::memory_resource* const batch_memory_;
+  std::pmr::memory_resource* batch_memory_;
   Encoder encoder_;
   std::unique_ptr<Outbox> outbox_;
   std::unique_ptr<History> history_;

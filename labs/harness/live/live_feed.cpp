@@ -17,7 +17,6 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::chrono::seconds to_take_events{30};
-constexpr std::size_t most_samples = LiveFeed::kept / live_period;
 
 void append_event(std::string& text, std::string_view name, std::string_view data) {
   fmt::format_to(std::back_inserter(text), "event: {}\ndata: {}\n\n", name, data);

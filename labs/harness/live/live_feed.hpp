@@ -34,6 +34,7 @@ boost::json::object to_json(const LiveMark& mark);
 class LiveFeed {
  public:
   static constexpr std::chrono::minutes kept{10};
+  static constexpr std::size_t most_samples = kept / live_period;
 
   // `greeting`: what a client is told first, beside the history.
   explicit LiveFeed(std::function<boost::json::object()> greeting) : greeting_(std::move(greeting)) {}

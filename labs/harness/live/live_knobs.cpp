@@ -26,6 +26,11 @@ std::string_view kind_name(LiveKnob::Kind kind) {
   return "number";
 }
 
+std::string title_of(const Fix& fix) {
+  const std::string title = fmt::format("Fix {}: {}", fix.name, fix.sentence);
+  return fix.when_switched.empty() ? title : fmt::format("{} ({})", title, fix.when_switched);
+}
+
 const SharedKnob& shared(const LiveKnob& knob, const ArmBlock& block) {
   return block.knobs[static_cast<std::size_t>(knob.shared)];
 }
@@ -74,18 +79,22 @@ std::vector<LiveKnob> live_knobs(const LabDescription& lab) {
   };
   for (std::size_t fix = 0; fix < lab.fixes.size(); ++fix) {
     knobs.push_back({.id = fmt::format("fix-{}", lab.fixes[fix].name),
-                     .title = fmt::format("Fix {}: {}", lab.fixes[fix].name, lab.fixes[fix].sentence),
+                     .title = title_of(lab.fixes[fix]),
                      .kind = Kind::toggle,
                      .shared = static_cast<KnobId>(static_cast<std::size_t>(KnobId::first_fix) + fix)});
   }
   return knobs;
 }
 
-json::value read_back(const LiveKnob& knob, const ArmBlock& block) {
-  const double value = shared(knob, block).in_force.load(std::memory_order_relaxed);
-  if (std::isnan(value)) return nullptr;
+json::value as_json(const LiveKnob& knob, double value) {
+  if (knob.kind == LiveKnob::Kind::action || std::isnan(value)) return nullptr;
   if (knob.kind == LiveKnob::Kind::toggle) return value != 0;
+  if (value == std::floor(value)) return static_cast<std::int64_t>(value);
   return value;
+}
+
+json::value read_back(const LiveKnob& knob, const ArmBlock& block) {
+  return as_json(knob, shared(knob, block).in_force.load(std::memory_order_relaxed));
 }
 
 json::object to_json(const LiveKnob& knob, const ArmBlock* block) {

@@ -29,7 +29,9 @@ std::vector<LiveKnob> live_knobs(const LabDescription& lab);
 
 // As the page has it; `block` is null when the service does not run.
 boost::json::object to_json(const LiveKnob& knob, const ArmBlock* block);
-// What is in force, as the service itself read it: a number, a bool, or null.
+// A value of the knob: a number, a bool, or null where it has none.
+boost::json::value as_json(const LiveKnob& knob, double value);
+// What is in force, as the service itself read it.
 boost::json::value read_back(const LiveKnob& knob, const ArmBlock& block);
 
 // Throws std::invalid_argument, in one line, for a value that the knob cannot have.

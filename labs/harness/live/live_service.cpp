@@ -13,11 +13,15 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "allocators/process_memory.hpp"
+#include "labs/harness/arm_reading.hpp"
 #include "labs/harness/interrupt.hpp"
 #include "labs/harness/live/fetch.hpp"
+#include "labs/harness/live/live_report.hpp"
+#include "labs/report/document.hpp"
 #include "labs/report/page.hpp"
 #include "profiling/debug_answers.hpp"
 #include "profiling/request_head.hpp"
+#include "profiling/run_on.hpp"
 
 namespace plateau::harness {
 namespace asio = boost::asio;
@@ -54,9 +58,10 @@ asio::awaitable<void> sleep_for(std::chrono::milliseconds time) {
 
 }  // namespace
 
-LiveService::LiveService(const Lab& lab, ArmSpec spec, bool loopback)
+LiveService::LiveService(const Lab& lab, ArmSpec spec, std::vector<std::string> command, bool loopback)
     : lab_(lab),
       spec_(std::move(spec)),
+      command_(std::move(command)),
       rules_{.loopback = loopback},
       token_(make_token()),
       knobs_(live_knobs(lab.description())),
@@ -92,12 +97,14 @@ void LiveService::look() {
   const auto process = process_memory(arm_->pid());
   // A sample counts only if the service was at work after it was taken: RSS falls while a process ends.
   if (!process || arm_->block().phase.load(std::memory_order_acquire) != Phase::running) return;
-  if (feed_.samples().empty() || feed_.samples().back().values.empty()) {
+  if (series_.empty()) {
     fmt::print("{} is ready: {} {}\n", lab_.description().name, load_text(arm_->block().allocator_name),
                load_text(arm_->block().allocator_version));
     std::fflush(stdout);
     feed_.greet_again();  // now its knobs are known
   }
+  series_.push_back(take_sample(spec_, arm_->block(), *process));
+  if (series_.size() > LiveFeed::most_samples) series_.pop_front();
   feed_.add(sampler_->take(now_s(), arm_->block(), *process));
 }
 
@@ -157,11 +164,26 @@ asio::awaitable<HttpAnswer> LiveService::answer(const HttpRequest& request, asio
       throw std::runtime_error("the service did not answer: " + error.code().message());
     }
   }
-  if (path != "/" && path != "/live/stream") co_return error_answer(404, "no such page; / is the dashboard");
+  if (path != "/" && path != "/live/stream" && path != "/live/report") co_return error_answer(404, "no such page; / is the dashboard");
   if (!reads) co_return refusal_answer({405, "use GET", "GET, HEAD"});
+  if (path == "/live/report") co_return co_await report();
   if (path == "/") co_return HttpAnswer{.content_type = "text/html; charset=utf-8", .body = report::load_page("live")};
   co_return HttpAnswer{.content_type = "text/event-stream",
                        .stream = [this](boost::beast::tcp_stream& client) { return feed_.stream(client); }};
+}
+
+asio::awaitable<HttpAnswer> LiveService::report() {
+  if (series_.empty()) co_return error_answer(503, "nothing has been seen of the service yet");
+  report::ResultFile seen{.path = "what was seen live", .text = {}, .result = {}};
+  seen.result = live_result(lab_, spec_, *arm_, series_, feed_, command_);
+  std::string page = co_await run_on(worker_.get_executor(), [&seen] {
+    seen.text = json::serialize(seen.result);
+    std::vector<std::string> missing;
+    return report::document({std::move(seen)}, missing);
+  });
+  co_return HttpAnswer{.content_type = "text/html; charset=utf-8",
+                       .body = std::move(page),
+                       .file_name = std::string(lab_.description().name) + "-live.html"};
 }
 
 asio::awaitable<HttpAnswer> LiveService::knob_answer(std::string_view id, const HttpRequest& request) {
@@ -205,10 +227,7 @@ asio::awaitable<HttpAnswer> LiveService::turn(const LiveKnob& knob, double value
     if (knob.kind == LiveKnob::Kind::action || shared.in_force.load(std::memory_order_relaxed) == value) break;
   }
   if (!answered) co_return json_error(503, fmt::format("the service did not answer in {} s", longest_turn.count()));
-  json::value wanted = knob.kind == LiveKnob::Kind::action   ? json::value(nullptr)
-                       : knob.kind == LiveKnob::Kind::toggle ? json::value(value != 0)
-                                                             : json::value(value);
-  co_return mark(knob, std::move(before), std::move(wanted));
+  co_return mark(knob, std::move(before), as_json(knob, value));
 }
 
 HttpAnswer LiveService::mark(const LiveKnob& knob, json::value before, json::value wanted) {
@@ -222,6 +241,7 @@ void LiveService::start_again() {
   arm_.reset();  // its cgroup has the name of the next one's
   arm_ = std::make_unique<RunningArm>(lab_, spec_);
   sampler_.emplace(lab_.description(), spec_);
+  series_.clear();
   end_.reset();
   feed_.add(LiveMark{now_s(), std::string(start_again_id), "Started again", nullptr, nullptr, nullptr});
   feed_.greet_again();

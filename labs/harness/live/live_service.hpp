@@ -4,16 +4,20 @@
 //   GET  /                  the page
 //   GET  /live/stream       server-sent events: hello, sample, mark, knobs, end
 //   POST /live/knobs/ID     {"value": …}; with the token of hello in X-Plateau-Token
+//   GET  /live/report       what was seen, as one self-contained page
 //   GET  /debug/…, /pprof/…, /metrics: of the service's own debug server
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
 
 #include "labs/harness/arm.hpp"
 #include "labs/harness/lab.hpp"
@@ -29,8 +33,8 @@ namespace plateau::harness {
 // All on the one thread of the executor that runs it.
 class LiveService final : public HttpHandler {
  public:
-  // Starts the arm. `loopback`: the page is for this machine only.
-  LiveService(const Lab& lab, ArmSpec spec, bool loopback);
+  // Starts the arm. `command`: as the user gave it, for the report. `loopback`: the page is for this machine only.
+  LiveService(const Lab& lab, ArmSpec spec, std::vector<std::string> command, bool loopback);
 
   // Samples until Ctrl-C or SIGTERM, and then tells the clients.
   boost::asio::awaitable<void> run();
@@ -54,12 +58,14 @@ class LiveService final : public HttpHandler {
   void look();
   void end(End how);
   void start_again();
+  boost::asio::awaitable<HttpAnswer> report();
   boost::asio::awaitable<HttpAnswer> knob_answer(std::string_view id, const HttpRequest& request);
   boost::asio::awaitable<HttpAnswer> turn(const LiveKnob& knob, double value);
   HttpAnswer mark(const LiveKnob& knob, boost::json::value before, boost::json::value wanted);
 
   const Lab& lab_;
-  ArmSpec spec_;
+  const ArmSpec spec_;
+  const std::vector<std::string> command_;
   const RequestRules rules_;
   const std::string token_;
   const std::vector<LiveKnob> knobs_;
@@ -67,7 +73,9 @@ class LiveService final : public HttpHandler {
   const std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
   std::unique_ptr<RunningArm> arm_;
   std::optional<LiveSampler> sampler_;
+  std::deque<Sample> series_;  // of this process, for the report; as many as the feed keeps
   std::optional<End> end_;  // of the arm
+  boost::asio::thread_pool worker_{1};  // for what takes long
   LiveFeed feed_{[this] { return greeting(); }};
 };
 

@@ -40,7 +40,7 @@ int serve(const Lab& lab, const ArmSpec& spec, const ServeOptions& options) {
   const asio::ip::tcp::endpoint endpoint = endpoint_of(options);
   const auto start = std::chrono::steady_clock::now();
   const double cpu_before = thread_cpu_s();
-  LiveService live(lab, spec, endpoint.address().is_loopback());
+  LiveService live(lab, spec, options.command, endpoint.address().is_loopback());
   HttpService http(live);
   asio::io_context io(1);
   asio::ip::tcp::acceptor acceptor = listen_on(io, endpoint, options.address);
