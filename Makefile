@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j 2
 
-.PHONY: help run run-full test test-quick build bench ablate list measured picture pprof report report-pictures pages fuzz sanitize \
+.PHONY: help run run-full test test-quick build bench ablate list measured picture pprof report report-pictures serve pages fuzz sanitize \
         bench-allocators bench-retention bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-pprof setup-fuzz \
         setup-pages setup-browser clean format
 
@@ -30,6 +30,9 @@ report: build pages ## out/report.html: one self-contained page from the results
 
 report-pictures: report | setup-browser ## the pictures of the report in the README, from out/report.html
 	@tests/browser/run.sh $(BUILD)/tests/browser ../../labs/report/pictures.mjs out/report.html labs/report
+
+serve: build pages ## the order service under load, with the live dashboard on http://127.0.0.1:6060, until Ctrl-C
+	@$(BIN)/order_service serve $(SERVE_FLAGS)
 
 pages: build | setup-pages
 	@ninja -C $(BUILD) --quiet pages

@@ -9,6 +9,7 @@
 
 #include "profiling/footprint.hpp"
 #include "profiling/mappings.hpp"
+#include "profiling/metric_families.hpp"
 #include "profiling/pprof.hpp"
 #include "profiling/process_metrics.hpp"
 #include "profiling/profile_text.hpp"
@@ -81,7 +82,7 @@ HttpAnswer DebugAnswers::page(const DebugRequest& request, std::string_view body
     case DebugPage::footprint:
       return footprint(request);
     case DebugPage::metrics:
-      return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_text()};
+      return metrics();
     case DebugPage::profile:
       break;
   }
@@ -147,6 +148,13 @@ HttpAnswer DebugAnswers::symbols(std::string_view addresses) {
     if (!frames.empty()) text += fmt::format("{:#x} {}\n", *address, frames.back().function->name);
   }
   return {.body = text};
+}
+
+HttpAnswer DebugAnswers::metrics() const {
+  MetricFamilies families;
+  add_process_metrics(families);
+  if (more_metrics_) more_metrics_(families);
+  return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = families.text()};
 }
 
 HttpAnswer DebugAnswers::footprint(const DebugRequest& request) const {

@@ -82,7 +82,7 @@ class DebugServer::State {
       const bool private_descriptors = may_have_private_descriptors();
       if (private_descriptors) enter_private_descriptor_table();
       asio::thread_pool workers(2);
-      DebugAnswers answers(options_.profiles, options_.requested_bytes);
+      DebugAnswers answers(options_.profiles, options_.requested_bytes, options_.more_metrics);
       DebugService debug(answers, *recorder_,
                          {.profiles = options_.profiles,
                           .loopback = endpoint_.address().is_loopback(),

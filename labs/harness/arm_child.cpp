@@ -16,6 +16,7 @@
 #include "allocators/heap.hpp"
 #include "allocators/process_memory.hpp"
 #include "allocators/purge_trace.hpp"
+#include "labs/harness/arm_metrics.hpp"
 #include "labs/harness/arm_profiles.hpp"
 #include "profiling/black_box.hpp"
 #include "profiling/debug_server.hpp"
@@ -243,12 +244,14 @@ void ArmContext::fail_with_current_exception() noexcept {
 namespace {
 
 // What --pprof asks for, from before the start-up heap is built until the arm ends.
-std::unique_ptr<DebugServer> serve_profiles(const ArmContext& context) {
+std::unique_ptr<DebugServer> serve_profiles(const ArmContext& context, const LabDescription& lab,
+                                            const ArmBlock& block) {
   if (context.spec().pprof_address.empty()) return nullptr;
   try {
     return std::make_unique<DebugServer>(
         DebugServerOptions{.address = context.spec().pprof_address,
-                           .requested_bytes = [&context] { return std::optional(context.requested_bytes()); }});
+                           .requested_bytes = [&context] { return std::optional(context.requested_bytes()); },
+                           .more_metrics = [&](MetricFamilies& families) { add_arm_metrics(lab, block, families); }});
   } catch (const std::exception& error) {
     throw std::runtime_error(fmt::format("--pprof: {}", error.what()));
   }
@@ -284,7 +287,7 @@ void run_arm_process(const Lab& lab, const std::string& argument) {
       const ProfileReply reply = HeapProfiler::start(fmt::format("{}/{}-gperftools", spec.profile_dir, spec.name));
       if (!reply.done) throw std::runtime_error("--profile: " + reply.reason);
     }
-    const auto server = serve_profiles(context);
+    const auto server = serve_profiles(context, lab.description(), block);
     if (server) block.debug_port.store(server->port(), std::memory_order_relaxed);
     lab.run_arm(context);
     throw std::logic_error("the lab returned without finish()");

@@ -3,13 +3,17 @@
 #include <pthread.h>
 #include <xxhash.h>
 
+#include <algorithm>
+#include <optional>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include "allocators/heap.hpp"
 #include "allocators/pool.hpp"
 #include "allocators/synchronized_resource.hpp"
 #include "labs/order_service/downstream.hpp"
+#include "labs/order_service/order_api.hpp"
 #include "labs/order_service/query.hpp"
 #include "labs/harness/random.hpp"
 #include "labs/harness/switched_options.hpp"
@@ -55,7 +59,7 @@ std::chrono::milliseconds dirty_decay(const harness::ArmSpec& spec) {
 }
 
 Lane::Lane(const Store& store, const OrderSource& source, const ServiceOptions& options, BufferRecycler& buffers,
-           std::pmr::memory_resource* blocks, int socket)
+           std::pmr::memory_resource* blocks, int socket, OrderId first_id)
     : store_(store),
       source_(source),
       options_(options),
@@ -66,7 +70,8 @@ Lane::Lane(const Store& store, const OrderSource& source, const ServiceOptions& 
       encoder_(buffers),
       outbox_(make_outbox(options.outbox)),
       history_(make_history(options.lifetimes, blocks)),
-      acknowledged_(256) {
+      acknowledged_(256),
+      next_id_(first_id) {
   order_.lines.reserve(max_lines);
   related_.reserve(related_per_customer);
 }
@@ -91,43 +96,64 @@ void Lane::switch_fixes(const ServiceOptions& options) {
 
 void Lane::handle(std::uint64_t index) {
   source_.read(index, order_);
-  const Customer* const customer = store_.find_customer(order_.customer);
+  process(order_);
+}
+
+void Lane::handle(OutsideOrder& outside) {
+  if (outside.order != nullptr) {
+    outside.total_cents = process(*outside.order);
+    outside.id = outside.order->id;
+    outside.found = true;
+  } else {
+    if (outside.id == OutsideOrder::newest) outside.id = next_id_ - lanes;
+    const HistoryEntry* const entry = history_->find(outside.id);
+    outside.found = entry != nullptr;
+    if (entry != nullptr) outside.total_cents = entry->total_cents;
+  }
+}
+
+// Simulated time is a count of orders, wherever they come from.
+std::uint64_t Lane::process(Order& order) {
+  order.id = std::exchange(next_id_, next_id_ + lanes);
+  order.placed_s = static_cast<double>(order.id) / orders_per_second;
+  const Customer* const customer = store_.find_customer(order.customer);
   if (customer == nullptr) throw std::invalid_argument("order of an unknown customer");
 
-  const auto numbers = store_.related(order_.customer);
+  const auto numbers = store_.related(order.customer);
   store_.select_orders(options_.query ? build_query_after(numbers, query_) : build_query_before(numbers, query_),
                        related_);
 
-  Items items = options_.items ? build_order_items_after(order_, store_, batch_memory_)
-                               : build_order_items_before(order_, store_, batch_memory_);
+  Items items = options_.items ? build_order_items_after(order, store_, batch_memory_)
+                               : build_order_items_before(order, store_, batch_memory_);
   std::uint64_t total_cents = 0;
   for (const Item& item : items) total_cents += item.total_cents;
 
   const Confirmation confirmation{
-      order_, *customer, items, related_, store_.terms(order_.customer), total_cents, history_->recent_total_cents()};
+      order, *customer, items, related_, store_.terms(order.customer), total_cents, history_->recent_total_cents()};
   Payload payload = options_.buffers ? encoder_.encode_after(confirmation) : encoder_.encode_before(confirmation);
   digest_ = SplitMix64::mix(digest_ ^ XXH3_64bits(payload->data(), payload->size()));
-  send_confirmation(socket_, order_.id, *payload);
-  outbox_->keep(order_.id, order_.placed_s, std::move(payload));
+  send_confirmation(socket_, order.id, *payload);
+  outbox_->keep(order.id, order.placed_s, std::move(payload));
 
-  const bool audited = order_.customer % audited_one_in == 0;
-  history_->record({order_.id, total_cents, static_cast<std::uint32_t>(order_.placed_s), order_.customer},
-                   audited ? order_.lines.front().note : std::string_view());
-  keep_until_settled(std::move(items), total_cents);
+  const bool audited = order.customer % audited_one_in == 0;
+  history_->record({order.id, total_cents, static_cast<std::uint32_t>(order.placed_s), order.customer},
+                   audited ? order.lines.front().note : std::string_view());
+  keep_until_settled(order.id, std::move(items), total_cents);
 
-  if (index / lanes % acknowledgements_every == 0) {
+  if (order.id / lanes % acknowledgements_every == 0) {
     take_acknowledgements();
-    outbox_->expire(order_.placed_s);
+    outbox_->expire(order.placed_s);
   }
-  if (index / lanes % housekeeping_every == 0) {
-    history_->expire(order_.placed_s);
+  if (order.id / lanes % housekeeping_every == 0) {
+    history_->expire(order.placed_s);
     update_figures();
   }
+  return total_cents;
 }
 
-void Lane::keep_until_settled(Items items, std::uint64_t total_cents) {
+void Lane::keep_until_settled(OrderId id, Items items, std::uint64_t total_cents) {
   std::pmr::polymorphic_allocator<WorkingOrder> allocator(batch_memory_);
-  newest_ = allocator.new_object<WorkingOrder>(order_.id, total_cents, std::move(items), newest_);
+  newest_ = allocator.new_object<WorkingOrder>(id, total_cents, std::move(items), newest_);
 }
 
 std::uint64_t Lane::settle() {
@@ -248,7 +274,7 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
   SynchronizedResource blocks(pool);
   std::vector<std::unique_ptr<Lane>> all;
   for (std::size_t i = 0; i < lanes; ++i) {
-    all.push_back(std::make_unique<Lane>(store, source, options, buffers, &blocks, context.sockets()[i]));
+    all.push_back(std::make_unique<Lane>(store, source, options, buffers, &blocks, context.sockets()[i], i));
   }
   const std::uint64_t orders = context.spec().operations();
   const std::uint64_t purge_every = static_cast<std::uint64_t>(60 * orders_per_second);
@@ -259,6 +285,33 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
   const auto shared_slack = [&] {
     const std::scoped_lock lock(blocks.mutex());
     return pool.statistics().free_bytes() + buffers.statistics().idle_bytes;
+  };
+
+  // Of a service: what comes from outside is handled while the lane has nothing else to do, and once between any two
+  // orders of its own.
+  std::array<OutsideOrders, lanes> outside;
+  std::array<std::uint32_t, lanes> outside_unsettled{};
+  const auto handle_outside = [&](Lane& lane, std::size_t lane_number, std::size_t worker, OutsideOrder& order) {
+    const auto arrived = order.arrived;
+    const bool is_order = order.order != nullptr;
+    lane.handle(order);
+    order.done();  // it is gone
+    if (!is_order) return;
+    context.finish_operation(lane_number, worker, arrived);
+    if (++outside_unsettled[lane_number] < options.settlement_orders) return;
+    outside_unsettled[lane_number] = 0;
+    lane.settle();
+  };
+  const auto wait_until_due = [&](Lane& lane, std::size_t lane_number, std::size_t place, std::uint64_t index) {
+    if (!context.spec().service_rate) return context.wait_until_due(index);
+    const std::size_t worker = lane_number * workers_per_lane + place;
+    for (;;) {
+      const auto now = harness::ArmContext::Clock::now();
+      const auto until = std::min(context.due(index), now + harness::ArmContext::longest_sleep);
+      OutsideOrder* const order = outside[lane_number].pop_until(until);
+      if (order != nullptr) handle_outside(lane, lane_number, worker, *order);
+      if (context.due(index) <= now) return;
+    }
   };
 
   const auto work = [&](std::size_t lane_number, std::size_t place) {
@@ -276,7 +329,7 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
       const std::uint64_t end = std::min(lane_orders, whole_end);
       for (std::uint64_t i = begin; i < end; ++i) {
         const std::uint64_t index = i * lanes + lane_number;
-        context.wait_until_due(index);
+        wait_until_due(lane, lane_number, place, index);
         if (const auto switched = fixes.take(lane_number)) {
           lane.settle();
           lane.switch_fixes(*switched);
@@ -296,7 +349,12 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
     }
   };
 
-  context.offer(controls_of(context, fixes));
+  std::optional<OrderApi> api;
+  if (context.spec().service_rate) {
+    api.emplace(store, outside, [&fixes] { return fixes.in_all_lanes(&ServiceOptions::buffers); });
+    context.set_api_port(api->port());
+    context.offer(controls_of(context, fixes));
+  }
   context.ready();
   std::vector<std::thread> threads;
   for (std::size_t lane = 0; lane < lanes; ++lane) {

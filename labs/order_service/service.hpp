@@ -21,6 +21,7 @@
 #include "labs/order_service/items.hpp"
 #include "labs/order_service/order.hpp"
 #include "labs/order_service/outbox.hpp"
+#include "labs/order_service/outside_orders.hpp"
 #include "labs/order_service/store.hpp"
 
 namespace plateau::order_service {
@@ -53,13 +54,17 @@ struct LaneFigures {
 class Lane {
  public:
   // `blocks` gives blocks of `arena_block_bytes` to the lane's arenas, and is shared with other lanes.
+  // Its orders are numbered from `first_id` on, in steps of `lanes`, as they come.
   Lane(const Store& store, const OrderSource& source, const ServiceOptions& options, BufferRecycler& buffers,
-       std::pmr::memory_resource* blocks, int socket);
+       std::pmr::memory_resource* blocks, int socket, OrderId first_id);
   ~Lane();
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
+  // Order `index` of the source.
   void handle(std::uint64_t index);
+  // One from outside: handled as any other, or looked for in the lane's history. Then it is done.
+  void handle(OutsideOrder& order);
   // Between two batches. What an outbox or a history holds is forgotten when its fix is switched.
   void switch_fixes(const ServiceOptions& options);
   // Ends the batch: totals are computed, working orders forgotten. Gives the digest of the batch's whole output.
@@ -80,7 +85,8 @@ class Lane {
   };
 
   std::pmr::memory_resource* memory_of_batches(bool fixed);
-  void keep_until_settled(Items items, std::uint64_t total_cents);
+  std::uint64_t process(Order& order);  // gives its total
+  void keep_until_settled(OrderId id, Items items, std::uint64_t total_cents);
   void forget_batch_before();
   void forget_batch_after();
   void take_acknowledgements();
@@ -101,6 +107,7 @@ class Lane {
   std::vector<const PastOrder*> related_;
   std::vector<OrderId> acknowledged_;
   WorkingOrder* newest_ = nullptr;
+  OrderId next_id_;
   std::uint64_t digest_ = 0;
   LaneFigures figures_;
 };

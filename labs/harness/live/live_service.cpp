@@ -15,7 +15,6 @@
 #include "allocators/process_memory.hpp"
 #include "labs/harness/arm_reading.hpp"
 #include "labs/harness/interrupt.hpp"
-#include "labs/harness/live/fetch.hpp"
 #include "labs/harness/live/live_report.hpp"
 #include "labs/report/document.hpp"
 #include "labs/report/page.hpp"
@@ -78,6 +77,7 @@ asio::awaitable<void> LiveService::run() {
   end({"stopped", "the service was ended"});
   feed_.close();
   co_await sleep_for(for_last_words);
+  upstream_.close();
 }
 
 void LiveService::look() {
@@ -154,15 +154,9 @@ asio::awaitable<HttpAnswer> LiveService::answer(const HttpRequest& request, asio
     if (request.method() != http::verb::post) co_return refusal_answer({405, "use POST", "POST"});
     co_return co_await knob_answer(path.substr(knobs.size()), request);
   }
+  if (path.starts_with("/api/")) co_return co_await hand_on(arm_->block().api_port, request);
   for (const std::string_view of_the_service : {"/debug/", "/pprof/", "/metrics"}) {
-    if (!path.starts_with(of_the_service)) continue;
-    const std::uint32_t port = arm_->block().debug_port.load(std::memory_order_relaxed);
-    if (!is_running() || port == 0) co_return error_answer(503, "the service does not run");
-    try {
-      co_return co_await fetch(static_cast<std::uint16_t>(port), request);
-    } catch (const boost::system::system_error& error) {
-      throw std::runtime_error("the service did not answer: " + error.code().message());
-    }
+    if (path.starts_with(of_the_service)) co_return co_await hand_on(arm_->block().debug_port, request);
   }
   if (path != "/" && path != "/live/stream" && path != "/live/report") co_return error_answer(404, "no such page; / is the dashboard");
   if (!reads) co_return refusal_answer({405, "use GET", "GET, HEAD"});
@@ -170,6 +164,18 @@ asio::awaitable<HttpAnswer> LiveService::answer(const HttpRequest& request, asio
   if (path == "/") co_return HttpAnswer{.content_type = "text/html; charset=utf-8", .body = report::load_page("live")};
   co_return HttpAnswer{.content_type = "text/event-stream",
                        .stream = [this](boost::beast::tcp_stream& client) { return feed_.stream(client); }};
+}
+
+asio::awaitable<HttpAnswer> LiveService::hand_on(const std::atomic<std::uint32_t>& port, const HttpRequest& request) {
+  const std::uint32_t number = port.load(std::memory_order_relaxed);
+  if (!is_running() || number == 0) co_return error_answer(503, "the service does not run, or has no such port");
+  std::optional<HttpAnswer> failed;
+  try {
+    co_return co_await upstream_.fetch(static_cast<std::uint16_t>(number), request);
+  } catch (const boost::system::system_error& error) {
+    failed = error_answer(502, "the service did not answer: " + error.code().message());
+  }
+  co_return *std::move(failed);
 }
 
 asio::awaitable<HttpAnswer> LiveService::report() {

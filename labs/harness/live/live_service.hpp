@@ -8,6 +8,7 @@
 //   GET  /debug/…, /pprof/…, /metrics: of the service's own debug server
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <memory>
@@ -21,6 +22,7 @@
 
 #include "labs/harness/arm.hpp"
 #include "labs/harness/lab.hpp"
+#include "labs/harness/live/fetch.hpp"
 #include "labs/harness/live/live_feed.hpp"
 #include "labs/harness/live/live_knobs.hpp"
 #include "labs/harness/live/live_sample.hpp"
@@ -58,6 +60,8 @@ class LiveService final : public HttpHandler {
   void look();
   void end(End how);
   void start_again();
+  // To a server of the service's own.
+  boost::asio::awaitable<HttpAnswer> hand_on(const std::atomic<std::uint32_t>& port, const HttpRequest& request);
   boost::asio::awaitable<HttpAnswer> report();
   boost::asio::awaitable<HttpAnswer> knob_answer(std::string_view id, const HttpRequest& request);
   boost::asio::awaitable<HttpAnswer> turn(const LiveKnob& knob, double value);
@@ -75,6 +79,7 @@ class LiveService final : public HttpHandler {
   std::optional<LiveSampler> sampler_;
   std::deque<Sample> series_;  // of this process, for the report; as many as the feed keeps
   std::optional<End> end_;  // of the arm
+  Upstream upstream_;
   boost::asio::thread_pool worker_{1};  // for what takes long
   LiveFeed feed_{[this] { return greeting(); }};
 };

@@ -28,6 +28,8 @@ asio::ip::tcp::endpoint endpoint_of(const ServeOptions& options) {
   }
 }
 
+constexpr std::size_t most_connections = 256;  // load comes from outside, too
+
 double thread_cpu_s() {
   timespec cpu{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
@@ -41,7 +43,7 @@ int serve(const Lab& lab, const ArmSpec& spec, const ServeOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   const double cpu_before = thread_cpu_s();
   LiveService live(lab, spec, options.command, endpoint.address().is_loopback());
-  HttpService http(live);
+  HttpService http(live, {.connections = most_connections});
   asio::io_context io(1);
   asio::ip::tcp::acceptor acceptor = listen_on(io, endpoint, options.address);
   const asio::ip::tcp::endpoint bound = acceptor.local_endpoint();

@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <boost/json.hpp>
@@ -174,13 +176,113 @@ TEST_F(Serve, OnlyThePageMayTurnAKnob) {
 }
 
 TEST_F(Serve, TheServicesOwnPagesAreBehindIt) {
-  EXPECT_THAT(get(lab_->port(), "/metrics").body(), HasSubstr("process_resident_memory_bytes"));
+  const std::string metrics = get(lab_->port(), "/metrics").body();
+  for (const char* const name : {"process_resident_memory_bytes ", "plateau_operations_total ",
+                                 "plateau_latency_seconds{quantile=\"0.99\"} ", "plateau_latency_seconds_count ",
+                                 "plateau_lab{figure=\"outbox entries\"} "}) {
+    EXPECT_THAT(metrics, HasSubstr(std::string("\n") + name));
+  }
   const HttpReply heap = get(lab_->port(), "/debug/pprof/heap");
   EXPECT_EQ(heap.result_int(), 200U);
   EXPECT_EQ(heap[boost::beast::http::field::content_disposition], "attachment; filename=\"heap\"");
   EXPECT_THAT(get(lab_->port(), "/debug/pprof/heap?debug=1").body(), HasSubstr("order_service::"));
   EXPECT_EQ(get(lab_->port(), "/debug/pprof/heap?seconds=nonsense").result_int(), 400U);
   EXPECT_EQ(get(lab_->port(), "/debug/nonsense").result_int(), 404U);
+}
+
+constexpr std::string_view good_order =
+    R"({"customer": 17, "lines": [{"sku": "SKU-000123", "quantity": 2, "note": "leave with the neighbour"}]})";
+
+HttpReply post_orders(std::uint16_t port, std::string_view body) {
+  HttpClient client(port);
+  client.send(request("POST", "/api/orders", {}, body));
+  return client.receive();
+}
+
+TEST_F(Serve, OrdersFromOutsideAreHandledAndCanBeAskedFor) {
+  const HttpReply one = post_orders(lab_->port(), good_order);
+  ASSERT_EQ(one.result_int(), 200U) << one.body();
+  const json::value first = json::parse(one.body()).at("orders").at(0);
+  EXPECT_GT(first.at("total_cents").to_number<int>(), 0);
+  const HttpReply more =
+      post_orders(lab_->port(), "[" + std::string(good_order) + "," + std::string(good_order) + "]");
+  ASSERT_EQ(more.result_int(), 200U) << more.body();
+  const json::value orders = json::parse(more.body()).at("orders");
+  ASSERT_EQ(orders.as_array().size(), 2U);
+  EXPECT_NE(orders.at(0).at("order_id"), orders.at(1).at("order_id"));
+
+  const auto number = [](const json::value& order) {
+    return std::to_string(order.at("order_id").to_number<std::uint64_t>());
+  };
+  const std::string ids = number(first) + "," + number(orders.at(0)) + ",999999999999," + number(orders.at(1));
+  const json::value found = json::parse(get(lab_->port(), "/api/orders?ids=" + ids).body());
+  EXPECT_EQ(found.at("orders"), (json::array{first, orders.at(0), orders.at(1)}));
+  EXPECT_EQ(found.at("missing").at(0).to_number<std::uint64_t>(), 999999999999U);
+  EXPECT_EQ(get(lab_->port(), "/api/orders").result_int(), 200U) << "the newest";
+}
+
+TEST_F(Serve, OrdersThatAreNoneAreRefusedWithTheReason) {
+  const auto with_line = [](std::string_view line) {
+    return R"({"customer": 17, "lines": [)" + std::string(line) + "]}";
+  };
+  const std::vector<std::pair<std::string, const char*>> bad{
+      {"", "no JSON"},
+      {"{", "no JSON"},
+      {"17", "not a JSON object"},
+      {"[]", "no order in the array"},
+      {"{}", "no \"customer\""},
+      {R"({"customer": 1e9, "lines": []})", "\"customer\""},
+      {R"({"customer": 17, "lines": []})", "\"lines\""},
+      {with_line(R"({"sku": "nonsense", "quantity": 1})"), "not in the catalogue"},
+      {with_line(R"({"sku": "SKU-000123", "quantity": 0})"), "\"quantity\""},
+      {with_line(R"({"sku": "SKU-000123", "quantity": 1, "note": ")" + std::string(5000, 'x') + R"("})"), "a note"},
+      {"[" + std::string(good_order) + ", {}]", "order 1: no \"customer\""},
+  };
+  for (const auto& [body, reason] : bad) {
+    const HttpReply reply = post_orders(lab_->port(), body);
+    EXPECT_EQ(reply.result_int(), 400U) << body.substr(0, 100);
+    EXPECT_THAT(std::string(json::parse(reply.body()).at("error").as_string()), HasSubstr(reason));
+  }
+  EXPECT_EQ(get(lab_->port(), "/api/orders?ids=").result_int(), 400U);
+  EXPECT_EQ(get(lab_->port(), "/api/orders?ids=1,x").result_int(), 400U);
+  EXPECT_EQ(get(lab_->port(), "/api/nonsense").result_int(), 404U);
+  EXPECT_EQ(post_orders(lab_->port(), std::string((1 << 20) + 1, ' ')).result_int(), 413U);
+}
+
+// Many at once, more than there is room for: each is either handled, and then found again, or refused as a whole.
+TEST_F(Serve, WhatWasAcknowledgedUnderOverloadIsThere) {
+  std::string body = "[";
+  for (int i = 0; i < 256; ++i) body += (i > 0 ? "," : "") + std::string(good_order);
+  body += "]";
+  constexpr int clients = 24;  // 6144 orders, of which 2048 can wait
+  std::vector<std::thread> threads;
+  std::array<HttpReply, clients> replies;
+  for (HttpReply& reply : replies) threads.emplace_back([&] { reply = post_orders(lab_->port(), body); });
+  for (std::thread& thread : threads) thread.join();
+  int handled = 0;
+  for (const HttpReply& reply : replies) {
+    if (reply.result_int() == 503U) {
+      EXPECT_FALSE(reply["Retry-After"].empty());
+      continue;
+    }
+    ASSERT_EQ(reply.result_int(), 200U) << reply.body();
+    ++handled;
+    const json::value orders = json::parse(reply.body()).at("orders");
+    ASSERT_EQ(orders.as_array().size(), 256U);
+    std::string ids;
+    for (const json::value& order : orders.as_array()) {
+      ids += (ids.empty() ? "" : ",") + std::to_string(order.at("order_id").to_number<std::uint64_t>());
+    }
+    EXPECT_EQ(json::parse(get(lab_->port(), "/api/orders?ids=" + ids).body()).at("orders"), orders);
+  }
+  EXPECT_GT(handled, 0);
+}
+
+TEST_F(Serve, TheReportIsOfWhatWasSeen) {
+  const HttpReply reply = get(lab_->port(), "/live/report");
+  if (reply.result_int() == 500U) GTEST_SKIP() << reply.body();  // without npm there is no page
+  ASSERT_EQ(reply.result_int(), 200U);
+  EXPECT_THAT(reply.body(), HasSubstr("<!doctype html>"));
 }
 
 TEST(ServeEnd, TheKernelsKillIsToldAndThePageStays) {
