@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -86,6 +87,7 @@ class ArmProcess {
       // Between fork and exec: only what is async-signal-safe.
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       ::signal(SIGINT, SIG_IGN);  // Ctrl-C reaches the whole terminal group; the parent decides
+      ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);  // connections of a server are not the arm's
       for (const int fd : inherited) ::fcntl(fd, F_SETFD, 0);
       if (limit.enter()) ::execve("/proc/self/exe", argv.data(), envp.data());
       ::_exit(not_started);

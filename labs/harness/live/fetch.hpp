@@ -3,7 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
+#include <list>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
@@ -35,7 +35,7 @@ class Upstream {
 
   boost::asio::awaitable<boost::beast::tcp_stream> connection(std::uint16_t port);
 
-  std::deque<Idle> idle_;  // the longest first
+  std::list<Idle> idle_;  // the longest first
 };
 
 }  // namespace plateau::harness

@@ -44,7 +44,8 @@ std::vector<LiveKnob> live_knobs(const LabDescription& lab) {
        .title = fmt::format("Load: {}s a second", lab.operation),
        .shared = KnobId::load,
        .unit = "1/s",
-       .max = most_operations_per_second},
+       .max = most_operations_per_second,
+       .whole = false},
       {.id = "dirty_decay",
        .title = "Dirty decay: how long unused pages are kept (0: not at all, -1: for ever)",
        .shared = KnobId::dirty_decay,
@@ -129,8 +130,10 @@ double check_value(const LiveKnob& knob, const json::value& value) {
   }
   json::error_code error;
   const double number = value.is_number() ? value.to_number<double>(error) : 0;
-  if (!value.is_number() || error || !(number >= knob.min && number <= knob.max)) {
-    throw std::invalid_argument(fmt::format("{}: give a number from {} to {}", knob.id, knob.min, knob.max));
+  const bool fits = value.is_number() && !error && number >= knob.min && number <= knob.max;
+  if (!fits || (knob.whole && number != std::floor(number))) {
+    throw std::invalid_argument(
+        fmt::format("{}: give a {}number from {} to {}", knob.id, knob.whole ? "whole " : "", knob.min, knob.max));
   }
   return number;
 }

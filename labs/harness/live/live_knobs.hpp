@@ -23,6 +23,7 @@ struct LiveKnob {
   std::string_view unit = {};
   double min = 0;
   double max = 0;
+  bool whole = true;  // numbers only
 };
 
 std::vector<LiveKnob> live_knobs(const LabDescription& lab);

@@ -16,6 +16,7 @@
 #include "labs/harness/arm_reading.hpp"
 #include "labs/harness/interrupt.hpp"
 #include "labs/harness/live/live_report.hpp"
+#include "labs/harness/usage_error.hpp"
 #include "labs/report/document.hpp"
 #include "labs/report/page.hpp"
 #include "profiling/debug_answers.hpp"
@@ -89,6 +90,7 @@ void LiveService::look() {
                        : result.outcome == Outcome::allocation_failed ? "the service ran out of memory"
                                                                       : "the service failed";
     if (!result.message.empty()) text += ": " + result.message;
+    if (feed_.samples().empty()) throw UsageError(text + "; it was not even ready");
     fmt::print("{} after {:.0f} s; the page stays until Ctrl-C\n", text, now_s());
     std::fflush(stdout);
     end({std::string(to_string(result.outcome)), std::move(text)});
