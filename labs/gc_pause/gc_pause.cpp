@@ -136,10 +136,10 @@ class GcPauseLab final : public harness::Lab {
   }
 
   harness::AllocatorSettings allocator_settings(const ArmSpec& spec) const override {
-    // With `decay` or `limit` the policy takes decay over, and with `decay-never` the service once it is warm.
+    // Once the heap is warm, `decay` hands decay to the policy, and `decay-never` and `trim-often` change it.
     harness::AllocatorSettings settings;
-    settings.malloc_conf = fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0,narenas:{}",
-                                       spec.has("trim-often") ? 10000 : 0, spec.has("narenas-1") ? 1 : arenas);
+    settings.malloc_conf =
+        fmt::format("abort_conf:true,dirty_decay_ms:0,muzzy_decay_ms:0,narenas:{}", spec.has("narenas-1") ? 1 : arenas);
     if (spec.profiled()) settings.malloc_conf += ",prof:true,prof_active:true,lg_prof_sample:19,prof_accum:true";
     if (!spec.pprof_address.empty()) settings.environment.emplace_back("TCMALLOC_SAMPLE_PARAMETER=524288");
     return settings;

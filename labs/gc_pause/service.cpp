@@ -26,6 +26,7 @@ namespace {
 constexpr std::size_t worker_stack_bytes = 512 * 1024;
 constexpr std::size_t teardown_threads = 4;
 constexpr std::chrono::milliseconds trim_period{100};
+constexpr std::chrono::milliseconds default_decay{10000};  // jemalloc's
 
 std::uint64_t hash(std::string_view text, std::uint64_t seed) {
   return XXH3_64bits_withSeed(text.data(), text.size(), seed);
@@ -216,13 +217,6 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
   for (std::size_t i = 0; i < lanes; ++i) {
     all.push_back(std::make_unique<Lane>(stream, options, events, heap, context.timeline()));
   }
-  auto policy = make_retention_policy(options);
-  ShedOrder::Registration shedding;
-  if (policy) {
-    shedding = policy->on_shed(
-        0, [&events] { return events.statistics().idle_bytes; },
-        [&events](const ShedRequest& /*request*/) { return events.trim(); });
-  }
   // The stream's first generations fill the heap, and then replace each other once; the arm's own requests come after.
   constexpr std::uint64_t filling_generations = 2 * generations;
   const std::uint64_t filling = filling_generations * stream.requests_per_generation();
@@ -289,10 +283,19 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
     }
   }
   filled.wait();
+  // Now that the heap is warm: the filling frees faster than a service does.
+  auto policy = make_retention_policy(options);
+  ShedOrder::Registration shedding;
+  if (policy) {
+    shedding = policy->on_shed(
+        0, [&events] { return events.statistics().idle_bytes; },
+        [&events](const ShedRequest& /*request*/) { return events.trim(); });
+  }
   if (options.decay_never && !options.decay) {
     const HeapReply reply = Heap::process().set_dirty_decay(std::chrono::milliseconds(-1));
     if (!reply.done) throw std::runtime_error(fmt::format("decay-never: {}", reply.reason));
   }
+  if (options.trim_often) Heap::process().set_dirty_decay(default_decay);  // where there is decay
   context.ready();
 
   std::thread housekeeper([&] {
