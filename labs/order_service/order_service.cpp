@@ -51,7 +51,9 @@ const harness::LabDescription& describe() {
               {"outbox", "the outbox is bounded and its entries expire, instead of waiting for ever"},
               {"lifetimes",
                "history lives in arenas of its own and each batch in an arena, not side by side on the heap"},
-              {"retention", "unused pages are purged in the background after 1 s, not after 10 s of activity"},
+              {"retention",
+               "unused pages are purged in the background after 1 s, not after 10 s of activity, and a policy sheds "
+               "what is idle before the limit"},
           },
       .wrong_fixes =
           {
@@ -80,6 +82,7 @@ ServiceOptions service_options(const ArmSpec& spec) {
   options.query = spec.has("query");
   options.outbox = spec.has("outbox");
   options.lifetimes = spec.has("lifetimes");
+  options.retention = spec.has("retention");
   options.trim_often = spec.has("trim-often");
   options.settlement_orders = spec.options.at("settlement_orders").to_number<std::uint32_t>();
   return options;
