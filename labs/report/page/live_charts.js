@@ -18,7 +18,7 @@ const tall = 300;
 function markLine(history, from, withText) {
   const colours = theme();
   return {silent: true, symbol: 'none', animation: false, lineStyle: {color: colours.bad, width: 1, type: 'dashed'},
-    label: {show: withText, color: colours.bad, fontSize: 11, position: 'insideEndTop', distance: 3, formatter: (p) => p.name},
+    label: {show: withText, color: colours.bad, backgroundColor: colours.surface, padding: [1, 3], fontSize: 11, position: 'insideEndTop', distance: 3, formatter: (p) => p.name},
     data: history.marks.filter((mark) => mark.t >= from).map((mark) => ({name: mark.knob.replace(/^fix-/, ''), xAxis: mark.t}))};
 }
 

@@ -11,6 +11,13 @@ const usual = {
   retain_percent: [10, 50, 100],
 };
 
+// A title is a name, and what it means; knobs of the same name need all of it.
+function named(knob, knobs) {
+  const [name, ...more] = knob.title.split(': ');
+  const isUnique = knobs.filter((one) => one.title.startsWith(`${name}: `)).length < 2;
+  return isUnique ? {name, meaning: more.join(': ')} : {name: knob.title, meaning: ''};
+}
+
 // As people read and type it: bytes in MB.
 const scaleOf = (knob) => (knob.unit === 'B' ? {unit: 'MB', factor: megabyte} : {unit: knob.unit ?? '', factor: 1});
 const valueText = (knob, value) => (value === null || value === undefined ? '–' : typeof value === 'boolean' ? (value ? 'on' : 'off') : inUnit(knob.unit ?? '', value));
@@ -21,12 +28,12 @@ const changeText = (knob, {old, new: wanted, read_back: now}) => {
 };
 
 class Knob {
-  constructor(knob, turn) {
+  constructor(knob, {name, meaning}, turn) {
     this.knob = knob;
+    this.meaning = meaning;
     this.turn = turn;
-    const [name, ...more] = knob.title.split(': ');
     const id = `knob-${knob.id}`;
-    this.note = h('p', {class: 'note', id: `${id}-note`}, more.join(': '));
+    this.note = h('p', {class: 'note', id: `${id}-note`});
     this.error = h('p', {class: 'error', role: 'alert'});
     this.controls = [];
     this.now = h('output', {class: 'now'});
@@ -76,9 +83,8 @@ class Knob {
     this.show(knob.value);
     this.now.textContent = knob.kind === 'number' ? valueText(knob, knob.value) : '';
     for (const control of this.controls) control.disabled = !knob.available;
-    this.element?.classList.toggle('unavailable', !knob.available);
-    const text = knob.title.split(': ').slice(1).join(': ');
-    this.note.textContent = knob.available ? text : [text, `Not here: ${knob.why_not}.`].filter(Boolean).join(' ');
+    this.element.classList.toggle('unavailable', !knob.available);
+    this.note.textContent = knob.available ? this.meaning : [this.meaning, `Not here: ${knob.why_not}.`].filter(Boolean).join(' ');
   }
 
   async ask(value) {
@@ -107,7 +113,7 @@ export class KnobPanel {
     if (hello.knobs.length === this.knobs.size && hello.token === this.token) {
       this.update(hello.knobs);  // and not made anew under somebody's hands
     } else {
-      this.knobs = new Map(hello.knobs.map((knob) => [knob.id, new Knob(knob, turn)]));
+      this.knobs = new Map(hello.knobs.map((knob) => [knob.id, new Knob(knob, named(knob, hello.knobs), turn)]));
       const of = (isWanted) => [...this.knobs.values()].filter((one) => isWanted(one.knob.id)).map((one) => one.element);
       const isFix = (id) => id.startsWith('fix-');
       this.place.replaceChildren(h('h3', {}, 'Knobs'), ...of((id) => !isFix(id)), h('h3', {}, 'Fixes'), ...of(isFix), h('h3', {}, 'Changes'), this.log);
