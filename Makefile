@@ -53,7 +53,7 @@ build: setup ## libraries, labs, benchmarks and tests into build/release
 ablate: build ## each fix alone, all but each, and the wrong fixes: what each one bought (about 15 minutes)
 	@mkdir -p out
 	@$(BIN)/order_service ablate --json out/ablation.json
-	@$(BIN)/gc_pause ablate --heap 512MiB --period 3s --periods 5 --json out/gc_pause-ablation.json
+	@$(BIN)/gc_pause ablate --heap 512MiB --period 3s --periods 6 --json out/gc_pause-ablation.json
 
 list: build ## the fixes, the wrong fixes and the mechanisms
 	@$(BIN)/order_service list

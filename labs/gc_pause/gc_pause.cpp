@@ -78,6 +78,10 @@ double kept_bytes_a_request() {
   return static_cast<double>(statistics.used_bytes + statistics.wasted_bytes) / sample;
 }
 
+bool is_collected(const ArmSpec& spec) {
+  return spec.options.at("collector") == "boehm";
+}
+
 class GcPauseLab final : public harness::Lab {
  public:
   const harness::LabDescription& description() const override { return description_; }
@@ -95,18 +99,34 @@ class GcPauseLab final : public harness::Lab {
     app.add_option("--periods", periods_, "how many periods to run")
         ->capture_default_str()
         ->check(CLI::Range(std::uint64_t{2}, std::uint64_t{100000}));
+    app.add_option("--collector", collector_, "boehm: keep the sessions of `run` on a garbage collector, for reference")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"none", "boehm"}));
     app.parse_complete_callback([this] { apply_options(); });
   }
 
   boost::json::object options() const override {
-    return {{"heap", heap_}, {"period", period_}, {"requests_per_generation", requests_per_generation_}};
+    return {{"heap", heap_},
+            {"period", period_},
+            {"requests_per_generation", requests_per_generation_},
+            {"collector", collector_}};
+  }
+
+  void prepare(ArmSpec& spec) const override {
+    if (!is_collected(spec)) return;
+    if (spec.name != "run") throw harness::UsageError("--collector boehm: a reference by itself; use it with run");
+    for (const std::string& fix : spec.fixes) {
+      if (fix != "values" && fix != "events") {
+        throw harness::UsageError(fmt::format("--fix {}: on a collector, only values and events apply", fix));
+      }
+    }
   }
 
   harness::AllocatorSettings allocator_settings(const ArmSpec& spec) const override {
-    // With `decay` or `limit` the policy takes decay over, and with `decay-never` the service once it is warm.
+    // Once the heap is warm, `decay` hands decay to the policy, and `decay-never` and `trim-often` change it.
     harness::AllocatorSettings settings;
-    settings.malloc_conf = fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0,narenas:{}",
-                                       spec.has("trim-often") ? 10000 : 0, spec.has("narenas-1") ? 1 : arenas);
+    settings.malloc_conf =
+        fmt::format("abort_conf:true,dirty_decay_ms:0,muzzy_decay_ms:0,narenas:{}", spec.has("narenas-1") ? 1 : arenas);
     if (spec.profiled()) settings.malloc_conf += ",prof:true,prof_active:true,lg_prof_sample:19,prof_accum:true";
     if (!spec.pprof_address.empty()) settings.environment.emplace_back("TCMALLOC_SAMPLE_PARAMETER=524288");
     return settings;
@@ -125,7 +145,8 @@ class GcPauseLab final : public harness::Lab {
     }
     context.set_gauge(gauge_predicted_teardown, NAN);
     context.set_gauge(gauge_predicted_purge, NAN);
-    if (!options.generations && !options.more_threads && !spec.service_rate) publish_forecast(context, stream);
+    const bool is_forecast = !options.generations && !options.more_threads && !options.collected && !spec.service_rate;
+    if (is_forecast) publish_forecast(context, stream);
     run_service(context, stream, options);
   }
 
@@ -159,7 +180,9 @@ class GcPauseLab final : public harness::Lab {
     description_.pause_period_s = period_;
     for (harness::WrongFix& wrong : description_.wrong_fixes) wrong.hours = description_.hours;
     description_.memory_limit =
-        static_cast<std::uint64_t>(limit_over_heap * static_cast<double>(heap_)) + limit_of_the_rest_bytes;
+        static_cast<std::uint64_t>((collector_ == "none" ? limit_over_heap : limit_over_collected_heap) *
+                                   static_cast<double>(heap_)) +
+        limit_of_the_rest_bytes;
   }
 
   // Of the stalls in which something was taken apart or purged for long: the expiries.
@@ -188,6 +211,7 @@ class GcPauseLab final : public harness::Lab {
   std::uint64_t heap_ = default_heap_bytes;
   double period_ = default_period_s;
   std::uint64_t periods_ = default_periods;
+  std::string collector_ = "none";
   std::uint64_t requests_per_generation_ = 0;
   harness::LabDescription description_ = describe();
 };

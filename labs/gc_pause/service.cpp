@@ -14,9 +14,11 @@
 #include "allocators/purge_bursts.hpp"
 #include "allocators/purge_trace.hpp"
 #include "allocators/retention.hpp"
+#include "labs/gc_pause/collected_heap.hpp"
 #include "labs/harness/random.hpp"
 #include "labs/harness/stall_meter.hpp"
 #include "labs/harness/switched_options.hpp"
+#include "labs/harness/switched_retention.hpp"
 
 namespace plateau::gc_pause {
 using harness::SplitMix64;
@@ -26,6 +28,7 @@ namespace {
 constexpr std::size_t worker_stack_bytes = 512 * 1024;
 constexpr std::size_t teardown_threads = 4;
 constexpr std::chrono::milliseconds trim_period{100};
+constexpr std::chrono::milliseconds default_decay{10000};  // jemalloc's
 
 std::uint64_t hash(std::string_view text, std::uint64_t seed) {
   return XXH3_64bits_withSeed(text.data(), text.size(), seed);
@@ -43,7 +46,8 @@ ServiceOptions service_options(const harness::ArmSpec& spec) {
                                           : std::nullopt,
           .more_threads = spec.has("more-threads"),
           .trim_often = spec.has("trim-often"),
-          .decay_never = spec.has("decay-never")};
+          .decay_never = spec.has("decay-never"),
+          .collected = spec.options.at("collector") == "boehm"};
 }
 
 void fill_generation(Generation& generation, const RequestStream& stream, std::uint64_t requests) {
@@ -58,7 +62,9 @@ void fill_generation(Generation& generation, const RequestStream& stream, std::u
 
 Lane::Lane(const RequestStream& stream, const ServiceOptions& options, EventRecycler& events,
            std::pmr::memory_resource* heap, Timeline* timeline)
-    : stream_(stream), options_(options), events_(events), heap_(heap), timeline_(timeline) {}
+    : stream_(stream), options_(options), events_(events), heap_(heap), timeline_(timeline) {
+  if (options.collected) static_cast<CollectedHeap*>(heap)->add_roots(slots_.data(), sizeof slots_);
+}
 
 Lane::~Lane() {
   for (GenerationSlot& slot : slots_) {
@@ -128,6 +134,8 @@ void Lane::begin_generation(std::uint64_t number) {
 void Lane::expire(GenerationSlot& slot) {
   if (slot.in_arena) {
     expire_after(slot);
+  } else if (options_.collected) {
+    slot.generation = nullptr;  // the collector finds out that nobody points to it any more
   } else {
     if (options_.more_threads) slot.generation->take_apart_with(teardown_threads);
     expire_before(slot, heap_);
@@ -188,40 +196,12 @@ class BurstCounter {
   std::uint64_t of_request_threads_ = 0;
 };
 
-// GOGC and GOMEMLIMIT: with the soft limit alone, everything unused is kept up to it.
-std::unique_ptr<RetentionPolicy> make_retention_policy(const ServiceOptions& options) {
-  if (!options.decay && !options.soft_limit) return nullptr;
-  return std::make_unique<RetentionPolicy>(
-      RetentionOptions{.retain_percent = options.decay ? retain_percent : most_retain_percent,
-                       .soft_limit = options.soft_limit.value_or(no_soft_limit)});
+// GOGC and GOMEMLIMIT. With the soft limit alone, unused pages are given back as the allocator's own decay has it.
+std::optional<RetentionOptions> retention_options(const ServiceOptions& options) {
+  if (!options.decay && !options.soft_limit) return std::nullopt;
+  return RetentionOptions{.retain_percent = options.decay ? std::optional(retain_percent) : std::nullopt,
+                          .soft_limit = options.soft_limit.value_or(no_soft_limit)};
 }
-
-// GOGC and GOMEMLIMIT, and what they may ask to be given up.
-class Retention {
- public:
-  Retention(const ServiceOptions& options, EventRecycler& events) : events_(events) { follow(options); }
-
-  void follow(const ServiceOptions& options) {
-    if (policy_ && options.decay == options_.decay && options.soft_limit == options_.soft_limit) return;
-    shedding_ = {};
-    policy_.reset();  // there can be one at a time
-    options_ = options;
-    policy_ = make_retention_policy(options);
-    if (!policy_) return;
-    shedding_ = policy_->on_shed(
-        0, [this] { return events_.statistics().idle_bytes; },
-        [this](const ShedRequest& /*request*/) { return events_.trim(); });
-  }
-  void end() { follow({}); }
-  RetentionPolicy* policy() const { return policy_.get(); }
-  const ServiceOptions& options() const { return options_; }
-
- private:
-  EventRecycler& events_;
-  ServiceOptions options_;
-  std::unique_ptr<RetentionPolicy> policy_;
-  ShedOrder::Registration shedding_;
-};
 
 using Fixes = harness::SwitchedOptions<ServiceOptions, lanes>;
 
@@ -238,23 +218,26 @@ void pass_on(Turn& turn) {
 }
 
 // Whose fixes are in the order of the lab's description.
-harness::ServiceControls controls_of(const harness::ArmContext& context, Fixes& fixes, Retention& retention) {
+harness::ServiceControls controls_of(const harness::ArmContext& context, Fixes& fixes,
+                                     harness::SwitchedRetention& retention) {
   harness::ServiceControls controls;
   controls.switch_fixes = [&](const std::vector<std::string>& names) {
     harness::ArmSpec spec = context.spec();
     spec.fixes = names;
     const ServiceOptions options = service_options(spec);
-    retention.follow(options);
+    retention.follow(retention_options(options));
     fixes.set(options);
   };
   controls.works_with = [&](std::size_t fix) {
     static constexpr std::array flags{&ServiceOptions::values, &ServiceOptions::events, &ServiceOptions::generations};
-    if (fix == 0) return retention.options().decay;
-    if (fix == 1) return retention.options().soft_limit.has_value();
-    return fixes.in_all_lanes(flags[fix - 2]);
+    if (fix >= 2) return fixes.in_all_lanes(flags[fix - 2]);
+    if (retention.policy() == nullptr) return false;
+    const RetentionStatistics statistics = retention.policy()->statistics();
+    return fix == 0 ? statistics.retain_percent.has_value() : statistics.soft_limit.has_value();
   };
   controls.retention_policy = [&] { return retention.policy(); };
-  controls.why_no_policy = "there is a retention policy with the fix decay or limit; switch one of them on";
+  controls.why_no_percent = "it comes with the fix decay";
+  controls.why_no_limit = "it comes with the fixes decay and limit";
   return controls;
 }
 
@@ -268,12 +251,13 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
   pthread_setattr_default_np(&attributes);
   pthread_attr_destroy(&attributes);
 
+  std::pmr::memory_resource* heap = std::pmr::new_delete_resource();
+  if (options.collected) heap = &CollectedHeap::start(context.timeline());
   EventRecycler events({.max_idle = 64});
   std::vector<std::unique_ptr<Lane>> all;
   for (std::size_t i = 0; i < lanes; ++i) {
-    all.push_back(std::make_unique<Lane>(stream, options, events, std::pmr::new_delete_resource(), context.timeline()));
+    all.push_back(std::make_unique<Lane>(stream, options, events, heap, context.timeline()));
   }
-  Retention retention(options, events);
   Fixes fixes(options);
   // The stream's first generations fill the heap, and then replace each other once; the arm's own requests come after.
   constexpr std::uint64_t filling_generations = 2 * generations;
@@ -329,6 +313,8 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
       threads.emplace_back([&, lane, place] {
         try {
           ::pthread_setname_np(::pthread_self(), fmt::format("lane{}-{}", lane, place).c_str());
+          std::optional<CollectedHeap::Registration> registration;
+          if (options.collected) registration.emplace();
           work(lane, place);
           done.count_down();
           // On until the process ends: when the last thread of an arena does, jemalloc purges it.
@@ -340,10 +326,15 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
     }
   }
   filled.wait();
-  if (options.decay_never && retention.policy() == nullptr) {
+  // Now that the heap is warm: the filling frees faster than a service does.
+  harness::SwitchedRetention retention([&events] { return events.statistics().idle_bytes; },
+                                       [&events](const ShedRequest& /*request*/) { return events.trim(); });
+  retention.follow(retention_options(options));
+  if (options.decay_never && !options.decay) {
     const HeapReply reply = Heap::process().set_dirty_decay(std::chrono::milliseconds(-1));
     if (!reply.done) throw std::runtime_error(fmt::format("decay-never: {}", reply.reason));
   }
+  if (options.trim_often) Heap::process().set_dirty_decay(default_decay);  // where there is decay
   context.offer(controls_of(context, fixes, retention));
   context.ready();
 
@@ -365,7 +356,7 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
   done.wait();
   ended.store(true);
   housekeeper.join();
-  retention.end();  // its thread must not outlive main
+  retention.follow({});  // its thread must not outlive main
   context.finish();
 }
 

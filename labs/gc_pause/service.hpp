@@ -27,6 +27,7 @@ struct ServiceOptions {
   bool more_threads = false;  // a wrong fix: several threads take an expired generation apart
   bool trim_often = false;    // a wrong fix: the heap is purged ten times a second
   bool decay_never = false;   // a wrong fix: from when the heap is filled, no unused page is given back
+  bool collected = false;     // the reference: sessions on a garbage collector's heap
 };
 
 ServiceOptions service_options(const harness::ArmSpec& spec);
@@ -37,7 +38,8 @@ void fill_generation(Generation& generation, const RequestStream& stream, std::u
 // One partition of the stream. Used by one worker at a time.
 class Lane {
  public:
-  // Without the fix `generations`, sessions come from `heap`. Expiries are put on `timeline`, if there is one.
+  // Without the fix `generations`, sessions come from `heap`: the collected one, if they are `collected`. Expiries are
+  // put on `timeline`, if there is one.
   Lane(const RequestStream& stream, const ServiceOptions& options, EventRecycler& events,
        std::pmr::memory_resource* heap, Timeline* timeline);
   ~Lane();

@@ -35,9 +35,8 @@ void ArmKnobs::offer(ServiceControls controls) {
   for (const KnobId id : {KnobId::dirty_decay, KnobId::muzzy_decay, KnobId::background_thread}) {
     store_text(knob(id).why_not, allocator + " has no such setting");
   }
-  for (const KnobId id : {KnobId::retain_percent, KnobId::soft_limit}) {
-    store_text(knob(id).why_not, controls_.why_no_policy);
-  }
+  store_text(knob(KnobId::retain_percent).why_not, controls_.why_no_percent);
+  store_text(knob(KnobId::soft_limit).why_not, controls_.why_no_limit);
   const ProfileReply profiles = HeapProfiler::available();
   has_profiler_ = profiles.done;
   store_text(knob(KnobId::profiling).why_not, profiles.reason);
@@ -69,15 +68,10 @@ void ArmKnobs::publish() {
   const auto background = heap.background_thread();
   show(KnobId::background_thread, background ? static_cast<double>(*background) : unknown);
   show(KnobId::profiling, has_profiler_ ? static_cast<double>(HeapProfiler::active()) : unknown);
-  const RetentionPolicy* const policy = controls_.retention_policy ? controls_.retention_policy() : nullptr;
-  if (policy != nullptr) {
-    const RetentionStatistics statistics = policy->statistics();
-    show(KnobId::retain_percent, statistics.retain_percent);
-    show(KnobId::soft_limit, static_cast<double>(statistics.soft_limit.value_or(0)));
-  } else {
-    show(KnobId::retain_percent, unknown);
-    show(KnobId::soft_limit, unknown);
-  }
+  const bool has_policy = policy() != nullptr;
+  const RetentionStatistics retention = has_policy ? policy()->statistics() : RetentionStatistics{};
+  show(KnobId::retain_percent, retention.retain_percent ? *retention.retain_percent : unknown);
+  show(KnobId::soft_limit, has_policy ? static_cast<double>(retention.soft_limit.value_or(0)) : unknown);
   for (std::size_t fix = 0; controls_.works_with && fix < lab_.fixes.size(); ++fix) {
     fix_knob(fix).in_force.store(controls_.works_with(fix) ? 1 : 0, std::memory_order_relaxed);
   }
@@ -90,16 +84,16 @@ std::string ArmKnobs::set(KnobId id, double value) {
       schedule_.change(value, LoadSchedule::Clock::now());
       return {};
     case KnobId::dirty_decay:
-      if (controls_.retention_policy && controls_.retention_policy() != nullptr)
-        return "the retention policy has taken decay over; turn it off first, or set what it retains";
+      if (policy_retains()) return "the retention policy has taken decay over: set what that retains";
       return reason_of(heap.set_dirty_decay(milliseconds(std::llround(value))));
     case KnobId::muzzy_decay:
       return reason_of(heap.set_muzzy_decay(milliseconds(std::llround(value))));
     case KnobId::background_thread:
       return reason_of(heap.set_background_thread(value != 0));
     case KnobId::retain_percent:
+      return set_percent(value);
     case KnobId::soft_limit:
-      return set_policy(id, value);
+      return set_limit(value);
     case KnobId::profiling:
       return reason_of(value != 0 ? HeapProfiler::start("") : HeapProfiler::stop());
     case KnobId::purge:
@@ -110,14 +104,19 @@ std::string ArmKnobs::set(KnobId id, double value) {
   return switch_fix(static_cast<std::size_t>(id) - static_cast<std::size_t>(KnobId::first_fix), value != 0);
 }
 
-std::string ArmKnobs::set_policy(KnobId id, double value) {
-  RetentionPolicy* const policy = controls_.retention_policy ? controls_.retention_policy() : nullptr;
-  if (policy == nullptr) return controls_.why_no_policy;
-  if (id == KnobId::retain_percent) {
-    policy->set_retain_percent(static_cast<std::uint32_t>(value));
-  } else {
-    policy->set_soft_limit(value > 0 ? static_cast<std::uint64_t>(value) : no_soft_limit);
-  }
+bool ArmKnobs::policy_retains() const {
+  return policy() != nullptr && policy()->statistics().retain_percent;
+}
+
+std::string ArmKnobs::set_percent(double value) {
+  if (!policy_retains()) return controls_.why_no_percent;
+  policy()->set_retain_percent(static_cast<std::uint32_t>(value));
+  return {};
+}
+
+std::string ArmKnobs::set_limit(double value) {
+  if (policy() == nullptr) return controls_.why_no_limit;
+  policy()->set_soft_limit(value > 0 ? static_cast<std::uint64_t>(value) : no_soft_limit);
   return {};
 }
 

@@ -22,7 +22,9 @@ struct ServiceControls {
   std::function<bool(std::size_t fix)> works_with = {};
   // Of the process; null while there is none.
   std::function<RetentionPolicy*()> retention_policy = {};
-  std::string why_no_policy = {};  // one line
+  // One line each: why there is none now, or at all.
+  std::string why_no_percent = {};
+  std::string why_no_limit = {};
 };
 
 // Used by one thread. Allocates only when a knob is turned.
@@ -43,7 +45,10 @@ class ArmKnobs {
   // Empty when it was done, else why not.
   std::string set(KnobId id, double value);
   std::string switch_fix(std::size_t fix, bool on);
-  std::string set_policy(KnobId id, double value);
+  std::string set_percent(double value);
+  std::string set_limit(double value);
+  RetentionPolicy* policy() const { return controls_.retention_policy ? controls_.retention_policy() : nullptr; }
+  bool policy_retains() const;
 
   const ArmSpec& spec_;
   ArmBlock& block_;

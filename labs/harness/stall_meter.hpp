@@ -31,8 +31,6 @@ class StallMeter {
   void end();
 
   using Clock = std::chrono::steady_clock;
-  // Another thread stopped the world from `begin` to `end`: a garbage collector's events. Thread-safe.
-  static void record_collector(Clock::time_point begin, Clock::time_point end);
 
  private:
   struct Reading {
@@ -42,6 +40,7 @@ class StallMeter {
     std::int64_t purge_ns = 0;      // CPU time
     std::int64_t all_purge_ns = 0;  // of all threads
     std::int64_t teardown_ns = 0;
+    std::int64_t collector_ns = 0;
   };
   static Reading read();
 
@@ -68,6 +67,23 @@ class TeardownTimer {
   StallMeter::Clock::time_point begin_;
   std::int64_t cpu_ns_;
   PurgeTotals purges_;
+};
+
+// Its lifetime is a garbage collector's stop of the world, on the thread that collects: what that thread computes and
+// what others wait is the collector's in the stalls of all threads, and an event on `timeline`, if there is one.
+class CollectorTimer {
+ public:
+  explicit CollectorTimer(Timeline* timeline);
+  ~CollectorTimer();
+  CollectorTimer(const CollectorTimer&) = delete;
+  CollectorTimer& operator=(const CollectorTimer&) = delete;
+
+  StallMeter::Clock::time_point begin() const { return begin_; }
+
+ private:
+  Timeline* const timeline_;
+  StallMeter::Clock::time_point begin_;
+  std::int64_t cpu_ns_;
 };
 
 }  // namespace plateau::harness

@@ -53,7 +53,9 @@ const harness::LabDescription& describe() {
               {"lifetimes",
                "history lives in arenas of its own and each batch in an arena, not side by side on the heap",
                "history begins empty when it is switched"},
-              {"retention", "unused pages are purged in the background after 1 s, not after 10 s of activity"},
+              {"retention",
+               "unused pages are purged in the background after 1 s, not after 10 s of activity, and a policy sheds "
+               "what is idle before the limit"},
           },
       .wrong_fixes =
           {

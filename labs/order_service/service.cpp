@@ -11,12 +11,15 @@
 
 #include "allocators/heap.hpp"
 #include "allocators/pool.hpp"
+#include "allocators/retention.hpp"
 #include "allocators/synchronized_resource.hpp"
+#include "labs/harness/random.hpp"
 #include "labs/order_service/downstream.hpp"
 #include "labs/order_service/order_api.hpp"
 #include "labs/order_service/query.hpp"
 #include "labs/harness/random.hpp"
 #include "labs/harness/switched_options.hpp"
+#include "labs/harness/switched_retention.hpp"
 
 namespace plateau::order_service {
 using harness::SplitMix64;
@@ -228,28 +231,36 @@ void publish_figures(harness::ArmContext& context, const std::vector<std::unique
 
 using Fixes = harness::SwitchedOptions<ServiceOptions, lanes>;
 
-void require(const HeapReply& reply) {
-  if (!reply.done) throw std::runtime_error(std::string(reply.reason));
+// Decay is the allocator's; the policy holds a soft limit below the kernel's.
+std::optional<RetentionOptions> retention_options(const ServiceOptions& options) {
+  if (!options.retention) return std::nullopt;
+  return RetentionOptions{.retain_percent = std::nullopt};
 }
 
 // Whose fixes are in the order of the lab's description.
-harness::ServiceControls controls_of(const harness::ArmContext& context, Fixes& fixes) {
+harness::ServiceControls controls_of(const harness::ArmContext& context, Fixes& fixes,
+                                     harness::SwitchedRetention& retention) {
   static constexpr std::array flags{&ServiceOptions::buffers, &ServiceOptions::items, &ServiceOptions::query,
                                     &ServiceOptions::outbox, &ServiceOptions::lifetimes};
   harness::ServiceControls controls;
-  controls.switch_fixes = [&context, &fixes](const std::vector<std::string>& names) {
+  controls.switch_fixes = [&](const std::vector<std::string>& names) {
     harness::ArmSpec spec = context.spec();
     spec.fixes = names;
-    if (Heap& heap = Heap::process(); spec.has("retention") != (heap.background_thread() == true)) {
-      require(heap.set_dirty_decay(dirty_decay(spec)));
-      require(heap.set_background_thread(spec.has("retention")));
+    const ServiceOptions options = service_options(spec);
+    if (options.retention != (retention.policy() != nullptr)) {
+      Heap& heap = Heap::process();
+      heap.set_dirty_decay(dirty_decay(spec));  // where there is decay, and background threads
+      heap.set_background_thread(options.retention);
+      retention.follow(retention_options(options));
     }
-    fixes.set(service_options(spec));
+    fixes.set(options);
   };
-  controls.works_with = [&fixes](std::size_t fix) {
-    return fix < flags.size() ? fixes.in_all_lanes(flags[fix]) : Heap::process().background_thread() == true;
+  controls.works_with = [&](std::size_t fix) {
+    return fix < flags.size() ? fixes.in_all_lanes(flags[fix]) : retention.policy() != nullptr;
   };
-  controls.why_no_policy = "this service has none: its fix retention is a decay and jemalloc's background threads";
+  controls.retention_policy = [&] { return retention.policy(); };
+  controls.why_no_percent = "this service leaves unused pages to the allocator's decay";
+  controls.why_no_limit = "it comes with the fix retention";
   return controls;
 }
 
@@ -276,6 +287,9 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
   for (std::size_t i = 0; i < lanes; ++i) {
     all.push_back(std::make_unique<Lane>(store, source, options, buffers, &blocks, context.sockets()[i], i));
   }
+  harness::SwitchedRetention retention([&buffers] { return buffers.statistics().idle_bytes; },
+                                       [&buffers](const ShedRequest& /*request*/) { return buffers.trim(); });
+  retention.follow(retention_options(options));
   const std::uint64_t orders = context.spec().operations();
   const std::uint64_t purge_every = static_cast<std::uint64_t>(60 * orders_per_second);
   std::array<Turn, lanes> turns;
@@ -337,7 +351,10 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
         lane.handle(index);
         if (options.trim_often && index % purge_every == 0) Heap::process().purge();
         context.finish_operation(lane_number, lane_number * workers_per_lane + place, index);
-        if (i % housekeeping_every == 0) context.set_slack(lane_number, slack());
+        if (i % housekeeping_every == 0) {
+          context.set_slack(lane_number, slack());
+          flush_if_asked();
+        }
       }
       // The last batch may be cut short by the end of the run; only whole ones can be compared.
       const std::uint64_t digest = lane.settle();
@@ -353,7 +370,7 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
   if (context.spec().service_rate) {
     api.emplace(store, outside, [&fixes] { return fixes.in_all_lanes(&ServiceOptions::buffers); });
     context.set_api_port(api->port());
-    context.offer(controls_of(context, fixes));
+    context.offer(controls_of(context, fixes, retention));
   }
   context.ready();
   std::vector<std::thread> threads;
@@ -369,6 +386,7 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
     }
   }
   for (std::thread& thread : threads) thread.join();
+  retention.follow({});  // its thread uses what the end of the process destroys
   context.finish();
 }
 

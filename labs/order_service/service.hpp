@@ -32,7 +32,7 @@ struct ServiceOptions {
   bool query = false;
   bool outbox = false;
   bool lifetimes = false;
-  bool retention = false;   // by the allocator's settings
+  bool retention = false;
   bool trim_often = false;  // a wrong fix: purge the heap every simulated minute
   std::uint32_t settlement_orders = calibration_settlement_orders;
 };

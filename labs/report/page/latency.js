@@ -61,7 +61,7 @@ export function percentileFigure(lab) {
 
 const causesOf = (arms) => [...new Set(arms.flatMap((arm) => Object.keys(arm.pauses?.by_cause ?? {})))];
 const causeName = (cause) => cause.replaceAll('_', ' ');
-const symbols = ['circle', 'rect', 'triangle', 'diamond', 'roundRect', 'pin'];
+const symbols = ['circle', 'rect', 'triangle', 'diamond', 'roundRect', 'pin', 'arrow'];
 
 // p99 of every interval, and each pause as a mark.
 export function latencyOverTimeFigure(lab, className) {
@@ -90,8 +90,8 @@ export function latencyOverTimeFigure(lab, className) {
           endLabel: {show: !narrow, color: colourOf(arm.name, i), fontWeight: 600, formatter: () => `${arm.name}: p99\n${microseconds(arm.latency_us.p99)} in all`},
           labelLayout: {moveOverlap: 'shiftY'}},
         ...causes.map((cause, c) => ({
-          name: `${arm.name}: ${causeName(cause)}`, type: 'scatter', symbol: symbols[c % symbols.length], symbolSize: 9, z: 4,
-          // What the machine did is no fault of the arm's.
+          name: `${arm.name}: ${causeName(cause)}`, type: 'scatter', symbol: symbols[c % symbols.length], symbolSize: cause === 'machine' ? 4 : 9, z: cause === 'machine' ? 1 : 4,
+          // What the machine did is no fault of the arm's, and there may be much of it.
           itemStyle: cause === 'machine' ? {color: colours.machine, opacity: 0.5} : {color: colourOf(arm.name, i), borderColor: colours.surface, borderWidth: 1},
           data: (arm.pauses?.series ?? []).filter((p) => p[2] === cause && p[1] > 0).map((p) => [at(p[0]), p[1]]),
         })).filter((series) => series.data.length > 0),

@@ -88,6 +88,25 @@ TEST(GcPause, WithoutDecayTheKernelKillsAndASoftLimitSaves) {
   EXPECT_EQ(run_with("decay-never,limit").at("outcome"), "completed");
 }
 
+TEST(GcPause, OnACollectorTheWorldStopsAndTheOutputIsTheSame) {
+  const ScratchFolder folder;
+  const auto run_on = [&](const char* collector) {
+    const Finished finished =
+        run(GC_PAUSE, {"run", "--collector", collector, "--heap", "64MiB", "--period", "500ms", "--periods", "4",
+                       "--json", folder / "out.json", "--trace", folder / "trace.json"});
+    EXPECT_EQ(finished.status, 0) << finished.error;
+    EXPECT_EQ(finished.error.find(": world stopped ") != std::string::npos, std::string(collector) == "boehm");
+    return arm(read_json(folder / "out.json"), 0);
+  };
+  const object without = run_on("none");
+  EXPECT_EQ(number(without.at("pauses").at("by_cause").at("collector")), 0);
+  const object with = run_on("boehm");
+  EXPECT_EQ(with.at("outcome"), "completed");
+  EXPECT_EQ(with.at("checksum"), without.at("checksum"));
+  EXPECT_GT(number(with.at("pauses").at("by_cause").at("collector")), 0.25);
+  EXPECT_THAT(read_text(folder / "trace.json"), HasSubstr("\"collection\""));
+}
+
 class GcPauseOn : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(GcPauseOn, EveryAllocatorGivesTheSameOutputAndUnknownFiguresAreNull) {
@@ -130,6 +149,11 @@ INSTANTIATE_TEST_SUITE_P(
                       BadArguments{"unknown_unit", {"--period", "3 lightyears"}, "--period"},
                       BadArguments{"too_few_periods", {"--periods", "1"}, "--periods"},
                       BadArguments{"unknown_fix", {"run", "--fix", "gc"}, "there is no fix 'gc'"},
+                      BadArguments{"unknown_collector", {"run", "--collector", "zgc"}, "--collector"},
+                      BadArguments{"collector_for_both_arms", {"--collector", "boehm"}, "use it with run"},
+                      BadArguments{"collector_and_arenas",
+                                   {"run", "--collector", "boehm", "--fix", "generations"},
+                                   "only values and events"},
                       BadArguments{"unwritable_trace", {"--trace", "/nonexistent/trace.json"}, "cannot write"}),
     [](const auto& test) { return std::string(test.param.name); });
 

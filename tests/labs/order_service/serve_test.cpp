@@ -123,6 +123,7 @@ TEST_F(Serve, EveryFixIsSwitchedInTheRunningService) {
   }
   EXPECT_EQ(lab_->knob("background_thread").at("value"), true);
   EXPECT_EQ(lab_->knob("dirty_decay").at("value"), 1000);
+  EXPECT_GT(lab_->knob("soft_limit").at("value").to_number<double>(), 1e9) << "nine tenths of the limit";
   for (const std::string fix : {"buffers", "items", "query", "outbox", "lifetimes", "retention"}) {
     EXPECT_EQ(lab_->turn("fix-" + fix, R"({"value": false})").body(), "{\"value\":false}\n") << fix;
   }
@@ -136,10 +137,10 @@ TEST_F(Serve, ProfilingStopsAndStarts) {
 TEST_F(Serve, WhatCannotBeHadSaysWhy) {
   const json::value knob = lab_->knob("retain_percent");
   EXPECT_EQ(knob.at("available"), false);
-  EXPECT_THAT(std::string(knob.at("why_not").as_string()), HasSubstr("this service has none"));
+  EXPECT_THAT(std::string(knob.at("why_not").as_string()), HasSubstr("leaves unused pages to the allocator's decay"));
   const HttpReply refused = lab_->turn("retain_percent", R"({"value": 50})");
   EXPECT_EQ(refused.result_int(), 409U);
-  EXPECT_THAT(refused.body(), HasSubstr("this service has none"));
+  EXPECT_THAT(refused.body(), HasSubstr("leaves unused pages to the allocator's decay"));
 }
 
 TEST_F(Serve, ValuesThatAreNoneAreRefused) {
