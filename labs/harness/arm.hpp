@@ -45,9 +45,7 @@ struct ArmSpec {
   bool profiled() const { return !profile_dir.empty() || !pprof_address.empty(); }
   bool has(std::string_view fix) const { return std::find(fixes.begin(), fixes.end(), fix) != fixes.end(); }
   std::uint64_t operations() const { return service_rate ? endless : time.operations_in(hours * 3600); }
-  double operations_per_wall_second() const {
-    return service_rate.value_or(time.operations_per_second * time.speedup);
-  }
+  double operations_per_wall_second() const { return service_rate.value_or(time.operations_per_second * time.speedup); }
   // Wall-clock length of a window of latency over time.
   std::chrono::nanoseconds latency_window() const {
     return LatencyWindows::length_for(service_rate ? std::chrono::minutes(10) : time.due(operations()));

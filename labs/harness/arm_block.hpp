@@ -78,8 +78,8 @@ struct ArmBlock {
   std::atomic<std::int64_t> sampled_ns{0};
   std::atomic<std::uint64_t> cpu_us{0};
   std::atomic<std::uint64_t> minor_faults{0};
-  std::atomic<std::uint64_t> sampler_cpu_ns{0};               // of the thread that fills this block in
-  SharedNumber purge_calls, purge_bytes, purge_ns;            // timed, where PurgeTrace runs
+  std::atomic<std::uint64_t> sampler_cpu_ns{0};     // of the thread that fills this block in
+  SharedNumber purge_calls, purge_bytes, purge_ns;  // timed, where PurgeTrace runs
   SharedHeap heap;
   std::array<std::atomic<double>, max_gauges> gauges{};  // the lab's own figures, named by its description
   std::array<DigestSeries, max_lanes> digests;

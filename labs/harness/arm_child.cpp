@@ -268,8 +268,7 @@ void run_arm_process(const Lab& lab, const std::string& argument) {
 
   std::vector<int> sockets;
   for (const auto& socket : json.at("sockets").as_array()) sockets.push_back(static_cast<int>(socket.as_int64()));
-  ArmContext context(arm_spec_from_json(json.at("spec").as_object()), block, std::move(sockets),
-                     lab.description());
+  ArmContext context(arm_spec_from_json(json.at("spec").as_object()), block, std::move(sockets), lab.description());
   try {
     Heap& heap = Heap::process();
     store_text(block.allocator_name, to_string(heap.kind()));

@@ -28,10 +28,10 @@ void add_latency(const LabDescription& lab, const ArmBlock& block, MetricFamilie
   for (const double q : {0.5, 0.9, 0.99, 0.999}) {
     if (latency.count() > 0) quantiles.push_back({q, latency.quantile_us(q) / 1e6});
   }
-  families.summary(
-      "plateau_latency_seconds",
-      fmt::format("From the intended start of a {} to its end, since the start; at most 2.3 % too long.", lab.operation),
-      quantiles, sum_us / 1e6, latency.count());
+  families.summary("plateau_latency_seconds",
+                   fmt::format("From the intended start of a {} to its end, since the start; at most 2.3 % too long.",
+                               lab.operation),
+                   quantiles, sum_us / 1e6, latency.count());
 }
 
 }  // namespace
@@ -43,9 +43,10 @@ void add_arm_metrics(const LabDescription& lab, const ArmBlock& block, MetricFam
   if (lab.measures_pauses) {
     std::uint64_t pauses = 0;
     for (const StallSeries& lane : block.stalls) pauses += lane.count.load(std::memory_order_relaxed);
-    families.counter("plateau_pauses_total",
-                     fmt::format("Times that a {} kept its thread for {} us or more.", lab.operation, stall_threshold_us),
-                     static_cast<double>(pauses));
+    families.counter(
+        "plateau_pauses_total",
+        fmt::format("Times that a {} kept its thread for {} us or more.", lab.operation, stall_threshold_us),
+        static_cast<double>(pauses));
   }
   families.counter("plateau_purge_calls_total", "Calls by which pages were given back, as timed by the purge trace.",
                    scaled(block.purge_calls, 1));

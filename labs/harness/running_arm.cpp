@@ -180,10 +180,9 @@ class RunningArm::State {
     const boost::json::object argument{
         {"block", memory_.fd()}, {"sockets", boost::json::value_from(inherited)}, {"spec", to_json(spec)}};
     inherited.push_back(memory_.fd());
-    process_.emplace(limit_,
-                     std::vector<std::string>{std::string(lab.description().name), "arm",
-                                              boost::json::serialize(argument)},
-                     environment, inherited);
+    process_.emplace(
+        limit_, std::vector<std::string>{std::string(lab.description().name), "arm", boost::json::serialize(argument)},
+        environment, inherited);
     for (SocketPair& pair : sockets_) pair.theirs.close();
   }
 

@@ -41,7 +41,7 @@ inline constexpr double stall_threshold_us = 250;
 // The last `capacity` stalls. One writer; a reader in another process must not be behind by as many.
 struct StallSeries {
   static constexpr std::size_t capacity = 8192;
-  std::atomic<std::uint64_t> count{0};    // that there were
+  std::atomic<std::uint64_t> count{0};      // that there were
   std::atomic<double> longest_short_us{0};  // of the operations that were no stalls
   std::array<Stall, capacity> stalls{};
 

@@ -1,8 +1,9 @@
 // Orders over HTTP, for load from outside: the same lanes handle them as those of the service's own load.
 //
 //   POST /api/orders   an order, or an array of them (see order_json.hpp)
-//        200 {"orders": [{"order_id": N, "total_cents": N}…]}, when each has been handled: from then on it can be asked for
-//        400 {"error": "one line"}: none of them was taken; 413 the body is too large; 503 too much is waiting, none was taken
+//        200 {"orders": [{"order_id": N, "total_cents": N}…]}, when each has been handled: from then on it can be asked
+//        for 400 {"error": "one line"}: none of them was taken; 413 the body is too large; 503 too much is waiting,
+//        none was taken
 //   GET  /api/orders?ids=N,N…
 //        200 {"orders": […], "missing": [N…]}; without ids, the newest of each lane
 #pragma once

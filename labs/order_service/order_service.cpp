@@ -113,9 +113,8 @@ class OrderServiceLab final : public harness::Lab {
   harness::AllocatorSettings allocator_settings(const ArmSpec& spec) const override {
     using std::chrono::milliseconds;
     harness::AllocatorSettings settings;
-    settings.malloc_conf =
-        fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0,background_thread:{}",
-                    dirty_decay(spec).count(), spec.has("retention"));
+    settings.malloc_conf = fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0,background_thread:{}",
+                                       dirty_decay(spec).count(), spec.has("retention"));
     if (spec.profiled()) settings.malloc_conf += ",prof:true,prof_active:true,lg_prof_sample:19,prof_accum:true";
     // What --profile records is exact there; a server can only ask for samples.
     if (!spec.pprof_address.empty()) settings.environment.emplace_back("TCMALLOC_SAMPLE_PARAMETER=524288");
@@ -141,7 +140,8 @@ class OrderServiceLab final : public harness::Lab {
     const ServiceOptions options = service_options(spec);
     context.set_gauge(gauge_kill_hour, NAN);
     context.set_gauge(gauge_pinned, NAN);
-    if (spec.options.at("orders").is_null() && spec.memory_limit && !spec.service_rate) {  // the forecast knows the generator's law
+    if (spec.options.at("orders").is_null() && spec.memory_limit &&
+        !spec.service_rate) {  // the forecast knows the generator's law
       publish_forecast(context, store, *source, options);
     }
     run_service(context, store, *source, options);

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <fstream>
 #include <exception>
+#include <fstream>
 #include <system_error>
 
 #include <boost/json.hpp>

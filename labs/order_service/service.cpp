@@ -14,12 +14,11 @@
 #include "allocators/retention.hpp"
 #include "allocators/synchronized_resource.hpp"
 #include "labs/harness/random.hpp"
+#include "labs/harness/switched_options.hpp"
+#include "labs/harness/switched_retention.hpp"
 #include "labs/order_service/downstream.hpp"
 #include "labs/order_service/order_api.hpp"
 #include "labs/order_service/query.hpp"
-#include "labs/harness/random.hpp"
-#include "labs/harness/switched_options.hpp"
-#include "labs/harness/switched_retention.hpp"
 
 namespace plateau::order_service {
 using harness::SplitMix64;
@@ -302,7 +301,7 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
   };
 
   // Of a service: what comes from outside is handled while the lane has nothing else to do, and once between any two
-  // orders of its own.
+  // orders of its own; its fixes are switched then, too.
   std::array<OutsideOrders, lanes> outside;
   std::array<std::uint32_t, lanes> outside_unsettled{};
   const auto handle_outside = [&](Lane& lane, std::size_t lane_number, std::size_t worker, OutsideOrder& order) {
@@ -324,6 +323,10 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
       const auto until = std::min(context.due(index), now + harness::ArmContext::longest_sleep);
       OutsideOrder* const order = outside[lane_number].pop_until(until);
       if (order != nullptr) handle_outside(lane, lane_number, worker, *order);
+      if (const auto switched = fixes.take(lane_number)) {
+        lane.settle();
+        lane.switch_fixes(*switched);
+      }
       if (context.due(index) <= now) return;
     }
   };
@@ -344,10 +347,6 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
       for (std::uint64_t i = begin; i < end; ++i) {
         const std::uint64_t index = i * lanes + lane_number;
         wait_until_due(lane, lane_number, place, index);
-        if (const auto switched = fixes.take(lane_number)) {
-          lane.settle();
-          lane.switch_fixes(*switched);
-        }
         lane.handle(index);
         if (options.trim_often && index % purge_every == 0) Heap::process().purge();
         context.finish_operation(lane_number, lane_number * workers_per_lane + place, index);

@@ -24,9 +24,8 @@ class EventStream {
   // The data of the next event of that name for which `wanted` holds; others are skipped. Throws
   // boost::system::system_error when the stream ends before.
   boost::json::object next(
-      std::string_view event, const std::function<bool(const boost::json::object&)>& wanted = [](const auto&) {
-        return true;
-      });
+      std::string_view event,
+      const std::function<bool(const boost::json::object&)>& wanted = [](const auto&) { return true; });
 
  private:
   boost::asio::io_context io_;

@@ -101,12 +101,8 @@ json::value read_back(const LiveKnob& knob, const ArmBlock& block) {
 json::object to_json(const LiveKnob& knob, const ArmBlock* block) {
   const json::value value = block != nullptr ? read_back(knob, *block) : nullptr;
   const bool available = block != nullptr && (knob.kind == LiveKnob::Kind::action || !value.is_null());
-  json::object result{{"id", knob.id},
-                      {"title", knob.title},
-                      {"kind", kind_name(knob.kind)},
-                      {"value", value},
-                      {"available", available},
-                      {"why_not", nullptr}};
+  json::object result{{"id", knob.id},  {"title", knob.title},    {"kind", kind_name(knob.kind)},
+                      {"value", value}, {"available", available}, {"why_not", nullptr}};
   if (!available) {
     result["why_not"] = block != nullptr ? load_text(shared(knob, *block).why_not) : "the service does not run";
   }

@@ -51,8 +51,9 @@ constexpr std::array columns{
 
 // As footprint_parts() names them, in the order of the columns of group "rss".
 constexpr std::array<std::string_view, 10> part_names{
-    "requested",    "size-class rounding", "slab slack",  "dirty pages",   "allocator's records", "free blocks, at most",
-    "lazily freed", "file-backed",         "shared memory", "untracked (residual)"};
+    "requested",           "size-class rounding",  "slab slack",   "dirty pages",
+    "allocator's records", "free blocks, at most", "lazily freed", "file-backed",
+    "shared memory",       "untracked (residual)"};
 
 double number(const std::optional<std::uint64_t>& value) {
   return value ? static_cast<double>(*value) : unknown;
@@ -116,7 +117,8 @@ LiveSample LiveSampler::take(double t, const ArmBlock& block, const ProcessMemor
   sample.latency.assign(edges, 0);
   std::size_t edge = 0;
   const std::vector<double> upper_edges = latency_edges_us();
-  for (const auto& [upper, count] : now.latency.since(past_.empty() ? LatencyHistogram() : past_.back().latency).buckets()) {
+  for (const auto& [upper, count] :
+       now.latency.since(past_.empty() ? LatencyHistogram() : past_.back().latency).buckets()) {
     // An edge of the finer histogram that equals one of these may be off by a rounding.
     while (edge + 1 < edges && upper > upper_edges[edge] * 1.001) ++edge;
     sample.latency[edge] += static_cast<std::uint32_t>(count);

@@ -52,7 +52,17 @@ class LiveSampler {
     double value = 0;
     double rate = LiveSample::unknown;
   };
-  enum Rate : std::size_t { allocated_bytes, allocated_calls, purges, purge_bytes, purge_ns, faults, cpu, own_cpu, rates };
+  enum Rate : std::size_t {
+    allocated_bytes,
+    allocated_calls,
+    purges,
+    purge_bytes,
+    purge_ns,
+    faults,
+    cpu,
+    own_cpu,
+    rates
+  };
 
   void update_rates(const ArmBlock& block);
 

@@ -86,7 +86,7 @@ void LiveService::look() {
   if (arm_->ended()) {
     ArmResult result;
     arm_->judge_end(result);
-    std::string text = result.outcome == Outcome::oom_killed          ? "the kernel killed the service at its memory limit"
+    std::string text = result.outcome == Outcome::oom_killed ? "the kernel killed the service at its memory limit"
                        : result.outcome == Outcome::allocation_failed ? "the service ran out of memory"
                                                                       : "the service failed";
     if (!result.message.empty()) text += ": " + result.message;
@@ -160,7 +160,8 @@ asio::awaitable<HttpAnswer> LiveService::answer(const HttpRequest& request, asio
   for (const std::string_view of_the_service : {"/debug/", "/pprof/", "/metrics"}) {
     if (path.starts_with(of_the_service)) co_return co_await hand_on(arm_->block().debug_port, request);
   }
-  if (path != "/" && path != "/live/stream" && path != "/live/report") co_return error_answer(404, "no such page; / is the dashboard");
+  if (path != "/" && path != "/live/stream" && path != "/live/report")
+    co_return error_answer(404, "no such page; / is the dashboard");
   if (!reads) co_return refusal_answer({405, "use GET", "GET, HEAD"});
   if (path == "/live/report") co_return co_await report();
   if (path == "/") co_return HttpAnswer{.content_type = "text/html; charset=utf-8", .body = report::load_page("live")};

@@ -78,7 +78,7 @@ class LiveService final : public HttpHandler {
   std::unique_ptr<RunningArm> arm_;
   std::optional<LiveSampler> sampler_;
   std::deque<Sample> series_;  // of this process, for the report; as many as the feed keeps
-  std::optional<End> end_;  // of the arm
+  std::optional<End> end_;     // of the arm
   Upstream upstream_;
   boost::asio::thread_pool worker_{1};  // for what takes long
   LiveFeed feed_{[this] { return greeting(); }};
