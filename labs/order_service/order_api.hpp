@@ -8,8 +8,9 @@
 //        200 {"orders": […], "missing": [N…]}; without ids, the newest of each lane
 #pragma once
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 

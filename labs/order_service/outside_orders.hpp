@@ -26,7 +26,7 @@ struct OutsideOrder {
   std::uint64_t total_cents = 0;
   bool found = false;
   // Called by the lane's worker, once; the order may be gone before it returns.
-  std::function<void()> done;
+  std::function<void()> done = {};
 };
 
 // Of one lane: many senders, one worker at a time. Of fixed size.

@@ -36,7 +36,7 @@ EventStream::EventStream(std::uint16_t port) : socket_(io_) {
   buffer_.erase(0, head);
 }
 
-json::object EventStream::next(std::string_view event, const std::function<bool(const json::object&)>& wanted) {
+json::value EventStream::next(std::string_view event, const Wanted& wanted) {
   for (;;) {
     const std::size_t length = asio::read_until(socket_, asio::dynamic_buffer(buffer_), "\n\n");
     const std::string text = buffer_.substr(0, length - 2);
@@ -45,7 +45,7 @@ json::object EventStream::next(std::string_view event, const std::function<bool(
     constexpr std::string_view name = "event: ";
     constexpr std::string_view data = "data: ";
     if (text.substr(0, line_end) != std::string(name) + std::string(event)) continue;
-    json::object found = json::parse(text.substr(line_end + 1 + data.size())).as_object();
+    json::value found = json::parse(text.substr(line_end + 1 + data.size()));
     if (wanted(found)) return found;
   }
 }

@@ -21,11 +21,10 @@ class EventStream {
  public:
   explicit EventStream(std::uint16_t port);
 
+  using Wanted = std::function<bool(const boost::json::value&)>;
   // The data of the next event of that name for which `wanted` holds; others are skipped. Throws
   // boost::system::system_error when the stream ends before.
-  boost::json::object next(
-      std::string_view event,
-      const std::function<bool(const boost::json::object&)>& wanted = [](const auto&) { return true; });
+  boost::json::value next(std::string_view event, const Wanted& wanted = [](const auto&) { return true; });
 
  private:
   boost::asio::io_context io_;
@@ -40,7 +39,7 @@ class ServedLab {
 
   std::uint16_t port() const { return port_; }
   // What the stream said first, once the service was ready.
-  const boost::json::object& hello() const { return hello_; }
+  const boost::json::value& hello() const { return hello_; }
   // The place of a column in a sample's values.
   std::size_t column(std::string_view id) const;
   // Posts to a knob as the page does.
@@ -53,7 +52,7 @@ class ServedLab {
  private:
   ChildProgram program_;
   std::uint16_t port_ = 0;
-  boost::json::object hello_;
+  boost::json::value hello_;
 };
 
 }  // namespace plateau::testing

@@ -31,7 +31,7 @@ namespace {
 
 constexpr auto with_error = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds between_looks_at_a_knob{10};
-constexpr std::chrono::seconds longest_turn{10};
+constexpr std::chrono::seconds longest_turn{30};
 constexpr std::chrono::milliseconds for_last_words{300};  // to clients
 constexpr std::string_view start_again_id = "start_again";
 

@@ -19,7 +19,7 @@ namespace {
 namespace json = boost::json;
 using ::testing::HasSubstr;
 
-double value(const json::object& sample, std::size_t column) {
+double value(const json::value& sample, std::size_t column) {
   const json::value& found = sample.at("values").at(column);
   return found.is_null() ? -1 : found.to_number<double>();
 }
@@ -46,10 +46,10 @@ std::unique_ptr<ServedLab> Serve::lab_;
 
 TEST_F(Serve, TheStreamBeginsWithWhatThereIsAndGoesOnWithSamples) {
   EventStream stream(lab_->port());
-  const json::object hello = stream.next("hello");
+  const json::value hello = stream.next("hello");
   EXPECT_EQ(hello.at("lab").as_string(), "order_service");
   EXPECT_TRUE(hello.at("end").is_null());
-  const json::object& history = hello.at("history").as_object();
+  const json::value& history = hello.at("history");
   const std::size_t kept = history.at("t").as_array().size();
   EXPECT_GT(kept, 0U);
   for (const json::value& column : hello.at("columns").as_array()) {
@@ -57,7 +57,7 @@ TEST_F(Serve, TheStreamBeginsWithWhatThereIsAndGoesOnWithSamples) {
   }
   EXPECT_EQ(history.at("latency").as_array().size(), kept);
 
-  json::object sample = stream.next("sample");
+  json::value sample = stream.next("sample");
   const double first = sample.at("t").to_number<double>();
   sample = stream.next("sample");
   EXPECT_GT(sample.at("t").to_number<double>(), first);
@@ -66,7 +66,7 @@ TEST_F(Serve, TheStreamBeginsWithWhatThereIsAndGoesOnWithSamples) {
 }
 
 TEST_F(Serve, ThePartsOfRssAddUpToIt) {
-  const json::object sample = EventStream(lab_->port()).next("sample");
+  const json::value sample = EventStream(lab_->port()).next("sample");
   double parts = 0;
   std::size_t column = 0;
   for (const json::value& one : lab_->hello().at("columns").as_array()) {
@@ -80,11 +80,11 @@ TEST_F(Serve, ThePartsOfRssAddUpToIt) {
 TEST_F(Serve, TheLoadIsThatOfTheKnob) {
   EventStream stream(lab_->port());
   const std::size_t done = lab_->column("done");
-  stream.next("sample", [&](const json::object& sample) { return value(sample, done) > 100; });
+  stream.next("sample", [&](const json::value& sample) { return value(sample, done) > 100; });
   EXPECT_EQ(lab_->turn("load", R"({"value": 0})").body(), "{\"value\":0}\n");
-  stream.next("sample", [&](const json::object& sample) { return value(sample, done) == 0; });
+  stream.next("sample", [&](const json::value& sample) { return value(sample, done) == 0; });
   EXPECT_EQ(lab_->turn("load", R"({"value": 500})").result_int(), 200U);
-  stream.next("sample", [&](const json::object& sample) { return value(sample, done) > 100; });
+  stream.next("sample", [&](const json::value& sample) { return value(sample, done) > 100; });
 }
 
 TEST_F(Serve, AKnobIsReadBackAndMarkedForEveryClient) {
@@ -93,7 +93,7 @@ TEST_F(Serve, AKnobIsReadBackAndMarkedForEveryClient) {
   const HttpReply reply = lab_->turn("dirty_decay", R"({"value": 123})");
   EXPECT_EQ(json::parse(reply.body()).at("value"), 123);
   for (EventStream* const stream : {&one, &other}) {
-    const json::object mark = stream->next("mark");
+    const json::value mark = stream->next("mark");
     EXPECT_EQ(mark.at("knob").as_string(), "dirty_decay");
     EXPECT_EQ(mark.at("old"), 10000) << "times are not compressed";
     EXPECT_EQ(mark.at("new"), 123);
@@ -109,10 +109,10 @@ TEST_F(Serve, PurgeActsOnTheProcess) {
   EventStream stream(lab_->port());
   const std::size_t dirty = lab_->column("dirty");
   EXPECT_EQ(lab_->turn("dirty_decay", R"({"value": -1})").result_int(), 200U);
-  stream.next("sample", [&](const json::object& sample) { return value(sample, dirty) > 100'000; });
+  stream.next("sample", [&](const json::value& sample) { return value(sample, dirty) > 100'000; });
   EXPECT_EQ(lab_->turn("load", R"({"value": 0})").result_int(), 200U);
   EXPECT_EQ(lab_->turn("purge", R"({"value": null})").result_int(), 200U);
-  stream.next("sample", [&](const json::object& sample) { return value(sample, dirty) == 0; });
+  stream.next("sample", [&](const json::value& sample) { return value(sample, dirty) == 0; });
   EXPECT_EQ(lab_->turn("dirty_decay", R"({"value": 10000})").result_int(), 200U);
   EXPECT_EQ(lab_->turn("load", R"({"value": 500})").result_int(), 200U);
 }
@@ -294,9 +294,9 @@ TEST_F(Serve, TheReportIsOfWhatWasSeen) {
 TEST(ServeEnd, TheKernelsKillIsToldAndThePageStays) {
   ServedLab lab(ORDER_SERVICE, {"--memory-limit", "192MiB", "--rate", "4000"});
   EventStream stream(lab.port());
-  const json::object end = stream.next("end");
+  const json::value end = stream.next("end");
   EXPECT_THAT(std::string(end.at("outcome").as_string()), ::testing::AnyOf("oom_killed", "allocation_failed"));
-  const json::object hello = EventStream(lab.port()).next("hello");
+  const json::value hello = EventStream(lab.port()).next("hello");
   EXPECT_EQ(hello.at("end").at("outcome"), end.at("outcome"));
   EXPECT_GT(hello.at("history").at("t").as_array().size(), 0U);
   EXPECT_EQ(lab.turn("load", R"({"value": 1})").result_int(), 409U);
