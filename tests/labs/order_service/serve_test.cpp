@@ -111,6 +111,8 @@ TEST_F(Serve, PurgeActsOnTheProcess) {
   EXPECT_EQ(lab_->turn("dirty_decay", R"({"value": -1})").result_int(), 200U);
   stream.next("sample", [&](const json::value& sample) { return value(sample, dirty) > 100'000; });
   EXPECT_EQ(lab_->turn("load", R"({"value": 0})").result_int(), 200U);
+  const std::size_t done = lab_->column("done");
+  stream.next("sample", [&](const json::value& sample) { return value(sample, done) == 0; });
   EXPECT_EQ(lab_->turn("purge", R"({"value": null})").result_int(), 200U);
   stream.next("sample", [&](const json::value& sample) { return value(sample, dirty) == 0; });
   EXPECT_EQ(lab_->turn("dirty_decay", R"({"value": 10000})").result_int(), 200U);
