@@ -24,7 +24,8 @@ class EventStream {
   using Wanted = std::function<bool(const boost::json::value&)>;
   // The data of the next event of that name for which `wanted` holds; others are skipped. Throws
   // boost::system::system_error when the stream ends before.
-  boost::json::value next(std::string_view event, const Wanted& wanted = [](const auto&) { return true; });
+  boost::json::value next(
+      std::string_view event, const Wanted& wanted = [](const auto&) { return true; });
 
  private:
   boost::asio::io_context io_;

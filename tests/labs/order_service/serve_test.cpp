@@ -262,7 +262,7 @@ TEST_F(Serve, WhatWasAcknowledgedUnderOverloadIsThere) {
   std::string body = "[";
   for (int i = 0; i < 256; ++i) body += (i > 0 ? "," : "") + std::string(good_order);
   body += "]";
-  constexpr int clients = 24;  // 6144 orders, of which 2048 can wait
+  constexpr int clients = 12;  // 3072 orders, of which 2048 can wait
   std::vector<std::thread> threads;
   std::array<HttpReply, clients> replies;
   for (HttpReply& reply : replies) threads.emplace_back([&] { reply = post_orders(lab_->port(), body); });
