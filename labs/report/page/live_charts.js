@@ -59,7 +59,7 @@ function lines(history, shown, isMemory, {from, to, first}) {
   return {
     grid: {left: 64, right: 12, top: 10, bottom: 24},
     legend: {show: false},
-    xAxis: {type: 'value', min: from, max: to, axisLabel: {formatter: clock, showMinLabel: false}},
+    xAxis: {type: 'value', min: from, max: to, axisLabel: {formatter: clock, showMinLabel: false, showMaxLabel: false}},
     yAxis: {type: isLatency ? 'log' : 'value', min: isLatency ? undefined : 0, max: top, splitNumber: isMemory ? 5 : 3,
       axisLabel: {formatter: (y) => inUnit(unit, y)}},
     tooltip: {formatter: (points) => [`<b>${clock(points[0].value[0])}</b>`,
