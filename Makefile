@@ -6,8 +6,9 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j 2
 
-.PHONY: help run run-full test test-quick build bench ablate list measured picture pprof fuzz sanitize bench-allocators bench-retention \
-        bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-pprof setup-fuzz clean format
+.PHONY: help run run-full test test-quick build bench ablate list measured picture pprof report report-pictures pages fuzz sanitize \
+        bench-allocators bench-retention bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-pprof setup-fuzz \
+        setup-pages setup-browser clean format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,16 +17,27 @@ run: build ## both labs: memory until the kernel kills, and pauses; before and a
 	@mkdir -p out
 	@$(BIN)/order_service --json out/order_service.json --profile out/profiles; first=$$?; [ $$first -le 1 ] || exit $$first; echo; \
 	  $(BIN)/gc_pause --heap 512MiB --period 3s --periods 5 --json out/gc_pause.json --profile out/profiles/gc_pause; second=$$?; \
-	  [ $$second -le 1 ] || exit $$second; exit $$((first | second))
+	  [ $$second -le 1 ] || exit $$second; $(MAKE) --no-print-directory report && exit $$((first | second))
 
 run-full: build ## the GC-pause lab at its full size: 2 GiB, a minute for each arm (about two and a half minutes)
 	@mkdir -p out
 	@$(BIN)/gc_pause --json out/gc_pause.json
 
-test: build build/pprof ## every test: unit, end to end, and one full-length experiment (about 15 minutes)
+report: build pages ## out/report.html: one self-contained page from the results in out/
+	@results="$(filter-out $(wildcard out/bench*.json),$(wildcard out/*.json))"; \
+	  [ -n "$$results" ] || { echo "plateau: no results in out/; make run writes out/order_service.json" >&2; exit 2; }; \
+	  $(BIN)/report $$results -o out/report.html
+
+report-pictures: report | setup-browser ## the pictures of the report in the README, from out/report.html
+	@tests/browser/run.sh $(BUILD)/tests/browser ../../labs/report/pictures.mjs out/report.html labs/report
+
+pages: build | setup-pages
+	@ninja -C $(BUILD) --quiet pages
+
+test: build pages build/pprof | setup-browser ## every test: unit, end to end, and one full-length experiment (about 15 minutes)
 	@$(CTEST)
 
-test-quick: build build/pprof ## the tests without the full-length experiment
+test-quick: build pages build/pprof | setup-browser ## the tests without the full-length experiment
 	@$(CTEST) -LE full
 
 build: setup ## libraries, labs, benchmarks and tests into build/release
@@ -117,6 +129,13 @@ build/pprof: | setup-pprof
 
 setup:
 	@.ci/install
+
+# Packages of npm come from elsewhere too (NodeSource), and then Debian's cannot be installed beside them.
+setup-pages:
+	@command -v npm > /dev/null || .ci/install .ci/packages-pages.txt
+
+setup-browser:
+	@.ci/install .ci/packages-browser.txt
 
 setup-fuzz: setup
 	@.ci/install .ci/packages-fuzz.txt

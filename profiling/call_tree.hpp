@@ -12,6 +12,7 @@
 
 namespace plateau {
 
+struct ReadProfile;
 class Symbolizer;
 
 // Not thread-safe.
@@ -27,6 +28,8 @@ class CallTree {
   // Of one sample type. Frames are functions, inlined ones among them; what has no symbol is named after its file.
   // Functions that the profile says to drop are left out, with what they called, as pprof does.
   CallTree(const Profile& profile, std::size_t type, Symbolizer& symbolizer);
+  // The same of a profile that was written: its functions have names already.
+  CallTree(const ReadProfile& profile, std::size_t type);
   CallTree(const CallTree&) = delete;
   CallTree& operator=(const CallTree&) = delete;
 
@@ -35,6 +38,15 @@ class CallTree {
   std::int64_t total() const { return nodes_[0].total; }
 
  private:
+  struct NamedFrame {
+    std::string_view name;
+    bool is_dropped;
+  };
+  using Path = std::vector<NamedFrame>;  // from the root
+  class Namer;
+
+  void add(const Path& path, std::int64_t value);
+
   std::vector<Node> nodes_{1};
   std::map<std::string, std::size_t, std::less<>> names_;  // owns them
 };

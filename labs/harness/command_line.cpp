@@ -29,6 +29,7 @@ namespace plateau::harness {
 namespace {
 
 struct Settings {
+  std::vector<std::string> command;  // as given
   std::string allocator = "jemalloc";
   std::string memory_limit;
   std::optional<double> hours;
@@ -97,6 +98,8 @@ class Session {
     base_.trace_file = settings.trace;
     result_.lab = description.name;
     result_.options = base_.options;
+    result_.command = settings.command;
+    result_.description = to_json(description);
   }
 
   int experiment() {
@@ -319,6 +322,7 @@ int lab_main(Lab& lab, int argc, char** argv) {
   if (argc == 3 && std::string_view(argv[1]) == probe_command) return is_preloaded(argv[2]) ? 0 : 1;
 
   Settings settings;
+  settings.command.assign(argv, argv + argc);
   CLI::App app{std::string(description.symptom), std::string(description.name)};
   app.fallthrough();
   app.require_subcommand(0, 1);

@@ -1,6 +1,5 @@
 #include "labs/harness/result.hpp"
 
-#include <fmt/format.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -60,7 +59,10 @@ json::object sample_json(const Sample& s, const std::optional<std::uint64_t>& li
           {"dirty", or_null(s.dirty)},
           {"slab_bytes", or_null(s.slab_bytes)},
           {"slab_region_bytes", or_null(s.slab_region_bytes)},
-          {"limit", or_null(limit)}};
+          {"limit", or_null(limit)},
+          {"operations", s.operations},
+          {"allocation_calls", s.allocation_calls},
+          {"allocation_bytes", s.allocation_bytes}};
 }
 
 json::object arm_json(const ArmResult& arm, const std::deque<ArmResult>& all) {
@@ -164,6 +166,24 @@ json::object ablation_json(const Ablation& ablation) {
 
 }  // namespace
 
+json::object to_json(const LabDescription& lab) {
+  json::array mechanisms;
+  for (const auto& [name, sentence] : lab.mechanisms) {
+    mechanisms.push_back(json::object{{"name", name}, {"sentence", sentence}});
+  }
+  json::array fixes;
+  for (const auto& [name, sentence] : lab.fixes) fixes.push_back(json::object{{"name", name}, {"sentence", sentence}});
+  json::array wrong_fixes;
+  for (const WrongFix& wrong : lab.wrong_fixes) {
+    wrong_fixes.push_back(json::object{{"name", wrong.name}, {"sentence", wrong.sentence}, {"reason", wrong.reason}});
+  }
+  return {{"symptom", lab.symptom},
+          {"operation", lab.operation},
+          {"mechanisms", mechanisms},
+          {"fixes", fixes},
+          {"wrong_fixes", wrong_fixes}};
+}
+
 json::object to_json(const ExperimentResult& result) {
   json::array arms;
   for (const ArmResult& arm : result.arms) arms.push_back(arm_json(arm, result.arms));
@@ -177,6 +197,8 @@ json::object to_json(const ExperimentResult& result) {
   }
   return {{"schema", result_schema},
           {"lab", result.lab},
+          {"command", json::value_from(result.command)},
+          {"description", result.description},
           {"machine", machine_json()},
           {"options", result.options},
           {"arms", arms},

@@ -1,7 +1,9 @@
 // clang-format off
 // The result of an experiment as JSON: what `--json` writes, and all that reports, tests and checks read.
 //
-// { "schema": 1, "lab": TEXT, "machine": {"kernel", "cpus", "memory_bytes", "transparent_huge_pages"}, "options": {…},
+// { "schema": 1, "lab": TEXT, "command": [TEXT…], "description": {"symptom", "operation", "mechanisms": [{"name", "sentence"}…],
+//   "fixes": [{"name", "sentence"}…], "wrong_fixes": [{"name", "sentence", "reason"}…]},
+//   "machine": {"kernel", "cpus", "memory_bytes", "transparent_huge_pages"}, "options": {…},
 //   "arms": [ {
 //     "name", "fixes": [TEXT…],
 //     "allocator": {"name", "version", "library", "conf": MALLOC_CONF as given, "environment": [NAME=value…] as given,
@@ -11,7 +13,8 @@
 //     "input": {"orders": N (operations handled), "seed": N}, "checksum": over the batches that all arms of the file finished,
 //     "simulated_seconds", "speedup", "wall_seconds", "cpu_seconds" (all since the arm was ready),
 //     "memory": {"series": [{"t": simulated s, "rss", "anonymous", "requested", "allocated", "active", "resident", "retained",
-//                            "metadata", "dirty", "slab_bytes", "slab_region_bytes", "limit"}…], "peak_rss",
+//                            "metadata", "dirty", "slab_bytes", "slab_region_bytes", "limit",
+//                            "operations", "allocation_calls", "allocation_bytes": since the start}…], "peak_rss",
 //                "minor_faults", "major_faults", "purges", "madvise_calls"},
 //     "allocation": {"calls", "bytes", "bytes_per_simulated_second", "calls_per_operation", "bytes_per_operation",
 //                    "steady_calls_per_operation": over the last half of the run},
@@ -48,6 +51,7 @@
 
 #include "labs/harness/ablation.hpp"
 #include "labs/harness/arm.hpp"
+#include "labs/harness/lab.hpp"
 #include "labs/harness/verdict.hpp"
 
 namespace plateau::harness {
@@ -56,6 +60,8 @@ inline constexpr int result_schema = 1;
 
 struct ExperimentResult {
   std::string lab;
+  std::vector<std::string> command;  // the arguments, the program first
+  boost::json::object description;   // of the lab
   boost::json::object options;
   std::deque<ArmResult> arms;  // references into it stay valid
   std::vector<Prediction> predictions;
@@ -63,6 +69,8 @@ struct ExperimentResult {
   std::optional<Ablation> ablation;
 };
 
+// The lab in words, for who reads the result without its program.
+boost::json::object to_json(const LabDescription& lab);
 boost::json::object to_json(const ExperimentResult& result);
 
 // Throws UsageError when nothing can be written there; leaves an existing file alone. Called before hours are spent.

@@ -17,9 +17,9 @@
 
 #include "allocators/memory_headroom.hpp"
 #include "labs/harness/memory_limit.hpp"
+#include "profiling/pprof_reader.hpp"
 #include "tests/labs/lab_process.hpp"
 #include "tests/profiling/fake_cgroups.hpp"
-#include "tests/profiling/pprof_reader.hpp"
 
 namespace plateau::testing {
 namespace {

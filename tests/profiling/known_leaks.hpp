@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "profiling/pprof_reader.hpp"
 #include "tests/labs/lab_process.hpp"
-#include "tests/profiling/pprof_reader.hpp"
 
 namespace plateau::testing {
 

@@ -18,7 +18,7 @@
 #include "tests/labs/lab_process.hpp"
 #include "tests/profiling/child_program.hpp"
 #include "tests/profiling/http_client.hpp"
-#include "tests/profiling/pprof_reader.hpp"
+#include "profiling/pprof_reader.hpp"
 
 namespace plateau::testing {
 namespace {

@@ -10,15 +10,13 @@
 
 #include "profiling/heap_profile.hpp"
 #include "profiling/mappings.hpp"
+#include "profiling/pprof_reader.hpp"
 #include "profiling/symbolizer.hpp"
-#include "tests/profiling/pprof_reader.hpp"
 
 namespace plateau {
 namespace {
 
 using ::testing::ElementsAre;
-using testing::read_pprof;
-using testing::ReadProfile;
 using Stack = std::vector<std::uint64_t>;
 
 Profile sample_profile() {

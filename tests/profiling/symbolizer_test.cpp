@@ -18,8 +18,8 @@
 #include "profiling/legacy_heap.hpp"
 #include "profiling/mappings.hpp"
 #include "profiling/pprof.hpp"
+#include "profiling/pprof_reader.hpp"
 #include "tests/labs/lab_process.hpp"
-#include "tests/profiling/pprof_reader.hpp"
 
 namespace plateau {
 namespace {
@@ -150,7 +150,7 @@ TEST_F(SeparateDebugFile, WithoutAnySymbolsAddressesAreLeft) {
   const Dump dump = dump_of(program_);
   Symbolizer symbolizer;
   EXPECT_THAT(names(symbolized(dump.profile, symbolizer)), Not(Contains(HasSubstr("fixture"))));
-  const auto read = testing::read_pprof(encode_pprof(dump.profile, &symbolizer));
+  const auto read = read_pprof(encode_pprof(dump.profile, &symbolizer));
   EXPECT_EQ(read.locations.size(), dump.profile.stack(dump.profile.samples()[0]).size());
 }
 
@@ -246,7 +246,7 @@ TEST(Symbolizer, CodeOfNoFileStaysAnAddress) {
   profile.mappings = process_mappings();
   profile.add(std::vector{address}, HeapValues{0, 0, 1, 1});
   Symbolizer symbolizer;
-  const auto read = testing::read_pprof(encode_pprof(profile, &symbolizer));
+  const auto read = read_pprof(encode_pprof(profile, &symbolizer));
   ::munmap(jit, 4096);
   ASSERT_EQ(read.locations.size(), 1U);
   EXPECT_EQ(read.locations[0].address, address - 1);

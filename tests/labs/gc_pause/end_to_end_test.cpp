@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "tests/labs/lab_process.hpp"
-#include "tests/profiling/pprof_reader.hpp"
+#include "profiling/pprof_reader.hpp"
 
 namespace plateau::testing {
 namespace {

@@ -1,37 +1,17 @@
-#include "tests/profiling/pprof_reader.hpp"
-
-#define ZLIB_CONST
-#include <zlib.h>
+#include "profiling/pprof_reader.hpp"
 
 #include <stdexcept>
 #include <string_view>
 
 #include <protozero/pbf_reader.hpp>
 
-namespace plateau::testing {
+#include "profiling/gzip.hpp"
+
+namespace plateau {
 namespace {
 
 void require(bool holds, const std::string& rule) {
   if (!holds) throw std::runtime_error("profile.proto: " + rule);
-}
-
-std::string gunzipped(const std::string& data) {
-  z_stream stream{};
-  require(inflateInit2(&stream, 15 + 16) == Z_OK, "inflate");
-  stream.next_in = reinterpret_cast<const Bytef*>(data.data());
-  stream.avail_in = static_cast<uInt>(data.size());
-  std::string result;
-  std::string block(64 * 1024, '\0');
-  int status = Z_OK;
-  while (status == Z_OK) {
-    stream.next_out = reinterpret_cast<Bytef*>(block.data());
-    stream.avail_out = static_cast<uInt>(block.size());
-    status = inflate(&stream, Z_NO_FLUSH);
-    result.append(block, 0, block.size() - stream.avail_out);
-  }
-  inflateEnd(&stream);
-  require(status == Z_STREAM_END, "gzip data is complete");
-  return result;
 }
 
 class Decoder {
@@ -241,4 +221,4 @@ ReadProfile read_pprof(const std::string& gzipped) {
   return Decoder().decode(gunzipped(gzipped));
 }
 
-}  // namespace plateau::testing
+}  // namespace plateau

@@ -1,4 +1,4 @@
-// Reads gzipped profile.proto back, as a scraper does, for tests of what was written.
+// Reads gzipped profile.proto, as a scraper does: profiles that were written earlier, by this library or another.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace plateau::testing {
+namespace plateau {
 
 struct ReadProfile {
   struct ValueType {
@@ -68,7 +68,7 @@ struct ReadProfile {
   std::vector<std::string> comments;
   std::string default_sample_type;
 
-  // The sum of the values of one sample type over all samples.
+  // The sum of the values of one sample type over all samples. Throws std::runtime_error when there is no such type.
   std::int64_t total(const std::string& type) const;
 };
 
@@ -77,4 +77,4 @@ struct ReadProfile {
 // type, no label key is empty.
 ReadProfile read_pprof(const std::string& gzipped);
 
-}  // namespace plateau::testing
+}  // namespace plateau

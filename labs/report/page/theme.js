@@ -1,0 +1,62 @@
+// Light and dark, as the system says or as the reader chooses; charts are told to draw themselves again.
+//
+// Colours after Okabe and Ito, which people with any colour vision tell apart; before is warm, after is blue, everywhere.
+const light = {
+  ink: '#1b1d21', muted: '#5d636d', line: '#d6d9de', faint: '#eceef1', surface: '#ffffff',
+  before: '#c44e00', after: '#0063a3', other: ['#7a5195', '#00795a', '#8a6d00', '#b03a79', '#4a5568'],
+  machine: '#8a919c', limit: '#5d636d', bad: '#b3261e', good: '#00694f',
+  parts: {live: '#4a5b7c', rounding: '#9fb0cb', slabs: '#cc6fa5', padding: '#e0a100', dirty: '#009e73', rest: '#b4b8bf'},
+  causes: {purge: '#c44e00', purge_wait: '#e0a100', teardown: '#cc6fa5', collector: '#7a5195', fault: '#4a5b7c', machine: '#c9cdd3', unexplained: '#1b1d21'},
+};
+const dark = {
+  ink: '#e8eaed', muted: '#a2a9b4', line: '#3c424c', faint: '#2a2f37', surface: '#16191e',
+  before: '#ff9350', after: '#62b5f5', other: ['#b99ad6', '#3cc9a0', '#d6b94a', '#ee8fbe', '#a9b4c6'],
+  machine: '#8d95a1', limit: '#a2a9b4', bad: '#ff8a80', good: '#4fd1a8',
+  parts: {live: '#7f93bd', rounding: '#4f5f80', slabs: '#dd86b8', padding: '#e3ae2c', dirty: '#1fb587', rest: '#6b717b'},
+  causes: {purge: '#ff9350', purge_wait: '#e3ae2c', teardown: '#dd86b8', collector: '#b99ad6', fault: '#7f93bd', machine: '#4a505a', unexplained: '#e8eaed'},
+};
+
+const system = window.matchMedia('(prefers-color-scheme: dark)');
+const listeners = new Set();
+let chosen = null;
+let printing = false;
+
+const isDark = () => !printing && (chosen ?? (system.matches ? 'dark' : 'light')) === 'dark';
+export const theme = () => (isDark() ? dark : light);
+export const onTheme = (listener) => listeners.add(listener);
+
+function tell() {
+  document.documentElement.dataset.theme = isDark() ? 'dark' : 'light';
+  for (const listener of listeners) listener();
+}
+
+export function colourOf(arm, index) {
+  const colours = theme();
+  return {before: colours.before, after: colours.after}[arm] ?? colours.other[index % colours.other.length];
+}
+
+export function setUpTheme(button) {
+  const show = () => {
+    button.textContent = isDark() ? '☀ Light' : '☾ Dark';
+    button.setAttribute('aria-label', isDark() ? 'Use light colours' : 'Use dark colours');
+  };
+  button.addEventListener('click', () => {
+    chosen = isDark() ? 'light' : 'dark';
+    tell();
+    show();
+  });
+  system.addEventListener('change', () => {
+    tell();
+    show();
+  });
+  window.addEventListener('beforeprint', () => {
+    printing = true;
+    tell();
+  });
+  window.addEventListener('afterprint', () => {
+    printing = false;
+    tell();
+  });
+  tell();
+  show();
+}

@@ -1,0 +1,61 @@
+// Where RSS is: the steps from what the program asked for to what the kernel counts, stacked over time, one chart an arm.
+import {h} from './dom.js';
+import {figure} from './figures.js';
+import {bytes, duration, mb, timeAxis, timeUnit} from './format.js';
+import {steps, waterfall} from './results.js';
+import {table} from './table.js';
+
+function stackFigure(lab, arm) {
+  const series = arm.memory.series.map((sample) => ({t: sample.t, rss: sample.rss, ...waterfall(sample)}));
+  const unit = timeUnit(series.at(-1).t);
+  const known = steps.filter((step) => series.some((s) => s[step.key] !== null));
+  const end = series.at(-1);
+  return figure({
+    id: `${lab.name}-waterfall-${arm.name}`,
+    title: `${arm.name}: where its ${mb(end.rss)} are`,
+    caption: 'The line is RSS; where the stack rises above it, pages were given out and never touched. The scale is this arm’s own.',
+    height: 340,
+    narrowHeight: 380,
+    option: (colours, narrow) => ({
+      grid: {left: 56, right: narrow ? 16 : 190, top: narrow ? 110 : 28, bottom: 44},
+      xAxis: timeAxis(end.t),
+      yAxis: {type: 'value', name: 'MB', min: 0, axisLabel: {formatter: (y) => y.toLocaleString('en-US')}},
+      tooltip: {formatter: (points) => {
+        const s = series[points[0].dataIndex];
+        return [`<b>${duration(s.t)}: RSS ${mb(s.rss)}</b>`,
+          ...[...known].reverse().map((step) => `${step.name}: ${mb(s[step.key])}`)].join('<br>');
+      }},
+      series: [
+        ...known.map((step) => ({
+          name: step.name, type: 'line', stack: 'rss', symbol: 'none', color: colours.parts[step.key],
+          lineStyle: {width: 0}, areaStyle: {opacity: 0.92},
+          data: series.map((s) => [s.t / unit.seconds, Math.max(s[step.key] ?? 0, 0) / 1e6]),
+          endLabel: {show: !narrow && Math.max(end[step.key] ?? 0, 0) > 0, color: colours.ink, fontSize: 11,
+            formatter: () => `${step.name} ${mb(end[step.key])}`},
+          labelLayout: {moveOverlap: 'shiftY'},
+        })),
+        {name: 'RSS', type: 'line', symbol: 'none', color: colours.ink, lineStyle: {width: 1.5}, z: 5,
+          data: series.map((s) => [s.t / unit.seconds, s.rss / 1e6])},
+      ],
+    }),
+    data: () => ({
+      caption: `${arm.name}: RSS and its parts over simulated time`,
+      columns: [{name: 'simulated s', text: (t) => t.toFixed(0)}, {name: 'RSS', text: bytes}, ...known.map((step) => ({name: step.name, text: bytes}))],
+      rows: series.map((s) => [s.t, s.rss, ...known.map((step) => s[step.key])]),
+    }),
+  });
+}
+
+export function waterfallSection(lab) {
+  const ends = lab.arms.map((arm) => waterfall(arm.memory.series.at(-1)));
+  return [
+    h('div', {class: 'pair'}, lab.arms.map((arm) => stackFigure(lab, arm))),
+    table({
+      caption: 'Where RSS is at the end, and what can close each step',
+      columns: [{name: 'step', words: true}, ...lab.arms.map((arm) => ({name: arm.name, text: mb})), {name: 'what closes it', words: true}, {name: 'what does not', words: true}],
+      rows: [...steps.map((step) => [step.name, ...ends.map((end) => end[step.key]), step.closes, step.fails]),
+        ['= RSS', ...lab.arms.map((arm) => arm.memory.series.at(-1).rss), '', '']],
+      rowClass: (row) => (row[0] === '= RSS' ? 'sum' : null),
+    }),
+  ];
+}

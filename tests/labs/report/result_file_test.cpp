@@ -1,0 +1,132 @@
+// Protects that a report is made of whole results of the schema that it knows, and that what is wrong is named in a
+// line.
+#include "labs/report/result_file.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <functional>
+#include <stdexcept>
+#include <string>
+
+#include "labs/harness/result.hpp"
+#include "tests/labs/lab_process.hpp"
+
+namespace plateau::testing {
+namespace {
+
+namespace json = boost::json;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// As the harness writes it, so that schema and harness cannot part.
+json::object written_result() {
+  harness::ExperimentResult result;
+  result.lab = "some_lab";
+  result.description = {{"symptom", "something grows"}, {"operation", "thing"}};
+  harness::ArmResult& arm = result.arms.emplace_back();
+  arm.spec.name = "before";
+  arm.outcome = harness::Outcome::completed;
+  arm.operations = 10;
+  arm.series.push_back({.t = 0, .rss = 1000});
+  arm.series.push_back({.t = 1, .operations = 10, .rss = 2000, .requested = 500});
+  arm.latency.record(12.5);
+  arm.gauges["nothing"] = NAN;
+  result.predictions.push_back({.arm = "before", .metric = "it ends at", .unit = "h", .predicted = 2, .measured = {}});
+  result.verdict.emplace().rows.push_back({.metric = "memory", .unit = "MB", .before = 1});
+  result.ablation.emplace().rows.push_back({.arm = "none"});
+  return harness::to_json(result);
+}
+
+class ResultFile : public ::testing::Test {
+ protected:
+  std::string file_with(const std::string& text) const {
+    const std::string file = folder_ / "result.json";
+    std::ofstream(file) << text;
+    return file;
+  }
+
+  std::string refusal(const std::string& file) const {
+    try {
+      report::read_result(file);
+    } catch (const std::runtime_error& error) {
+      EXPECT_THAT(error.what(), AllOf(HasSubstr(file), Not(HasSubstr("\n"))));
+      return error.what();
+    }
+    return "none";
+  }
+
+  std::string refusal_after(const std::function<void(json::object&)>& change) const {
+    json::object result = written_result();
+    change(result);
+    return refusal(file_with(json::serialize(result)));
+  }
+
+  ScratchFolder folder_;
+};
+
+TEST_F(ResultFile, TakesWhatTheHarnessWrites) {
+  const json::object result = written_result();
+  const std::string text = json::serialize(result);
+  const report::ResultFile read = report::read_result(file_with(text));
+  EXPECT_EQ(read.result, json::parse(text).as_object());
+  EXPECT_EQ(read.text, text);
+}
+
+TEST_F(ResultFile, TakesResultsFromBeforeTheLabsWordsWereInThem) {
+  EXPECT_EQ(refusal_after([](json::object& result) {
+              result.erase("description");
+              result.erase("command");
+            }),
+            "none");
+}
+
+TEST_F(ResultFile, NamesAFileThatIsNotThere) {
+  EXPECT_THAT(refusal(folder_ / "no.json"), HasSubstr("No such file"));
+  EXPECT_THAT(refusal(folder_.path()), HasSubstr("it is a folder"));
+}
+
+TEST_F(ResultFile, SaysThatItIsCutShort) {
+  const std::string text = json::serialize(written_result());
+  for (const std::size_t size : {text.size() - 1, text.size() / 2, std::size_t{1}, std::size_t{0}}) {
+    EXPECT_THAT(refusal(file_with(text.substr(0, size))), HasSubstr("cut short")) << size;
+  }
+}
+
+TEST_F(ResultFile, SaysThatItIsNoJson) {
+  EXPECT_THAT(refusal(file_with("arms: 2")), HasSubstr("no JSON"));
+}
+
+TEST_F(ResultFile, SaysThatItIsForeign) {
+  EXPECT_THAT(refusal(file_with("[1]")), HasSubstr("not the result of a lab"));
+  EXPECT_THAT(refusal(file_with(R"({"cases": []})")), HasSubstr("not the result of a lab"));
+}
+
+TEST_F(ResultFile, NamesTheSchemaThatItDoesNotKnow) {
+  EXPECT_THAT(refusal_after([](json::object& result) { result["schema"] = 0; }),
+              HasSubstr("schema: it is 0, and this program reads 1; make the result again"));
+  EXPECT_THAT(refusal_after([](json::object& result) { result["schema"] = 2; }), HasSubstr("build a newer report"));
+}
+
+TEST_F(ResultFile, NamesTheFieldThatIsMissing) {
+  EXPECT_THAT(refusal_after([](json::object& result) { result.erase("machine"); }), HasSubstr("machine"));
+  EXPECT_THAT(refusal_after([](json::object& result) {
+                result["arms"].as_array()[0].as_object()["memory"].as_object().erase("peak_rss");
+              }),
+              AllOf(HasSubstr("arms[0].memory"), HasSubstr("peak_rss")));
+}
+
+TEST_F(ResultFile, NamesTheFieldThatIsOfAnotherKind) {
+  EXPECT_THAT(
+      refusal_after([](json::object& result) {
+        result["arms"].as_array()[0].as_object()["memory"].as_object()["series"].as_array()[1].as_object()["rss"] =
+            "much";
+      }),
+      HasSubstr("arms[0].memory.series[1].rss"));
+  EXPECT_THAT(refusal_after([](json::object& result) { result["arms"] = json::array{}; }), HasSubstr("arms"));
+}
+
+}  // namespace
+}  // namespace plateau::testing
