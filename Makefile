@@ -97,7 +97,7 @@ fuzz: setup-fuzz ## every fuzz target for FUZZ_SECONDS, two at a time, from its 
 	  build/fuzz/bin/{}_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=100000 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
 	    -artifact_prefix=build/fuzz/{}- build/fuzz/corpus/{} tests/fuzz/seeds/{} || exit 255'
 
-bench-profiling: build ## what heap profiling costs the order service: off, inactive, active, interleaved (about 10 minutes)
+bench-profiling: build ## what heap profiling costs the order service: on, off, inactive, interleaved (about 6 minutes)
 	@.ci/install .ci/packages-picture.txt
 	@labs/order_service/bench-profiling.sh $(abspath $(BIN)) $(or $(ROUNDS),10)
 
