@@ -28,8 +28,8 @@ report: build pages ## out/report.html: one self-contained page from the results
 	  [ -n "$$results" ] || { echo "plateau: no results in out/; make run writes out/order_service.json" >&2; exit 2; }; \
 	  $(BIN)/report $$results -o out/report.html
 
-report-pictures: report | setup-browser ## the pictures of the report in the README, from out/report.html
-	@tests/browser/run.sh $(BUILD)/tests/browser ../../labs/report/pictures.mjs out/report.html labs/report
+report-pictures: report | setup-browser ## the pictures of the README: of out/report.html, and of the live dashboard (about a minute)
+	@tests/browser/run.sh $(BUILD)/tests/browser ../../labs/report/pictures.mjs out/report.html $(BIN)/order_service labs/report
 
 pages: build | setup-pages
 	@ninja -C $(BUILD) --quiet pages
