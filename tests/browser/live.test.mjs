@@ -32,10 +32,15 @@ async function open(options) {
   return opened;
 }
 
-// Once its chart has been drawn, and not before.
+// Axes and their texts are grey: what has a colour is a figure.
 const isDrawn = (figure) => figure.locator('canvas').first().evaluate((canvas) => {
   const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-  return new Set(new Uint32Array(pixels.buffer)).size > 8;
+  let coloured = 0;
+  for (let i = 0; i < pixels.length; i += 4) {
+    const [red, green, blue] = pixels.subarray(i, i + 3);
+    if (pixels[i + 3] > 200 && Math.max(red, green, blue) - Math.min(red, green, blue) > 40) ++coloured;
+  }
+  return coloured > 50;
 });
 
 before(async () => {
@@ -51,8 +56,8 @@ after(async () => {
 
 test('every chart is drawn and goes on, and nothing is complained about', async () => {
   const {page, complaints, close} = await open();
-  const figures = await page.locator('#charts figure').all();
-  assert.ok(figures.length >= 10, `${figures.length} charts`);
+  const figures = await page.locator('#charts figure:not([hidden])').all();
+  assert.ok(figures.length >= 8, `${figures.length} charts`);
   for (const figure of figures) {
     await figure.scrollIntoViewIfNeeded();
     await figure.locator('canvas').first().waitFor();

@@ -19,7 +19,7 @@ function markLine(history, from, withText) {
   const colours = theme();
   return {silent: true, symbol: 'none', animation: false, lineStyle: {color: colours.bad, width: 1, type: 'dashed'},
     label: {show: withText, color: colours.bad, backgroundColor: colours.surface, padding: [1, 3], fontSize: 11, position: 'insideEndTop', distance: 3, formatter: (p) => p.name},
-    data: history.marks.filter((mark) => mark.t >= from).map((mark) => ({name: mark.knob.replace(/^fix-/, ''), xAxis: mark.t}))};
+    data: history.marks.filter((mark) => mark.t >= from).map((mark) => ({name: mark.knob.replace(/^fix-/, '').replaceAll('_', ' '), xAxis: mark.t}))};
 }
 
 function colourOfColumn(column, i) {
@@ -88,7 +88,13 @@ class LiveChart {
     return width > 0 && bottom > 0 && top < innerHeight;
   }
 
+  // What this service, or its allocator, cannot tell has no chart.
+  hasFigures() {
+    return this.shown.length === 0 || this.shown.some(({values}) => values.some((value) => value !== null));
+  }
+
   draw(seconds) {
+    this.element.hidden = !this.hasFigures();
     if (!this.isInSight()) return;
     this.instance ??= echarts.init(this.place, null, {renderer: 'canvas'});
     if (this.instance.getWidth() !== this.place.clientWidth) this.instance.resize();
