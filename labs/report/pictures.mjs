@@ -27,6 +27,7 @@ async function pictureOfDashboard(page) {
     const [line] = await once(lines, 'line');
     lines.on('line', () => {});
     await page.goto(line.match(/http:\S+/)[0]);
+    await page.setViewportSize({width: 1200, height: 1000});
     await page.locator('#window').selectOption('60');
     const decay = (ms) => page.locator('#knob-dirty_decay').getByRole('button', {name: ms, exact: true}).click();
     for (const ms of ['-1', '0', '10000']) {

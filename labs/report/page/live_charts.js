@@ -77,9 +77,12 @@ class LiveChart {
     this.option = option;
     this.place = h('div', {class: 'chart', role: 'img', 'aria-label': `${title}. The figures are in the table below the charts.`});
     this.place.style.height = `${isTall ? tall : height}px`;
-    this.keys = shown.map(({column}, i) => ({column, i, swatch: h('i', {'aria-hidden': 'true'}), value: h('b', {})}));
+    this.keys = shown.map(({column}, i) => {
+      const [swatch, value] = [h('i', {'aria-hidden': 'true'}), h('b', {})];
+      return {column, i, swatch, value, item: h('li', {}, swatch, column.title, ' ', value)};
+    });
     this.element = h('figure', {id, class: isTall ? 'wide' : null}, h('h4', {}, title), this.place,
-      h('ul', {class: 'keys'}, this.keys.map(({column, swatch, value}) => h('li', {}, swatch, column.title, ' ', value))),
+      h('ul', {class: 'keys'}, this.keys.map(({item}) => item)),
       caption ? h('figcaption', {}, caption) : null);
   }
 
@@ -99,7 +102,8 @@ class LiveChart {
     this.instance ??= echarts.init(this.place, null, {renderer: 'canvas'});
     if (this.instance.getWidth() !== this.place.clientWidth) this.instance.resize();
     this.instance.setOption(styled(this.option(this.history.since(seconds)), false), {replaceMerge: ['series']});
-    for (const {column, i, swatch, value} of this.keys) {
+    for (const {column, i, swatch, value, item} of this.keys) {
+      item.hidden = this.shown[i].values.at(-1) === null;
       swatch.style.background = colourOfColumn(column, i);
       value.textContent = inUnit(column.unit, this.shown[i].values.at(-1));
     }
