@@ -40,7 +40,7 @@ json::object written_result() {
   arm.gauges["nothing"] = NAN;
   result.predictions.push_back({.arm = "before", .metric = "it ends at", .unit = "h", .predicted = 2, .measured = {}});
   result.verdict.emplace().rows.push_back({.metric = "memory", .unit = "MB", .before = 1});
-  result.ablation.emplace().rows.push_back({.arm = "none"});
+  result.ablation.emplace().rows.emplace_back().arm = "none";
   return harness::to_json(result);
 }
 
