@@ -16,7 +16,6 @@ namespace plateau::leakdemo {
 // Where the programs are that the detectors need.
 struct Programs {
   std::filesystem::path folder;  // of leak, leak_lsan, libplateau_agent.so, libplateau_sampler.so
-  std::string pprof = "pprof";   // google/pprof
 };
 
 struct Task {

@@ -41,7 +41,7 @@ class RequestWork {
  public:
   [[gnu::noinline]] void serve(std::uint64_t i) {
     for (std::size_t n = 0; n < blocks_.size(); ++n) {
-      const std::size_t bytes = 16 + (i * 31 + n * 97) % 496;
+      const std::size_t bytes = 16 + (i * 31 + n * 197) % 496;
       blocks_[n] = std::make_unique<char[]>(bytes);
       blocks_[n][bytes - 1] = static_cast<char>(i);
     }
@@ -53,7 +53,7 @@ class RequestWork {
   std::uint64_t checksum() const { return checksum_; }
 
  private:
-  std::array<std::unique_ptr<char[]>, 32> blocks_;
+  std::array<std::unique_ptr<char[]>, 4> blocks_;
   std::uint64_t checksum_ = 0;
 };
 

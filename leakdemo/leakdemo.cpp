@@ -27,7 +27,6 @@ using namespace plateau::leakdemo;
 namespace fs = std::filesystem;
 
 struct Options {
-  std::string pprof = "pprof";
   // run
   std::string name;
   bool fixed = false;
@@ -43,10 +42,8 @@ struct Options {
 };
 
 // The other programs are beside this one.
-Programs programs(const Options& options) {
-  std::string pprof = options.pprof;
-  if (pprof.find('/') != std::string::npos) pprof = fs::absolute(pprof);
-  return {.folder = fs::read_symlink("/proc/self/exe").parent_path(), .pprof = pprof};
+Programs programs() {
+  return {.folder = fs::read_symlink("/proc/self/exe").parent_path()};
 }
 
 const Leak& leak_of(const std::string& name) {
@@ -55,18 +52,18 @@ const Leak& leak_of(const std::string& name) {
   return *leak;
 }
 
-void list(const Options& options) {
+void list() {
   for (const Leak* const leak : all_leaks)
     fmt::print("{:<27} {:<17} {}\n", leak->name, to_string(leak->kind), leak->sentence);
   fmt::print("\n");
-  for (const auto& detector : all_detectors(programs(options)))
+  for (const auto& detector : all_detectors(programs()))
     fmt::print("{:<12} {}: {}\n", detector->name(), detector->title(), detector->unavailable().value_or("ready"));
 }
 
 // Becomes the program: the same that the detectors watch, with the agent and the sampler in front.
 void run(const Options& options) {
   const Leak& leak = leak_of(options.name);
-  const fs::path folder = programs(options).folder;
+  const fs::path folder = programs().folder;
   const double per_second = options.megabytes_per_second * 1e6 / static_cast<double>(leak.bytes_per_operation);
   const double seconds = options.seconds > 0 ? static_cast<double>(options.seconds) : 1e9;
   const auto operations = static_cast<std::uint64_t>(std::max(1.0, per_second * seconds));
@@ -108,7 +105,7 @@ void matrix(const Options& options) {
     if (shows_progress) fmt::print(stderr, "\r{} of {} programs{}", done, all, done == all ? "\r\033[K" : "");
   };
   ::signal(SIGPIPE, SIG_IGN);
-  const Matrix result = run_matrix(programs(options), wanted);
+  const Matrix result = run_matrix(programs(), wanted);
   write(options.json, to_json(result));
   write(options.html, to_html(result));
   fmt::print("{}", to_text(result));
@@ -120,7 +117,6 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app{"small programs with one leak each, and which detector sees it", "leakdemo"};
   app.require_subcommand(1);
-  app.add_option("--pprof", options.pprof, "google/pprof, for the detectors that need it")->capture_default_str();
 
   CLI::App* const list_command = app.add_subcommand("list", "the leaks and the detectors, one line each");
 
@@ -144,7 +140,7 @@ int main(int argc, char** argv) {
   matrix_command->add_option("--html", options.html, "write the table as a page here");
   try {
     app.parse(argc, argv);
-    if (list_command->parsed()) list(options);
+    if (list_command->parsed()) list();
     if (run_command->parsed()) run(options);
     if (matrix_command->parsed()) matrix(options);
     return 0;

@@ -50,10 +50,11 @@ Division divide(const Footprint& footprint, std::int64_t profiled) {
   Division division;
   bool live_is_told = false;
   for (const FootprintPart& part : footprint.parts) {
+    const bool has_stacks = part.name == mapped_by_program || part.name == thread_stacks;
     if (!part.gap) {
       division.live += part.bytes;
       live_is_told = true;
-    } else {
+    } else if (!has_stacks) {
       division.rest.push_back({std::string(part.name), part.bytes, part.measured});
     }
   }
@@ -83,6 +84,12 @@ void add_scaled(Profile& profile, const Profile& heap, std::int64_t in_use, std:
     }
     profile.add(stack, value, heap.labels(sample));
   }
+}
+
+void add_mapping(Profile& profile, const ProgramMapping& mapping) {
+  std::vector<std::uint64_t> stack{profile.named_frame(mapping.is_thread_stack ? thread_stacks : mapped_by_program)};
+  stack.insert(stack.end(), mapping.stack.begin(), mapping.stack.end());
+  profile.add(stack, std::array{static_cast<std::int64_t>(mapping.resident_bytes)});
 }
 
 void add_named(Profile& profile, std::string_view group, std::string_view name, std::int64_t bytes) {
@@ -120,6 +127,7 @@ Profile rss_profile(const std::optional<Profile>& heap, const Footprint& footpri
   }
   if (with_stacks > 0) add_scaled(profile, *heap, profiled, with_stacks);
   add_named(profile, "[heap]", heap ? "live blocks without a stack" : "live blocks", division.live - with_stacks);
+  for (const ProgramMapping& mapping : footprint.mappings) add_mapping(profile, mapping);
   for (const Part& part : division.rest)
     add_named(profile, part.measured ? "[kernel]" : "[heap]", part.name, part.bytes);
   return profile;

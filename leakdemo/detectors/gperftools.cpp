@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "leakdemo/detectors/all.hpp"
-#include "leakdemo/detectors/pprof_traces.hpp"
+#include "leakdemo/detectors/heap_dumps.hpp"
 #include "leakdemo/detectors/report_text.hpp"
 #include "leakdemo/leak_run.hpp"
 
@@ -68,12 +68,9 @@ class GperftoolsDifference final : public Detector {
  public:
   explicit GperftoolsDifference(const Programs& programs) : programs_(programs) {}
   std::string_view name() const override { return "gperf-diff"; }
-  std::string_view title() const override { return "gperftools heap profiles, pprof -base"; }
+  std::string_view title() const override { return "gperftools heap profiles, difference"; }
   std::string_view use() const override { return "LD_PRELOAD=libtcmalloc.so.4 HEAPPROFILE=… HEAPPROFILESIGNAL=12"; }
-  std::optional<std::string> unavailable() const override {
-    if (auto reason = library_unavailable()) return reason;
-    return pprof_unavailable(programs_);
-  }
+  std::optional<std::string> unavailable() const override { return library_unavailable(); }
   Observation observe(const Task& task) const override {
     // The signal's handler writes the profile before the program reads the line that lets it go on.
     const auto dump = [](Process& process) { process.send(SIGUSR2); };
@@ -86,9 +83,9 @@ class GperftoolsDifference final : public Detector {
                                   .when_done = dump});
     if (!run.failure.empty()) return {run.failure, {}, {}};
     // The last one is written by the profiler itself, when the program ends.
-    const auto profiles = profiles_in(task.folder, ".heap");
+    const auto profiles = dumps_in(task.folder, ".heap");
     if (profiles.size() < 2) throw std::runtime_error("gperftools wrote no two heap profiles");
-    return {{}, pprof_traces(programs_, programs_.folder / "leak", profiles[1], profiles[0]), run.cost};
+    return {{}, dump_reports(profiles[1], profiles[0]), run.cost};
   }
 
  private:

@@ -1,7 +1,7 @@
 #include <stdexcept>
 
 #include "leakdemo/detectors/all.hpp"
-#include "leakdemo/detectors/pprof_traces.hpp"
+#include "leakdemo/detectors/heap_dumps.hpp"
 #include "leakdemo/leak_run.hpp"
 
 namespace plateau::leakdemo {
@@ -13,8 +13,8 @@ class JemallocProfiler : public Detector {
  public:
   explicit JemallocProfiler(const Programs& programs) : programs_(programs) {}
   std::optional<std::string> unavailable() const override {
-    if (!can_be_preloaded(library)) return "not installed: apt-get install libjemalloc2";
-    return pprof_unavailable(programs_);
+    if (can_be_preloaded(library)) return std::nullopt;
+    return "not installed: apt-get install libjemalloc2";
   }
 
  protected:
@@ -23,12 +23,8 @@ class JemallocProfiler : public Detector {
     launch.environment = {"MALLOC_CONF=" + settings + ",prof_prefix:" + (task.folder / "heap").string()};
     return run_leak(programs_, task, launch);
   }
-  std::vector<Report> read(const std::filesystem::path& profile,
-                           const std::optional<std::filesystem::path>& base) const {
-    return pprof_traces(programs_, programs_.folder / "leak", profile, base);
-  }
   static std::filesystem::path final_profile(const Task& task) {
-    const auto profiles = profiles_in(task.folder, ".f.heap");
+    const auto profiles = dumps_in(task.folder, ".f.heap");
     if (profiles.empty()) throw std::runtime_error("jemalloc wrote no profile at the end");
     return profiles.back();
   }
@@ -49,7 +45,7 @@ class LeakReport final : public JemallocProfiler {
   Observation observe(const Task& task) const override {
     const LeakRun done = run(task, "prof:true,prof_leak:true,prof_final:true,lg_prof_sample:0", {});
     if (!done.failure.empty()) return {done.failure, {}, {}};
-    return {{}, read(final_profile(task), std::nullopt), done.cost};
+    return {{}, dump_reports(final_profile(task), std::nullopt), done.cost};
   }
 };
 
@@ -57,7 +53,7 @@ class Difference final : public JemallocProfiler {
  public:
   using JemallocProfiler::JemallocProfiler;
   std::string_view name() const override { return "je-diff"; }
-  std::string_view title() const override { return "jemalloc heap profiles, pprof -base"; }
+  std::string_view title() const override { return "jemalloc heap profiles, difference"; }
   std::string_view use() const override {
     return "LD_PRELOAD=libjemalloc.so.2 MALLOC_CONF=prof:true,lg_prof_sample:16,lg_prof_interval:21,prof_final:true";
   }
@@ -65,12 +61,12 @@ class Difference final : public JemallocProfiler {
     // jemalloc dumps by itself after so many bytes. The last dump before the end of the warm-up is the base.
     std::optional<std::filesystem::path> base;
     const auto take_base = [&](Process&) {
-      if (const auto dumps = profiles_in(task.folder, ".heap"); !dumps.empty()) base = dumps.back();
+      if (const auto dumps = dumps_in(task.folder, ".heap"); !dumps.empty()) base = dumps.back();
     };
     const LeakRun done = run(task, "prof:true,lg_prof_sample:16,lg_prof_interval:21,prof_final:true",
                              {.when_warm = take_base, .when_done = [](Process&) {}});
     if (!done.failure.empty()) return {done.failure, {}, {}};
-    return {{}, read(final_profile(task), base), done.cost};
+    return {{}, dump_reports(final_profile(task), base), done.cost};
   }
 };
 
