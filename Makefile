@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 
-.PHONY: help run test test-quick build bench ablate list measured picture pprof fuzz bench-conversion bench-profiling setup setup-pprof setup-fuzz clean format
+.PHONY: leaks help run test test-quick build bench ablate list measured picture pprof fuzz bench-conversion bench-profiling setup setup-pprof setup-fuzz clean format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,12 @@ fuzz: setup-fuzz ## every fuzz target for FUZZ_SECONDS, two at a time, from its 
 	@printf '%s\n' $(FUZZERS) | xargs -P 2 -I{} sh -c 'mkdir -p build/fuzz/corpus/{} && \
 	  build/fuzz/bin/{}_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=100000 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
 	    -artifact_prefix=build/fuzz/{}- build/fuzz/corpus/{} tests/fuzz/seeds/{} || exit 255'
+
+leaks: build ## leakdemo: eighteen leaks under nine detectors, which it installs; a table and out/leaks.html (under 8 minutes)
+	@.ci/install .ci/packages-leaks.txt
+	@mkdir -p out
+	@$(BIN)/leakdemo matrix --json out/leaks.json --html out/leaks.html > out/leaks.txt; status=$$?; cat out/leaks.txt; \
+	  [ $$status -eq 0 ] && echo "as a page: out/leaks.html" || exit $$status
 
 bench-profiling: build ## what heap profiling costs the order service: off, inactive, active, interleaved (about 10 minutes)
 	@.ci/install .ci/packages-picture.txt

@@ -11,7 +11,7 @@ namespace plateau {
 
 struct ProgramMapping {
   std::uint64_t resident_bytes = 0;
-  std::span<const std::uintptr_t> stack = {};  // leaf first, return addresses; valid for ever
+  std::span<const std::uintptr_t> stack = {};  // leaf first, return addresses; valid for ever, the same for the same
   bool is_thread_stack = false;
 };
 

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdint>
+#include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -86,10 +89,20 @@ void add_scaled(Profile& profile, const Profile& heap, std::int64_t in_use, std:
   }
 }
 
-void add_mapping(Profile& profile, const ProgramMapping& mapping) {
-  std::vector<std::uint64_t> stack{profile.named_frame(mapping.is_thread_stack ? thread_stacks : mapped_by_program)};
-  stack.insert(stack.end(), mapping.stack.begin(), mapping.stack.end());
-  profile.add(stack, std::array{static_cast<std::int64_t>(mapping.resident_bytes)});
+// Mappings that were made by the same stack are one sample.
+void add_mappings(Profile& profile, std::span<const ProgramMapping> mappings) {
+  std::map<std::pair<const std::uintptr_t*, bool>, std::pair<const ProgramMapping*, std::int64_t>> by_stack;
+  for (const ProgramMapping& mapping : mappings) {
+    auto& [first, bytes] = by_stack[{mapping.stack.data(), mapping.is_thread_stack}];
+    first = &mapping;
+    bytes += static_cast<std::int64_t>(mapping.resident_bytes);
+  }
+  for (const auto& [key, sum] : by_stack) {
+    const auto& [mapping, bytes] = sum;
+    std::vector<std::uint64_t> stack{profile.named_frame(mapping->is_thread_stack ? thread_stacks : mapped_by_program)};
+    stack.insert(stack.end(), mapping->stack.begin(), mapping->stack.end());
+    profile.add(stack, std::array{bytes});
+  }
 }
 
 void add_named(Profile& profile, std::string_view group, std::string_view name, std::int64_t bytes) {
@@ -127,7 +140,7 @@ Profile rss_profile(const std::optional<Profile>& heap, const Footprint& footpri
   }
   if (with_stacks > 0) add_scaled(profile, *heap, profiled, with_stacks);
   add_named(profile, "[heap]", heap ? "live blocks without a stack" : "live blocks", division.live - with_stacks);
-  for (const ProgramMapping& mapping : footprint.mappings) add_mapping(profile, mapping);
+  add_mappings(profile, footprint.mappings);
   for (const Part& part : division.rest)
     add_named(profile, part.measured ? "[kernel]" : "[heap]", part.name, part.bytes);
   return profile;

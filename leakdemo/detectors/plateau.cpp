@@ -97,7 +97,11 @@ class Agent : public Detector {
     const auto take = [&] {
       return read(get(port_of(text_of(task.folder / "stderr.txt")), "/debug/pprof/rss?debug=1"));
     };
-    launch.when_warm = [&](Process&) { warm = take(); };
+    // The first time, the agent reads the debug information of all that is loaded: that is memory of its own.
+    launch.when_warm = [&](Process&) {
+      take();
+      warm = take();
+    };
     launch.when_done = [&](Process&) { done = take(); };
     const LeakRun run = run_leak(programs_, task, launch);
     return {run.failure, growth(warm, done), run.cost};
