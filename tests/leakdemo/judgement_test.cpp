@@ -37,6 +37,12 @@ TEST(Judgement, FoundIsMostOfTheBytesAtThePlace) {
   EXPECT_EQ(finding({report(500, {"Cache::put"}), report(400, {"main"})}), Finding::found);
 }
 
+TEST(Judgement, AFunctionWithoutItsClassIsKnownByTheFile) {
+  EXPECT_EQ(finding({report(900, {"put ../leakdemo/leaks/known.cpp:20"})}), Finding::found);
+  EXPECT_EQ(finding({report(900, {"put ../leakdemo/leaks/other.cpp:20"})}), Finding::vague);
+  EXPECT_EQ(finding({report(900, {"output ../leakdemo/leaks/known.cpp:20"})}), Finding::vague);
+}
+
 TEST(Judgement, VagueIsMostOfTheBytesElsewhere) {
   EXPECT_EQ(finding({report(300, {"Cache::put"}), report(700, {"main"})}), Finding::vague);
   EXPECT_EQ(finding({report(1000, {})}), Finding::vague) << "no stack";
