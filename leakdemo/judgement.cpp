@@ -8,9 +8,10 @@ namespace {
 
 constexpr std::int64_t share_that_counts = 10;
 
-// LeakSanitizer says `login leaks/lost_pointer.cpp:20` where others say `Sessions::login`.
+// LeakSanitizer says `login leaks/lost_pointer.cpp:20`, and heaptrack `login (lost_pointer.cpp)`, where others say
+// `Sessions::login`.
 bool names_by_file(const Leak& leak, std::string_view function) {
-  if (function.find("leaks/" + std::string(leak.name) + ".cpp:") == std::string_view::npos) return false;
+  if (function.find(std::string(leak.name) + ".cpp") == std::string_view::npos) return false;
   return std::any_of(leak.place.begin(), leak.place.end(), [&](std::string_view place) {
     const auto colons = place.rfind("::");
     return colons != std::string_view::npos && function.starts_with(std::string(place.substr(colons + 2)) + " ");

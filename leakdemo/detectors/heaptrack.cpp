@@ -19,7 +19,7 @@ std::vector<Report> read(const std::string& stacks) {
                                  for (std::size_t end = all.size(); end != std::string::npos && end > 0;) {
                                    const std::size_t begin = all.rfind(';', end - 1);
                                    const std::size_t from = begin == std::string::npos ? 0 : begin + 1;
-                                   report.functions.push_back(all.substr(from, end - from));
+                                   if (end > from) report.functions.push_back(all.substr(from, end - from));
                                    end = begin;
                                  }
                                  return report;

@@ -39,6 +39,7 @@ TEST(Judgement, FoundIsMostOfTheBytesAtThePlace) {
 
 TEST(Judgement, AFunctionWithoutItsClassIsKnownByTheFile) {
   EXPECT_EQ(finding({report(900, {"put ../leakdemo/leaks/known.cpp:20"})}), Finding::found);
+  EXPECT_EQ(finding({report(900, {"put (known.cpp)"})}), Finding::found);
   EXPECT_EQ(finding({report(900, {"put ../leakdemo/leaks/other.cpp:20"})}), Finding::vague);
   EXPECT_EQ(finding({report(900, {"output ../leakdemo/leaks/known.cpp:20"})}), Finding::vague);
 }
