@@ -62,13 +62,17 @@ std::string_view to_string(Finding finding) {
 }
 
 Judgement judge(const Leak& leak, const Observation& fault, const Observation& repair) {
+  Judgement result;
   for (const Observation* const observation : {&fault, &repair}) {
-    if (!observation->failure.empty()) return {.finding = Finding::not_run, .kind = observation->failure};
+    if (observation->failure.empty()) continue;
+    result.kind = observation->failure;
+    return result;
   }
   const auto truth = static_cast<std::int64_t>(leak.operations * leak.bytes_per_operation);
   const auto counts = [truth](std::int64_t bytes) { return bytes >= truth / share_that_counts; };
 
-  Judgement result{.reported_bytes = sum(fault.reports), .fixed_bytes = sum(repair.reports)};
+  result.reported_bytes = sum(fault.reports);
+  result.fixed_bytes = sum(repair.reports);
   for (const Report& report : fault.reports) {
     if (is_at_place(report, leak)) result.named_bytes += report.bytes;
   }

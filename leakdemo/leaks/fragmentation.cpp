@@ -4,6 +4,7 @@
 #include <memory_resource>
 #include <vector>
 
+#include "allocators/heap.hpp"
 #include "leakdemo/leaks/leak.hpp"
 
 namespace plateau::leakdemo {
@@ -12,21 +13,25 @@ namespace {
 // Documents of a batch grow longer through the day, so that a later batch does not fit into the holes of an earlier.
 constexpr std::array<std::size_t, 23> document_bytes{80,  96,  112, 128,  160,  192,  224,  256,  320,  384,  448, 512,
                                                      640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584};
-constexpr std::size_t batch_bytes = std::size_t{1} << 20;
+constexpr std::size_t batch_bytes = std::size_t{4} << 20;
 constexpr std::size_t bytes_per_receipt = 16'384;  // one small block is kept for so many bytes of documents
 
 using Block = std::unique_ptr<char[]>;
 
+// Both purge when a batch is over. It gives back pages that are free as a whole, and no others.
 class MixedLifetimes final : public Service {
  public:
-  // The fault: what is kept is allocated among what is not, and a page is given back only when all of it is free.
-  void operate(std::uint64_t i) override {
-    const std::size_t bytes = document_bytes[i % document_bytes.size()];
+  // The fault: what is kept is allocated among what is not, and keeps its page.
+  void handle(std::size_t bytes) {
     std::vector<Block> batch;
     for (std::size_t done = 0; done < batch_bytes; done += bytes) {
       batch.push_back(std::make_unique<char[]>(bytes));
       if (done % bytes_per_receipt < bytes) receipts_.push_back(std::make_unique<char[]>(bytes));
     }
+  }
+  void operate(std::uint64_t i) override {
+    handle(document_bytes[i % document_bytes.size()]);
+    Heap::process().purge();
   }
 
  private:
@@ -36,13 +41,16 @@ class MixedLifetimes final : public Service {
 class SeparateLifetimes final : public Service {
  public:
   // The repair: what is kept is kept elsewhere.
-  void operate(std::uint64_t i) override {
-    const std::size_t bytes = document_bytes[i % document_bytes.size()];
+  void handle(std::size_t bytes) {
     std::vector<Block> batch;
     for (std::size_t done = 0; done < batch_bytes; done += bytes) {
       batch.push_back(std::make_unique<char[]>(bytes));
       if (done % bytes_per_receipt < bytes) receipts_.push_back(static_cast<char*>(receipt_memory_.allocate(bytes, 1)));
     }
+  }
+  void operate(std::uint64_t i) override {
+    handle(document_bytes[i % document_bytes.size()]);
+    Heap::process().purge();
   }
 
  private:
