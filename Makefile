@@ -6,14 +6,21 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 
-.PHONY: leaks help run test test-quick build bench ablate list measured picture pprof fuzz bench-conversion bench-profiling setup setup-pprof setup-fuzz clean format
+.PHONY: help leaks run run-full test test-quick build bench ablate list measured picture pprof fuzz sanitize bench-allocators bench-retention \
+        bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-pprof setup-fuzz clean format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-run: build ## the order service growing until the kernel kills it, and the fixed one staying flat (about 80 s)
+run: build ## both labs: memory until the kernel kills, and pauses; before and after each (about two minutes)
 	@mkdir -p out
 	@$(BIN)/order_service --json out/order_service.json --profile out/profiles
+	@echo
+	@$(BIN)/gc_pause --heap 512MiB --period 3s --periods 5 --json out/gc_pause.json --profile out/profiles/gc_pause
+
+run-full: build ## the GC-pause lab at its full size: 2 GiB, a minute for each arm (about two and a half minutes)
+	@mkdir -p out
+	@$(BIN)/gc_pause --json out/gc_pause.json --profile out/profiles/gc_pause --trace out/gc_pause-trace.json
 
 test: build build/pprof ## every test: unit, end to end, and one full-length experiment (about 10 minutes)
 	@$(CTEST)
@@ -28,25 +35,38 @@ build: setup ## libraries, labs, benchmarks and tests into build/release
 	  echo "plateau: building (about six minutes the first time)"; \
 	  if [ -t 1 ]; then cmake --build --preset $(PRESET); else cmake --build --preset $(PRESET) -- --quiet; fi; }
 
-ablate: build ## each fix alone, all but each, and the wrong fixes: what each one bought (about 10 minutes)
+ablate: build ## each fix alone, all but each, and the wrong fixes: what each one bought (about 15 minutes)
 	@mkdir -p out
 	@$(BIN)/order_service ablate --json out/ablation.json
+	@$(BIN)/gc_pause ablate --heap 512MiB --period 3s --periods 5 --json out/gc_pause-ablation.json
 
 list: build ## the fixes, the wrong fixes and the mechanisms
 	@$(BIN)/order_service list
+	@$(BIN)/gc_pause list
 
 bench: build ## each before/after pair as a benchmark, with calls and bytes per operation
 	@mkdir -p out
-	@$(BIN)/order_service_bench --benchmark_out=out/bench.json --benchmark_out_format=json
+	@for lab in order_service gc_pause; do \
+	  $(BIN)/$${lab}_bench --benchmark_out=out/bench-$$lab.json --benchmark_out_format=json || exit; done
 
 bench-conversion: build ## heap2pprof against jeprof on a dump of 60,000 stacks (about a minute)
 	@$(BIN)/conversion_bench $(BIN)/many_stacks $(BIN)/heap2pprof out/bench-conversion
+
+bench-snapshot: build ## how long a heap profile of 2 GB of live blocks holds up request threads, against jemalloc's own dump
+	@mkdir -p out
+	@LD_PRELOAD=libjemalloc.so.2 MALLOC_CONF=prof:true $(BIN)/snapshot_bench --folder out
 
 bench-allocators: build ## the allocators against their peers and the ideal: ratios against targets, a picture (about a minute)
 	@mkdir -p out
 	@$(BIN)/allocators_bench --json=out/bench-allocators.json; status=$$?; [ $$status -le 1 ] || exit $$status; \
 	  .ci/install .ci/packages-picture.txt && allocators/bench/picture.sh out/bench-allocators.json out/bench-allocators.svg && \
 	  echo "picture: out/bench-allocators.svg" && exit $$status
+
+bench-purge-trace: build ## what tracing purges costs: off, on, on with the profile of pauses, interleaved (about 20 s)
+	@$(BIN)/purge_trace_bench
+
+bench-retention: build ## what a retention policy costs, idle and under load, on each allocator: ratios (about half a minute)
+	@$(BIN)/retention_bench
 
 sanitize: setup ## every unit test under AddressSanitizer and UBSan, then under ThreadSanitizer (about 10 minutes with builds)
 	@mkdir -p build

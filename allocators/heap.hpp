@@ -54,6 +54,14 @@ struct HeapReply {
 
 inline constexpr HeapReply heap_done{true, {}};
 
+// What a controller of retention can have of an allocator. A reply that is not done says what cannot be had, and why.
+struct PurgeSupport {
+  HeapReply unused;  // statistics() tells the unused bytes that a purge would return: dirty and muzzy
+  HeapReply slices;  // purge_slice() returns a part and not everything
+  HeapReply flush;   // flush_thread_cache() empties the calling thread's cache
+  HeapReply quiet;   // with a dirty decay of -1 ms nothing is purged but on request
+};
+
 // Thread-safe. Not copied; one per process.
 class Heap {
  public:
@@ -84,6 +92,16 @@ class Heap {
 
   // Returns unused pages to the kernel now, as far as the allocator can from this thread.
   virtual HeapReply purge() = 0;
+  // Returns `bytes` of unused pages to the kernel, or all when there are fewer, in the smallest step of at least that
+  // many (see PurgeSupport::slices) that the allocator has; jemalloc chooses by its last statistics(). Does not
+  // allocate. Cost: of the order of 0.1 ms a MiB that is returned.
+  virtual HeapReply purge_slice(std::uint64_t bytes);
+  // Gives the free blocks in the calling thread's cache back to the allocator. Does not allocate.
+  virtual HeapReply flush_thread_cache() = 0;
+  virtual PurgeSupport purge_support() const = 0;
+  // Beyond it malloc returns null, after the allocator has given back all unused pages to stay within it; empty: none.
+  // Read back after writing. tcmalloc only.
+  virtual HeapReply set_heap_limit(std::optional<std::uint64_t> bytes);
   // How long unused pages are kept; negative means for ever, 0 means not at all. Read back after writing.
   virtual HeapReply set_dirty_decay(std::chrono::milliseconds decay);
   virtual HeapReply set_muzzy_decay(std::chrono::milliseconds decay);

@@ -26,10 +26,22 @@ class GlibcHeap final : public Heap {
     return heap_done;
   }
 
+  HeapReply flush_thread_cache() override { return no_flush; }
+
+  PurgeSupport purge_support() const override {
+    return {{false, "glibc does not tell which of its free bytes are resident: unused pages are not known"},
+            {false, "malloc_trim walks the whole heap, under each arena's lock in turn: it cannot be done in slices"},
+            no_flush,
+            {false, "glibc trims the top of its heaps in free(): that cannot be stopped at run time"}};
+  }
+
   HeapReply set_dirty_decay(std::chrono::milliseconds /*decay*/) override {
     return {false, "glibc has no decay: it trims the top of its heaps by size (M_TRIM_THRESHOLD), not by time"};
   }
   HeapReply set_background_thread(bool /*on*/) override { return {false, "glibc has no background thread"}; }
+
+ private:
+  static constexpr HeapReply no_flush{false, "glibc has no call that empties a thread's cache (tcache)"};
 };
 
 }  // namespace

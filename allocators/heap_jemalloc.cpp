@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "allocators/heap_backend.hpp"
+#include "allocators/jemalloc_arena_claim.hpp"
 
 namespace plateau::heap_backend {
 namespace {
@@ -27,7 +28,14 @@ class JemallocHeap final : public Heap {
     }
     current_regions_ = Mib(*this, "stats.arenas.0.bins.0.curregs");
     current_slabs_ = Mib(*this, "stats.arenas.0.bins.0.curslabs");
+    arena_dirty_ = Mib(*this, "stats.arenas.0.pdirty");
+    arena_muzzy_ = Mib(*this, "stats.arenas.0.pmuzzy");
+    arena_purge_ = Mib(*this, "arena.0.purge");
     page_bytes_ = read<std::size_t>("arenas.page").value_or(4096);
+    own_arenas_ = read<unsigned>("opt.narenas").value_or(0);
+    // One more, after them, serves very large blocks, unless the threshold is out of bounds.
+    const std::size_t oversize = read<std::size_t>("opt.oversize_threshold").value_or(0);
+    if (oversize >= 4 * page_bytes_ && oversize <= (std::size_t{7} << 60)) ++own_arenas_;
   }
 
   AllocatorKind kind() const override { return AllocatorKind::jemalloc; }
@@ -90,6 +98,25 @@ class JemallocHeap final : public Heap {
                : HeapReply{false, "jemalloc refused arena.<all>.purge"};
   }
 
+  // A slice is an arena: jemalloc purges one wholly, or by a decay that request threads would take part in. The
+  // smallest that suffices is taken, else the largest. Threads that allocate do not wait for it.
+  HeapReply purge_slice(std::uint64_t bytes) override {
+    flush_thread_cache();
+    const std::optional<unsigned> arena = best_arena(bytes);
+    if (!arena) return {false, "no arena has unused pages that may be purged from here"};
+    if (*arena < own_arenas_) return purge_arena(*arena);
+    const ArenaClaim claim(*arena);
+    return claim.holds() ? purge_arena(*arena) : HeapReply{false, "the arena is being purged or ends"};
+  }
+
+  HeapReply flush_thread_cache() override {
+    return mallctl_("thread.tcache.flush", nullptr, nullptr, nullptr, 0) == 0
+               ? heap_done
+               : HeapReply{false, "jemalloc refused thread.tcache.flush (the thread has no cache)"};
+  }
+
+  PurgeSupport purge_support() const override { return {heap_done, heap_done, heap_done, heap_done}; }
+
   HeapReply set_dirty_decay(std::chrono::milliseconds decay) override { return set_decay("dirty_decay_ms", decay); }
   HeapReply set_muzzy_decay(std::chrono::milliseconds decay) override { return set_decay("muzzy_decay_ms", decay); }
   std::optional<std::chrono::milliseconds> dirty_decay() const override { return decay("arenas.dirty_decay_ms"); }
@@ -122,16 +149,57 @@ class JemallocHeap final : public Heap {
       auto path = path_;
       path[2] = all_arenas;
       path[4] = bin;
+      return read(heap, path);
+    }
+    // Of stats.arenas.<i>.X; empty for an arena that is not there.
+    std::optional<std::size_t> read_arena(const JemallocHeap& heap, unsigned arena) const {
+      if (length_ != 4) return std::nullopt;
+      auto path = path_;
+      path[2] = arena;
+      return read(heap, path);
+    }
+    // arena.<i>.X, which takes and gives nothing.
+    bool call_arena(const JemallocHeap& heap, unsigned arena) const {
+      if (length_ != 3) return false;
+      auto path = path_;
+      path[1] = arena;
+      return heap.by_mib_(path.data(), length_, nullptr, nullptr, nullptr, 0) == 0;
+    }
+
+   private:
+    using Path = std::array<std::size_t, 8>;
+    std::optional<std::size_t> read(const JemallocHeap& heap, const Path& path) const {
       std::size_t value = 0;
       std::size_t size = sizeof value;
       if (heap.by_mib_(path.data(), length_, &value, &size, nullptr, 0) != 0) return std::nullopt;
       return value;
     }
 
-   private:
-    std::array<std::size_t, 8> path_{};
+    Path path_{};
     std::size_t length_ = 0;
   };
+
+  // Of the arenas that may be purged, the one with the fewest unused bytes of those with at least `bytes`, else the one
+  // with the most. Empty when none has any.
+  std::optional<unsigned> best_arena(std::uint64_t bytes) const {
+    const unsigned arenas = read<unsigned>("arenas.narenas").value_or(0);
+    std::optional<unsigned> best;
+    std::uint64_t best_unused = 0;
+    for (unsigned i = 0; i < arenas; ++i) {
+      if (i >= own_arenas_ && !arena_may_be_purged(i)) continue;
+      const std::uint64_t unused =
+          (arena_dirty_.read_arena(*this, i).value_or(0) + arena_muzzy_.read_arena(*this, i).value_or(0)) * page_bytes_;
+      const bool better = best_unused >= bytes ? unused >= bytes && unused < best_unused : unused > best_unused;
+      if (!better) continue;
+      best = i;
+      best_unused = unused;
+    }
+    return best;
+  }
+
+  HeapReply purge_arena(unsigned arena) const {
+    return arena_purge_.call_arena(*this, arena) ? heap_done : HeapReply{false, "jemalloc refused arena.<i>.purge"};
+  }
 
   template <class Value>
   std::optional<Value> read(const char* name) const {
@@ -155,16 +223,20 @@ class JemallocHeap final : public Heap {
     return count ? std::optional<std::uint64_t>(*count * page_bytes_) : std::nullopt;
   }
 
+  // Of all arenas there are, and of those there were: jemalloc counts the latter by themselves, once there is one.
   std::optional<std::uint64_t> sum(const char* one, const char* other) const {
     std::array<char, 64> name{};
     const auto first = read<std::uint64_t>(arena_name(name, one));
     const auto second = read<std::uint64_t>(arena_name(name, other));
-    return first && second ? std::optional(*first + *second) : std::nullopt;
+    if (!first || !second) return std::nullopt;
+    constexpr std::string_view destroyed = "stats.arenas.4097.";  // MALLCTL_ARENAS_DESTROYED
+    return *first + *second + read<std::uint64_t>(arena_name(name, one, destroyed)).value_or(0) +
+           read<std::uint64_t>(arena_name(name, other, destroyed)).value_or(0);
   }
 
-  // stats.arenas.4096.<what>, without allocating.
-  static const char* arena_name(std::array<char, 64>& buffer, const char* what) {
-    const std::string_view prefix = "stats.arenas.4096.";
+  // <prefix><what>, without allocating.
+  static const char* arena_name(std::array<char, 64>& buffer, const char* what,
+                                std::string_view prefix = "stats.arenas.4096.") {
     auto end = std::copy(prefix.begin(), prefix.end(), buffer.begin());
     while (*what != '\0' && end != buffer.end() - 1) *end++ = *what++;
     *end = '\0';
@@ -183,6 +255,7 @@ class JemallocHeap final : public Heap {
       return {false, "jemalloc refused the decay for future arenas"};
     }
     const unsigned arenas = read<unsigned>("arenas.narenas").value_or(0);
+    refresh();  // which arenas are initialised is told as of then
     for (unsigned i = 0; i < arenas; ++i) {
       const std::string prefix = "arena." + std::to_string(i) + ".";
       if (!read<bool>((prefix + "initialized").c_str()).value_or(false)) continue;
@@ -202,6 +275,10 @@ class JemallocHeap final : public Heap {
   std::vector<SizeClass> classes_;
   Mib current_regions_;
   Mib current_slabs_;
+  Mib arena_dirty_;
+  Mib arena_muzzy_;
+  Mib arena_purge_;
+  unsigned own_arenas_ = 0;  // those that jemalloc made for itself: they never end, and have the lowest numbers
   std::size_t page_bytes_ = 4096;
 };
 

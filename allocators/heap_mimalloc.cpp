@@ -40,6 +40,21 @@ class MimallocHeap final : public Heap {
     return heap_done;
   }
 
+  HeapReply flush_thread_cache() override {
+    if (collect_ == nullptr) return {false, "this mimalloc has no mi_collect"};
+    collect_(true);  // blocks of this thread that others freed, and the pages that they leave empty
+    return heap_done;
+  }
+
+  PurgeSupport purge_support() const override {
+    return {{false, "mimalloc does not tell its live or unused bytes"},
+            {false,
+             "mi_collect gives back all that the calling thread's heap and ended threads leave unused; other threads' "
+             "heaps are theirs, and each can only collect its own (flush_if_asked)"},
+            collect_ != nullptr ? heap_done : HeapReply{false, "this mimalloc has no mi_collect"},
+            {false, "mimalloc gives pages back by delays of its own, which are set at start only"}};
+  }
+
   HeapReply set_dirty_decay(std::chrono::milliseconds /*decay*/) override {
     return {false, "mimalloc takes its page reset delay only at start (MIMALLOC_RESET_DELAY)"};
   }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstddef>
 #include <string>
 
@@ -43,6 +44,36 @@ class TcmallocHeap final : public Heap {
     return heap_done;
   }
 
+  // The page heap's lock is held while pages go back, and threads that need pages wait for it: so at most a little.
+  HeapReply purge_slice(std::uint64_t bytes) override {
+    if (release_some_ == nullptr) return {false, "this tcmalloc has no MallocExtension_ReleaseToSystem"};
+    release_some_(std::min(bytes, largest_slice));
+    return heap_done;
+  }
+
+  HeapReply flush_thread_cache() override {
+    if (mark_idle_ == nullptr) return {false, "this tcmalloc has no MallocExtension_MarkThreadTemporarilyIdle"};
+    mark_idle_();
+    return heap_done;
+  }
+
+  PurgeSupport purge_support() const override {
+    return {
+        heap_done,
+        heap_done,
+        heap_done,
+        {false, "tcmalloc also gives pages back in free(), by a rate that is set at start (TCMALLOC_RELEASE_RATE=0)"}};
+  }
+
+  HeapReply set_heap_limit(std::optional<std::uint64_t> bytes) override {
+    constexpr const char* name = "tcmalloc.heap_limit_mb";
+    const std::size_t mebibytes = bytes ? std::max<std::size_t>(*bytes >> 20, 1) : 0;
+    if (set_property_ == nullptr || set_property_(name, mebibytes) == 0 || property(name) != mebibytes) {
+      return {false, "tcmalloc refused tcmalloc.heap_limit_mb"};
+    }
+    return heap_done;
+  }
+
   HeapReply set_dirty_decay(std::chrono::milliseconds /*decay*/) override {
     return {false, "tcmalloc has no decay by time: it gives pages back by a rate (TCMALLOC_RELEASE_RATE)"};
   }
@@ -61,6 +92,12 @@ class TcmallocHeap final : public Heap {
                                 const char**) = runtime_symbol<const char*(int*, int*, const char**)>("tc_version");
   int (*const property_)(const char*, std::size_t*) =
       runtime_symbol<int(const char*, std::size_t*)>("MallocExtension_GetNumericProperty");
+  static constexpr std::uint64_t largest_slice = std::uint64_t{1} << 20;
+
+  int (*const set_property_)(const char*, std::size_t) =
+      runtime_symbol<int(const char*, std::size_t)>("MallocExtension_SetNumericProperty");
+  void (*const release_some_)(std::size_t) = runtime_symbol<void(std::size_t)>("MallocExtension_ReleaseToSystem");
+  void (*const mark_idle_)() = runtime_symbol<void()>("MallocExtension_MarkThreadTemporarilyIdle");
   void (*const release_)() = runtime_symbol<void()>("MallocExtension_ReleaseFreeMemory");
 };
 

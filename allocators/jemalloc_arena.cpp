@@ -9,6 +9,8 @@
 #include <string>
 
 #include "allocators/heap.hpp"
+#include "allocators/purge_trace.hpp"
+#include "allocators/jemalloc_arena_claim.hpp"
 #include "allocators/runtime_symbol.hpp"
 
 namespace plateau {
@@ -69,6 +71,8 @@ JemallocArena::JemallocArena(JemallocArenaOptions options) : has_thread_cache_(o
     if (options.dirty_decay) set_decay(index_, "dirty_decay_ms", *options.dirty_decay);
     if (options.muzzy_decay) set_decay(index_, "muzzy_decay_ms", *options.muzzy_decay);
     make_thread_cache();
+    PurgeTrace::cover_arena(index_);
+    arena_made(index_);
   } catch (...) {
     jemalloc().call(of_arena(index_, "destroy"));
     throw;
@@ -76,6 +80,7 @@ JemallocArena::JemallocArena(JemallocArenaOptions options) : has_thread_cache_(o
 }
 
 JemallocArena::~JemallocArena() {
+  arena_ends(index_);
   destroy_thread_cache();
   jemalloc().call(of_arena(index_, "destroy"));
 }
@@ -94,7 +99,9 @@ void JemallocArena::destroy_thread_cache() noexcept {
 
 void JemallocArena::reset() {
   destroy_thread_cache();
+  arena_ends(index_);  // a reset takes the arena apart as the end does
   jemalloc().call(of_arena(index_, "reset"));
+  arena_made(index_);
   make_thread_cache();
 }
 

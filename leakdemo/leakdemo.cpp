@@ -67,7 +67,7 @@ void run(const Options& options) {
   const double per_second = options.megabytes_per_second * 1e6 / static_cast<double>(leak.bytes_per_operation);
   const double seconds = options.seconds > 0 ? static_cast<double>(options.seconds) : 1e9;
   const auto operations = static_cast<std::uint64_t>(std::max(1.0, per_second * seconds));
-  std::string preload = (folder / "libplateau_sampler.so").string() + ":" + (folder / "libplateau_agent.so").string();
+  std::string preload = (folder / "libplateau_agent.so").string() + ":" + (folder / "libplateau_sampler.so").string();
   if (!leak.library.empty()) preload += ":" + std::string(leak.library);
   ::setenv("LD_PRELOAD", preload.c_str(), 1);
   ::setenv("PLATEAU_PPROF", options.address.c_str(), 1);

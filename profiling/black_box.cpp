@@ -2,18 +2,19 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
+#include <future>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
 #include <utility>
 
+#include "allocators/memory_headroom.hpp"
 #include "profiling/heap_profiler.hpp"
-#include "profiling/memory_headroom.hpp"
+#include "profiling/memory_events.hpp"
 #include "profiling/memory_reserve.hpp"
-#include "profiling/pprof.hpp"
+#include "profiling/private_descriptors.hpp"
 #include "profiling/service_thread.hpp"
 #include "profiling/symbolizer.hpp"
 
@@ -29,33 +30,51 @@ void throw_unless_done(const ProfileReply& reply) {
   if (!reply.done) throw std::runtime_error("black box: " + reply.reason);
 }
 
+// The program may change its working directory.
+BlackBoxOptions with_absolute_path(BlackBoxOptions options) {
+  options.directory = fs::absolute(options.directory);
+  return options;
+}
+
+// For the kernel's events, which the program must not close. Without, there are no events.
+bool has_private_descriptors() {
+  try {
+    if (!may_have_private_descriptors()) return false;
+    enter_private_descriptor_table();
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 class BlackBox::Writer {
  public:
   explicit Writer(BlackBoxOptions options)
-      : options_(std::move(options)), headroom_(options_.limit_bytes), reserve_(options_.reserve_bytes) {
+      : options_(with_absolute_path(std::move(options))),
+        headroom_(options_.limit_bytes),
+        reserve_(options_.symbolize ? options_.reserve_bytes : 0) {
     fs::create_directories(options_.directory);
-    throw_unless_done(HeapProfiler::start(options_.directory / options_.name));
-    remove_old();
-    rehearse();
     next_room_ = static_cast<std::uint64_t>((1 - options_.begin) * static_cast<double>(headroom_.limit_bytes()));
     const SignalsForOthers signals;
-    thread_ = std::thread([this] { watch(); });
+    std::promise<void> started;
+    std::future<void> watching = started.get_future();
+    thread_ = std::thread([this, promise = std::move(started)]() mutable { run(promise); });
+    try {
+      watching.get();
+    } catch (...) {
+      thread_.join();
+      throw;
+    }
   }
 
   ~Writer() {
-    if (::getpid() != owner_) {  // in a forked child there is no such thread to wait for
-      thread_.detach();
-      return;
-    }
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    wake_.notify_one();
+    stopping_ = true;
     thread_.join();
   }
+
+  bool in_the_process_that_made_it() const { return process_ == ::getpid(); }
 
  private:
   fs::path file(std::uint64_t number, const char* extension) const {
@@ -79,20 +98,41 @@ class BlackBox::Writer {
     remove(0);
   }
 
-  void watch() {
-    become_service_thread("black box");
-    HeapProfiler::exclude_this_thread();
-    std::unique_lock lock(mutex_);
+  void run(std::promise<void>& started) {
+    bool watches = false;
+    try {
+      become_service_thread("black box");
+      std::optional<MemoryEvents> events;
+      if (has_private_descriptors()) events.emplace(headroom_.source());
+      throw_unless_done(HeapProfiler::start(options_.directory / options_.name));
+      remove_old();
+      rehearse();
+      watches = true;
+      started.set_value();
+      watch(events ? &*events : nullptr);
+    } catch (...) {
+      if (!watches) started.set_exception(std::current_exception());
+    }
+  }
+
+  void watch(MemoryEvents* events) {
+    const std::uint64_t limit = headroom_.limit_bytes();
+    if (events != nullptr) events->expect_usage(limit - next_room_);
     while (!stopping_) {
       const std::uint64_t used = headroom_.used_bytes();
-      const std::uint64_t limit = headroom_.limit_bytes();
       const std::uint64_t room = limit > used ? limit - used : 0;
       if (room <= next_room_) {
         keep_one();
         next_room_ = static_cast<std::uint64_t>(options_.shrink * static_cast<double>(room));
+        if (events != nullptr) events->expect_usage(limit - next_room_);
       }
       const bool is_near = static_cast<double>(used) >= near * static_cast<double>(limit);
-      wake_.wait_for(lock, is_near ? near_period : far_period, [this] { return stopping_; });
+      const auto period = is_near ? near_period : far_period;
+      if (events != nullptr) {
+        events->wait(period);
+      } else {
+        std::this_thread::sleep_for(period);
+      }
     }
   }
 
@@ -122,20 +162,22 @@ class BlackBox::Writer {
     for (const char* const extension : {".heap", ".pb.gz"}) fs::remove(file(number, extension), ignored);
   }
 
-  const pid_t owner_ = ::getpid();
+  const pid_t process_ = ::getpid();
   const BlackBoxOptions options_;
   const MemoryHeadroom headroom_;
   MemoryReserve reserve_;
   Symbolizer symbolizer_;
   std::uint64_t number_ = 0;
   std::uint64_t next_room_ = 0;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
 
 BlackBox::BlackBox(BlackBoxOptions options) : writer_(std::make_unique<Writer>(std::move(options))) {}
-BlackBox::~BlackBox() = default;
+
+BlackBox::~BlackBox() {
+  // A forked child has the memory of the writer and not its thread: there is nobody to wait for.
+  if (!writer_->in_the_process_that_made_it()) static_cast<void>(writer_.release());
+}
 
 }  // namespace plateau

@@ -28,16 +28,23 @@ struct BlackBoxOptions {
   bool symbolize = true;
 };
 
-// Watches on a thread of its own, every 10 ms near the limit and every 50 ms elsewhere, and writes there: at each step
-// first the allocator's own text, for which jemalloc and the sampler need no memory, and then, with symbols, the .pb.gz
-// in its place. If the kernel kills in between, the text is there. With `symbolize` the program's debug information is
-// read beforehand, which may take a second and some ten MB; threads of the program wait only while the allocator dumps.
-// Not thread-safe. A forked child has no such thread.
+// Watches on a thread of its own, and writes there: at each step first the allocator's own text, for which jemalloc and
+// the sampler need no memory, and then, with symbols, the .pb.gz in its place. If the kernel kills in between, the text
+// is there.
+//
+// It looks every 10 ms near the limit and every 50 ms elsewhere, and at once when the kernel tells of memory: with
+// cgroup v1 by an event at the next step itself, with v2 by memory.events and by the group's memory.pressure (see
+// MemoryEvents). Under another limit, where those files may not be used, and under gperftools' tcmalloc (whose thread
+// cannot have descriptors of its own), it only looks.
+//
+// With `symbolize` the program's debug information is read beforehand, which may take a second and some ten MB; threads
+// of the program wait only while the allocator dumps. Not thread-safe. A forked child has no such thread.
 class BlackBox {
  public:
   // Throws std::runtime_error, in one line, when no heap profile or no limit can be had, or the directory cannot be
   // written.
   explicit BlackBox(BlackBoxOptions options);
+  // Waits for at most 50 ms, or for the profile that is just being written. In a forked child: does nothing.
   ~BlackBox();
   BlackBox(const BlackBox&) = delete;
   BlackBox& operator=(const BlackBox&) = delete;

@@ -8,9 +8,11 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "allocators/runtime_symbol.hpp"
 #include "profiling/legacy_cpu.hpp"
@@ -96,6 +98,25 @@ class MappedFile {
   std::size_t bytes_ = 0;
 };
 
+// What libprofiler says on standard error when it stops ("PROFILE: interrupts/evictions/bytes = …"), unasked, is left
+// out; what other threads of the program write there meanwhile goes through.
+ssize_t write_but_for_libprofiler(void* /*cookie*/, const char* text, std::size_t bytes) {
+  if (std::string_view(text, bytes).starts_with("PROFILE: interrupts/")) return static_cast<ssize_t>(bytes);
+  return ::write(STDERR_FILENO, text, bytes);
+}
+
+void stop_quietly() {
+  // Never closed: a thread may have taken it for stderr, and use it when it is stderr no longer.
+  static std::FILE* const filter = [] {
+    std::FILE* const made = ::fopencookie(nullptr, "w", {nullptr, write_but_for_libprofiler, nullptr, nullptr});
+    if (made != nullptr) std::setvbuf(made, nullptr, _IONBF, 0);
+    return made;
+  }();
+  std::FILE* const before = filter != nullptr ? __atomic_exchange_n(&stderr, filter, __ATOMIC_ACQ_REL) : nullptr;
+  libprofiler().stop();
+  if (before != nullptr) __atomic_store_n(&stderr, before, __ATOMIC_RELEASE);
+}
+
 std::int64_t nanoseconds(std::chrono::system_clock::duration duration) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
 }
@@ -123,13 +144,13 @@ CpuRecording::CpuRecording() {
 }
 
 CpuRecording::~CpuRecording() {
-  if (running_) libprofiler().stop();
+  if (running_) stop_quietly();
   ::close(samples_fd_);
 }
 
 Profile CpuRecording::finish() {
   if (!running_) throw std::logic_error("a CPU profile is finished once");
-  libprofiler().stop();
+  stop_quietly();
   running_ = false;
   const auto ended = std::chrono::system_clock::now();
   const MappedFile samples(samples_fd_);

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "profiling/process_memory.hpp"
+#include "allocators/process_memory.hpp"
 
 namespace plateau {
 namespace {

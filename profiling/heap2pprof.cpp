@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -44,7 +45,7 @@ struct Options {
   std::string sample_index;
   bool top = false;
   std::size_t rows = 30;
-  Symbolizer::Options symbols;
+  Symbolizer::Options symbols = {.budget = std::chrono::steady_clock::duration::max()};  // whoever waits may interrupt
 };
 
 // Half of a conversion's time would be page faults. glibc's heap is grown once, and asks for huge pages; what it needs

@@ -15,6 +15,7 @@ constexpr const char* allocation_functions =
     "|(tc_|mi_)new(array)?(_nothrow|_aligned|_n)*"
     "|operator new(\\[\\])?"
     "|\\[lib(jemalloc|tcmalloc|mimalloc)[^/]*\\]"
+    "|plateau::sampler::.*"
     "|tcmalloc::.*|MallocHook::.*|.*do_malloc.*"
     "|(std|__gnu_cxx|std::pmr)::(__)?(new_|malloc_|polymorphic_)?allocator(_traits)?(<.*>)?::allocate"
     "|.*::_M_allocate";

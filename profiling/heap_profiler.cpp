@@ -153,7 +153,7 @@ HeapSnapshot HeapProfiler::snapshot() {
   if (dump.get() < 0) return {std::nullopt, "no memory for the dump: " + errno_text()};
   if (ProfileReply reply = backend().write(dump.get()); !reply.done) return {std::nullopt, std::move(reply.reason)};
   try {
-    std::ifstream text("/proc/self/fd/" + std::to_string(dump.get()));
+    std::ifstream text("/proc/thread-self/fd/" + std::to_string(dump.get()));
     return {read_profile(text), {}};
   } catch (const std::runtime_error& error) {
     return {std::nullopt, error.what()};

@@ -42,7 +42,8 @@ class Gperftools final : public Backend {
       extension()->GetHeapSample(&sample);
       return write(fd, sample.data(), sample.size());
     }
-    // The text is malloc'ed by gperftools outside its own count, and holds 1 MiB: of more, the largest stacks.
+    // The text is malloc'ed by gperftools outside its own count, and holds 1 MiB: of more, the largest
+    // stacks, which the reader notices.
     const std::unique_ptr<char, void (*)(void*)> text(profile_(), std::free);
     if (text == nullptr) return {false, "gperftools gave no heap profile"};
     return write(fd, text.get(), std::strlen(text.get()));

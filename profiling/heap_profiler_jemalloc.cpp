@@ -18,7 +18,7 @@ class Jemalloc final : public Backend {
   ProfileReply stop() override { return set_active(false); }
 
   ProfileReply write(int fd) override {
-    const std::string path = "/proc/self/fd/" + std::to_string(fd);
+    const std::string path = "/proc/thread-self/fd/" + std::to_string(fd);
     const char* name = path.c_str();
     if (mallctl_("prof.dump", nullptr, nullptr, static_cast<void*>(&name), sizeof name) != 0) {
       return {false, "jemalloc could not write its dump: no space left?"};

@@ -1,6 +1,8 @@
 #include "profiling/heap_sampler.hpp"
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -8,6 +10,7 @@
 #include <vector>
 
 #include "allocators/heap.hpp"
+#include "allocators/malloc_libraries.hpp"
 #include "allocators/runtime_symbol.hpp"
 #include "profiling/heap_profile.hpp"
 #include "profiling/mappings.hpp"
@@ -15,21 +18,24 @@
 namespace plateau {
 namespace {
 
-// Null when the sampler is not loaded, or stands behind another malloc, which is then the one that programs call. Asked
-// of aligned_alloc, which comes with malloc: of malloc itself a program at a fixed address may have a stub (python3
-// has).
+// Whether malloc goes through the object file that this address is of.
+bool is_in_front(const void* address) {
+  const std::vector<std::string> libraries = malloc_libraries();
+  return std::find(libraries.begin(), libraries.end(), object_file_of(address)) != libraries.end();
+}
+
+// Null when the sampler is not loaded, or stands behind another malloc, which is then the one that programs call.
+const sampler::SamplerInterface* preloaded_sampler() {
+  using Get = const sampler::SamplerInterface*();
+  auto* const get = runtime_symbol<Get>(sampler::SamplerInterface::symbol);
+  return get != nullptr && is_in_front(reinterpret_cast<const void*>(get)) ? get() : nullptr;
+}
+
+constinit std::atomic<const sampler::SamplerInterface*> own_sampler{nullptr};
+
 const sampler::SamplerInterface* loaded_sampler() {
-  static const sampler::SamplerInterface* const loaded = [] {
-    using Get = const sampler::SamplerInterface*();
-    auto* const get = runtime_symbol<Get>(sampler::SamplerInterface::symbol);
-    Dl_info sampler{};
-    Dl_info serving{};
-    const bool serves = get != nullptr && dladdr(reinterpret_cast<void*>(get), &sampler) != 0 &&
-                        dladdr(dlsym(RTLD_DEFAULT, "aligned_alloc"), &serving) != 0 &&
-                        sampler.dli_fbase == serving.dli_fbase;
-    return serves ? get() : nullptr;
-  }();
-  return loaded;
+  static const sampler::SamplerInterface* const preloaded = preloaded_sampler();
+  return preloaded != nullptr ? preloaded : own_sampler.load(std::memory_order_acquire);
 }
 
 std::int64_t rounded(double value) {
@@ -39,7 +45,7 @@ std::int64_t rounded(double value) {
 void add_comments(Profile& profile, const SamplerCounts& counts, double in_use_bytes) {
   const Heap& heap = Heap::process();
   profile.comments.push_back("allocator: " + std::string(to_string(heap.kind())) + " " + heap.version());
-  profile.comments.push_back("sampled by libplateau_sampler.so, once in " + std::to_string(counts.period_bytes) +
+  profile.comments.push_back("sampled in front of malloc, once in " + std::to_string(counts.period_bytes) +
                              " bytes on average; standard error of the bytes in use: at most " +
                              std::to_string(rounded(sampler::standard_error_bytes(in_use_bytes, counts.period_bytes))));
   if (counts.blocks_lost > 0) {
@@ -60,6 +66,12 @@ ProfileReply HeapSampler::available() {
   if (loaded_sampler() != nullptr) return {true, {}};
   return {false,
           "libplateau_sampler.so does not stand in front of malloc: start the program with it first in LD_PRELOAD"};
+}
+
+bool HeapSampler::use(const sampler::SamplerInterface& own) {
+  if (available().done || !is_in_front(&own)) return false;
+  own_sampler.store(&own, std::memory_order_release);
+  return true;
 }
 
 ProfileReply HeapSampler::start(std::uint64_t period_bytes) {

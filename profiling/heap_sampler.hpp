@@ -31,6 +31,10 @@ class HeapSampler {
   // Says whether the sampler stands in front of this process's malloc, and if not what to change. Thread-safe.
   static ProfileReply available();
 
+  // For a library in front of malloc that brings a sampler of its own, such as the agent: it is the one that is asked
+  // from now on, unless there is one already or malloc goes another way. Gives whether it is.
+  static bool use(const sampler::SamplerInterface& own);
+
   // Records from now on, once in so many bytes on average; 1 records every block. Blocks that are live already are not
   // in the profile. While it runs: changes the period. Thread-safe.
   static ProfileReply start(std::uint64_t period_bytes = default_period_bytes);

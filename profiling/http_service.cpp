@@ -1,12 +1,15 @@
 #include "profiling/http_service.hpp"
 
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <exception>
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -55,6 +58,13 @@ DebugAnswer refuse(const Refusal& refusal) {
   DebugAnswer answer = error_answer(refusal.status, refusal.reason);
   answer.allow = refusal.allow;
   return answer;
+}
+
+// Whether the client has closed its side, at which nobody waits for an answer any more.
+bool has_left(tcp::socket& client) {
+  char byte = 0;
+  const ssize_t received = ::recv(client.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return received == 0 || (received < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 // What to tell a client whose request could not be read; no status when there is nobody to tell.
@@ -143,7 +153,7 @@ asio::awaitable<bool> HttpService::exchange(Connection& connection) {
   connection.waiting = false;
   const Request request = parser.release();
   const bool head_only = request.method() == http::verb::head;
-  DebugAnswer made = co_await answer(request);
+  DebugAnswer made = co_await answer(connection, request);
   co_await write(connection, std::move(made), request.version(), head_only, request.keep_alive());
   connection.waiting = true;
   co_return request.keep_alive();
@@ -186,13 +196,13 @@ asio::awaitable<void> HttpService::write(Connection& connection, DebugAnswer ans
   }
 }
 
-asio::awaitable<DebugAnswer> HttpService::answer(const Request& request) {
+asio::awaitable<DebugAnswer> HttpService::answer(Connection& connection, const Request& request) {
   const auto understood = understand(head_of(request), rules_);
   if (const auto* const refusal = std::get_if<Refusal>(&understood)) co_return refuse(*refusal);
   const auto& wanted = std::get<DebugRequest>(understood);
   std::optional<DebugAnswer> failed;
   try {
-    if (wanted.page == DebugPage::profile) co_return co_await profile(wanted);
+    if (wanted.page == DebugPage::profile) co_return co_await profile(connection, wanted);
     co_return co_await run_on(workers_.get_executor(), [&] { return answers_.page(wanted, request.body()); });
   } catch (const std::exception& error) {
     failed = error_answer(error);
@@ -200,8 +210,8 @@ asio::awaitable<DebugAnswer> HttpService::answer(const Request& request) {
   co_return *std::move(failed);
 }
 
-asio::awaitable<DebugAnswer> HttpService::profile(const DebugRequest& request) {
-  if (profiles_under_way_ >= limits_.profiles_under_way) {
+asio::awaitable<DebugAnswer> HttpService::profile(Connection& connection, const DebugRequest& request) {
+  if (profiles_under_way_ >= limits_.profiles_under_way && !co_await end_abandoned(nullptr)) {
     co_return error_answer(503, "too many profiles are under way; try again");
   }
   const Counted one(profiles_under_way_);
@@ -210,11 +220,42 @@ asio::awaitable<DebugAnswer> HttpService::profile(const DebugRequest& request) {
   if (!request.seconds) {
     co_return co_await run_on(encoder_, [&] { return answers_.profile(request, recorder_.snapshot(source)); });
   }
-  const auto recording =
-      co_await run_on(encoder_, [&] { return recorder_.record(source, {.keep_inuse = request.keep_inuse}); });
+  auto begun = co_await record(request);
   asio::steady_timer end(co_await asio::this_coro::executor, *request.seconds);
-  co_await end.async_wait(asio::use_awaitable);  // a client that leaves meanwhile changes nothing
+  const auto place =
+      recordings_.insert(recordings_.end(), {&source, &connection.stream.socket(), &end, std::move(begun)});
+  co_await end.async_wait(with_error);  // a client that leaves meanwhile changes nothing
+  const std::unique_ptr<Recording> recording = std::move(place->recording);
+  recordings_.erase(place);
+  if (recording == nullptr) co_return error_answer(503, "the client had left, and another one wanted its place");
   co_return co_await run_on(encoder_, [&] { return answers_.profile(request, recording->finish()); });
+}
+
+asio::awaitable<std::unique_ptr<Recording>> HttpService::record(const DebugRequest& request) {
+  for (;;) {
+    std::exception_ptr busy;
+    try {
+      co_return co_await run_on(encoder_,
+                                [&] { return recorder_.record(*request.source, {.keep_inuse = request.keep_inuse}); });
+    } catch (const ProfileBusy&) {
+      busy = std::current_exception();
+    }
+    if (!co_await end_abandoned(request.source)) std::rethrow_exception(busy);
+  }
+}
+
+asio::awaitable<bool> HttpService::end_abandoned(const ProfileSource* source) {
+  const auto abandoned = std::find_if(recordings_.begin(), recordings_.end(), [&](const UnderWay& one) {
+    return one.recording != nullptr && (source == nullptr || one.source == source) && has_left(*one.client);
+  });
+  if (abandoned == recordings_.end()) co_return false;
+  std::unique_ptr<Recording> recording = std::move(abandoned->recording);
+  abandoned->end->cancel();
+  co_await run_on(encoder_, [&] {
+    recording.reset();
+    return true;
+  });
+  co_return true;
 }
 
 }  // namespace plateau

@@ -4,9 +4,11 @@
 #include <chrono>
 #include <cstddef>
 #include <list>
+#include <memory>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -64,13 +66,25 @@ class HttpService {
     bool given_up_ = false;
   };
 
+  // A recording, until its end. The client that asked for it may leave meanwhile: it then goes on, but makes way for
+  // another one that needs its place.
+  struct UnderWay {
+    const ProfileSource* source;
+    boost::asio::ip::tcp::socket* client;
+    boost::asio::steady_timer* end;
+    std::unique_ptr<Recording> recording;
+  };
+
   void make_room();
   boost::asio::awaitable<void> serve(boost::asio::ip::tcp::socket socket);
   boost::asio::awaitable<bool> exchange(Connection& connection);
   boost::asio::awaitable<void> write(Connection& connection, DebugAnswer answer, unsigned version, bool head_only,
                                      bool keep_alive);
-  boost::asio::awaitable<DebugAnswer> answer(const Request& request);
-  boost::asio::awaitable<DebugAnswer> profile(const DebugRequest& request);
+  boost::asio::awaitable<DebugAnswer> answer(Connection& connection, const Request& request);
+  boost::asio::awaitable<DebugAnswer> profile(Connection& connection, const DebugRequest& request);
+  boost::asio::awaitable<std::unique_ptr<Recording>> record(const DebugRequest& request);
+  // Ends a recording whose client has left, of `source` or, when null, of any. Gives whether there was one.
+  boost::asio::awaitable<bool> end_abandoned(const ProfileSource* source);
 
   DebugAnswers& answers_;
   ProfileRecorder& recorder_;
@@ -80,6 +94,7 @@ class HttpService {
   HttpLimits limits_;
   std::list<Connection*> connections_;  // the oldest first
   std::size_t profiles_under_way_ = 0;
+  std::list<UnderWay> recordings_;
 };
 
 }  // namespace plateau

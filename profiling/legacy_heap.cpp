@@ -129,6 +129,7 @@ class Reader {
       read_stack(sample.rest());
       builder_.add(stack_, row);
     }
+    if (scanner.rest() == "heapprofile") builder_.compare_with(totals.in_use);
   }
 
   void begin_gperftools(std::string_view format, const HeapRow& totals) {

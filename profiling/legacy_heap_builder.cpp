@@ -90,6 +90,15 @@ void LegacyHeapBuilder::add_mapping(Mapping mapping) {
   heap_.profile.mappings.push_back(std::move(mapping));
 }
 
+void LegacyHeapBuilder::compare_with(const HeapCount& in_use) {
+  // The sampler rounds each row by itself.
+  const auto rounding = static_cast<std::int64_t>(heap_.profile.samples().size());
+  if (in_use.bytes - heap_.in_use.bytes <= rounding) return;
+  heap_.profile.comments.push_back("incomplete: the stacks of the dump have " + std::to_string(heap_.in_use.bytes) +
+                                   " of " + std::to_string(in_use.bytes) +
+                                   " bytes in use (gperftools' text holds 1 MiB, and of more the largest stacks)");
+}
+
 LegacyHeap LegacyHeapBuilder::take() {
   name_allocator_code(heap_.profile.mappings);
   return std::move(heap_);

@@ -28,6 +28,8 @@ class LegacyHeapBuilder {
   void add(std::span<const std::uint64_t> stack, const HeapRow& row,
            const std::map<std::string_view, HeapRow>& named_threads = {});
   void add_mapping(Mapping mapping);
+  // What the dump itself says of all stacks together, after the last one: a comment tells when some are missing.
+  void compare_with(const HeapCount& in_use);
 
   LegacyHeap take();
 

@@ -36,10 +36,18 @@ PauseProfile& PauseProfile::process() {
 }
 
 void PauseProfile::record(PauseCause cause, std::chrono::nanoseconds length, std::uint64_t freed_bytes) noexcept {
+  add(find_stack(__builtin_return_address(0)), cause, 1, length, freed_bytes);
+}
+
+std::uint32_t PauseProfile::find_stack(const void* caller) noexcept {
   CapturedFrames frames;
-  const auto stack = capture_stack(frames, __builtin_return_address(0));
-  CauseTotals& totals = stacks_->table.totals(stacks_->table.find_or_add(stack))[static_cast<std::size_t>(cause)];
-  totals.pauses.fetch_add(1, std::memory_order_relaxed);
+  return stacks_->table.find_or_add(capture_stack(frames, caller));
+}
+
+void PauseProfile::add(std::uint32_t stack, PauseCause cause, std::int64_t pauses, std::chrono::nanoseconds length,
+                       std::uint64_t freed_bytes) noexcept {
+  CauseTotals& totals = stacks_->table.totals(stack)[static_cast<std::size_t>(cause)];
+  totals.pauses.fetch_add(pauses, std::memory_order_relaxed);
   totals.nanoseconds.fetch_add(length.count(), std::memory_order_relaxed);
   totals.freed_bytes.fetch_add(static_cast<std::int64_t>(freed_bytes), std::memory_order_relaxed);
 }
@@ -56,10 +64,10 @@ Profile PauseProfile::snapshot() const {
   const std::array not_kept{profile.named_frame("stack not kept")};
   stacks_->table.for_each([&](std::span<const std::uintptr_t> stack, const PauseTotals& totals) {
     for (std::size_t cause = 0; cause < totals.size(); ++cause) {
-      const std::int64_t pauses = totals[cause].pauses.load(std::memory_order_relaxed);
-      if (pauses == 0) continue;
-      const std::array values{pauses, totals[cause].nanoseconds.load(std::memory_order_relaxed),
+      const std::array values{totals[cause].pauses.load(std::memory_order_relaxed),
+                              totals[cause].nanoseconds.load(std::memory_order_relaxed),
                               totals[cause].freed_bytes.load(std::memory_order_relaxed)};
+      if (values == std::array<std::int64_t, 3>{}) continue;
       const std::array label{ProfileLabel{"cause", cause_names[cause], 0, {}}};
       profile.add(stack.empty() ? std::span<const std::uint64_t>(not_kept) : stack, values, label);
     }

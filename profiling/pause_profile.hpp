@@ -36,6 +36,12 @@ class PauseProfile {
   // nothing, so that an allocator's hooks may call it. About 0.1 us a frame: leave out pauses too short to matter.
   void record(PauseCause cause, std::chrono::nanoseconds length, std::uint64_t freed_bytes = 0) noexcept;
 
+  // The same in two steps, for a pause that comes in many short pieces: the number of the calling thread's stack, from
+  // the frame that returns to `caller` outwards, and what is added to it.
+  std::uint32_t find_stack(const void* caller) noexcept;
+  void add(std::uint32_t stack, PauseCause cause, std::int64_t pauses, std::chrono::nanoseconds length,
+           std::uint64_t freed_bytes) noexcept;
+
   // Everything since the start, while others record. Thread-safe. Throws std::bad_alloc.
   Profile snapshot() const;
 

@@ -4,8 +4,10 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <chrono>
 #include <new>
 #include <numeric>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -79,6 +81,7 @@ class Encoder {
     value_type(field::Profile::period_type, profile_.period_type, profile_.period_unit);
     out_.add_int64(field::Profile::period, profile_.period);
     for (const std::string& comment : profile_.comments) out_.add_int64(field::Profile::comment, string(comment));
+    if (without_lines_ > 0) out_.add_int64(field::Profile::comment, string(used_up()));
     out_.add_int64(field::Profile::default_sample_type, string(profile_.default_type));
     for (const std::string_view text : strings_) out_.add_bytes(field::Profile::string_table, text.data(), text.size());
     return std::move(buffer_);
@@ -149,7 +152,9 @@ class Encoder {
     if (mapping != no_mapping) is_used_[mapping] = true;
     if (mapping != no_mapping && symbolizer_ != nullptr) {
       // Functions are messages of their own, and so come before the location that is being written.
-      for (const Frame& frame : symbolizer_->frames(profile_.mappings[mapping], address)) {
+      const Symbolizer::Effort effort = this->effort();
+      if (effort == Symbolizer::Effort::symbols) ++without_lines_;
+      for (const Frame& frame : symbolizer_->frames(profile_.mappings[mapping], address, effort)) {
         lines_.emplace_back(function(*frame.function), frame.line);
       }
       if (lines_.empty()) lines_without_symbol(profile_.mappings[mapping]);
@@ -163,6 +168,19 @@ class Encoder {
       line.add_uint64(field::Line::function_id, function);
       line.add_int64(field::Line::line, number);
     }
+  }
+
+  Symbolizer::Effort effort() const {
+    const bool is_left = std::chrono::steady_clock::now() - begin_ < symbolizer_->options().budget;
+    return is_left ? Symbolizer::Effort::full : Symbolizer::Effort::symbols;
+  }
+
+  std::string_view used_up() {
+    const auto budget = std::chrono::duration<double>(symbolizer_->options().budget);
+    return comment_ = "symbols: the budget of " + std::to_string(static_cast<std::int64_t>(budget.count())) +
+                      " s was used up; " + std::to_string(without_lines_) + " of " +
+                      std::to_string(location_ids_.size()) +
+                      " addresses have the names of ELF symbols, without lines and inlined frames";
   }
 
   void lines_without_symbol(const Mapping& mapping) {
@@ -201,7 +219,7 @@ class Encoder {
     message.add_int64(field::Mapping::filename, string(mapping.file));
     message.add_int64(field::Mapping::build_id, string(mapping.build_id));
     if (symbolizer_ == nullptr || !is_used_[index]) return;  // a file without samples need not be read
-    const Symbolizer::Detail detail = symbolizer_->detail(mapping);
+    const Symbolizer::Detail detail = symbolizer_->detail(mapping, effort());
     message.add_bool(field::Mapping::has_functions, detail.functions);
     message.add_bool(field::Mapping::has_filenames, detail.lines);
     message.add_bool(field::Mapping::has_line_numbers, detail.lines);
@@ -221,6 +239,9 @@ class Encoder {
 
   const Profile& profile_;
   Symbolizer* const symbolizer_;
+  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  std::size_t without_lines_ = 0;  // addresses, since the symbolizer's budget was used up
+  std::string comment_;
   std::string buffer_;
   Builder<field::Profile> out_{buffer_};
   std::vector<std::size_t> mapping_order_;  // by start

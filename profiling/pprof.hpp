@@ -10,7 +10,8 @@ namespace plateau {
 class Symbolizer;
 
 // The same profile and symbols give the same bytes. Functions, files, lines and inlined frames come from `symbolizer`;
-// without one, only addresses and mappings are written. Throws std::bad_alloc.
+// without one, only addresses and mappings are written. When its budget is used up, checked between two addresses, a
+// comment in the profile says so. Throws std::bad_alloc.
 std::string encode_pprof(const Profile& profile, Symbolizer* symbolizer);
 
 }  // namespace plateau

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "allocators/heap.hpp"
-#include "profiling/process_memory.hpp"
+#include "allocators/process_memory.hpp"
 
 namespace plateau {
 namespace {

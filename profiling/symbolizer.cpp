@@ -32,10 +32,11 @@ class Symbolizer::State {
  public:
   explicit State(Options options) : options_(std::move(options)) {}
 
-  std::span<const Frame> frames(const Mapping& mapping, std::uint64_t address) {
+  std::span<const Frame> frames(const Mapping& mapping, std::uint64_t address, Effort effort) {
     const std::lock_guard lock(mutex_);
     const Timer timer(cost_.nanoseconds);
-    Object& object = object_of(mapping);
+    if (effort == Effort::symbols && knows(mapping, address)) effort = Effort::full;
+    Object& object = object_of(mapping, effort);
     if (object.file == nullptr) return {};
     const auto own_address = object.file->address_of(address - mapping.start + mapping.offset);
     if (!own_address) return {};
@@ -44,10 +45,11 @@ class Symbolizer::State {
     return entry->second;
   }
 
-  Detail detail(const Mapping& mapping) {
+  Detail detail(const Mapping& mapping, Effort effort) {
     const std::lock_guard lock(mutex_);
     const Timer timer(cost_.nanoseconds);
-    Object& object = object_of(mapping);
+    if (effort == Effort::symbols && objects_.contains(key_of(mapping))) effort = Effort::full;
+    Object& object = object_of(mapping, effort);
     if (object.file == nullptr) return {};
     const bool lines = object.file->has_lines();
     return {.functions = lines || object.file->has_symbols(), .lines = lines};
@@ -57,6 +59,8 @@ class Symbolizer::State {
     const std::lock_guard lock(mutex_);
     return cost_;
   }
+
+  const Options& options() const { return options_; }
 
  private:
   struct Object {
@@ -78,13 +82,26 @@ class Symbolizer::State {
     std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   };
 
-  Object& object_of(const Mapping& mapping) {
-    const auto [entry, is_new] = objects_.try_emplace(mapping.file + '\n' + mapping.build_id);
+  static std::string key_of(const Mapping& mapping) { return mapping.file + '\n' + mapping.build_id; }
+
+  Object& object_of(const Mapping& mapping, Effort effort) {
+    auto& objects = effort == Effort::full ? objects_ : objects_without_lines_;
+    const auto [entry, is_new] = objects.try_emplace(key_of(mapping));
     if (is_new) {
-      entry->second.file = ObjectFile::open(mapping, options_);
+      Options options = options_;
+      options.lines = options.lines && effort == Effort::full;
+      entry->second.file = ObjectFile::open(mapping, options);
       if (entry->second.file != nullptr) ++cost_.files;
     }
     return entry->second;
+  }
+
+  // Whether the address was looked up in full before.
+  bool knows(const Mapping& mapping, std::uint64_t address) const {
+    const auto object = objects_.find(key_of(mapping));
+    if (object == objects_.end() || object->second.file == nullptr) return false;
+    const auto own_address = object->second.file->address_of(address - mapping.start + mapping.offset);
+    return own_address && object->second.frames.contains(*own_address);
   }
 
   std::vector<Frame> look_up(Object& object, std::uint64_t address) {
@@ -145,6 +162,7 @@ class Symbolizer::State {
   mutable std::mutex mutex_;
   Cost cost_;
   std::unordered_map<std::string, Object> objects_;
+  std::unordered_map<std::string, Object> objects_without_lines_;
   std::deque<Function> functions_;
   std::unordered_map<std::string, const Function*> functions_by_name_;
   std::unordered_map<const void*, std::string> paths_;
@@ -155,12 +173,16 @@ Symbolizer::Symbolizer() : Symbolizer(Options{}) {}
 Symbolizer::Symbolizer(Options options) : state_(std::make_unique<State>(std::move(options))) {}
 Symbolizer::~Symbolizer() = default;
 
-std::span<const Frame> Symbolizer::frames(const Mapping& mapping, std::uint64_t address) {
-  return state_->frames(mapping, address);
+std::span<const Frame> Symbolizer::frames(const Mapping& mapping, std::uint64_t address, Effort effort) {
+  return state_->frames(mapping, address, effort);
 }
 
-Symbolizer::Detail Symbolizer::detail(const Mapping& mapping) {
-  return state_->detail(mapping);
+Symbolizer::Detail Symbolizer::detail(const Mapping& mapping, Effort effort) {
+  return state_->detail(mapping, effort);
+}
+
+const Symbolizer::Options& Symbolizer::options() const {
+  return state_->options();
 }
 
 Symbolizer::Cost Symbolizer::cost() const {

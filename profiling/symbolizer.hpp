@@ -1,6 +1,7 @@
 // Addresses of code to functions, files, lines and inlined frames.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -38,6 +39,14 @@ class Symbolizer {
     std::string debug_path = ":.debug:/usr/lib/debug";
     // Debug files may be fetched from the servers of DEBUGINFOD_URLS. This can take minutes.
     bool debuginfod = false;
+    // What one profile may take of lines and inlined frames; once it is used up, the rest gets ELF symbols. pprof,
+    // which waits for 60 s, would go without any.
+    std::chrono::steady_clock::duration budget = std::chrono::seconds(20);
+  };
+
+  enum class Effort {
+    full,     // as the options say
+    symbols,  // ELF symbols alone, where an address is not known better; never reads debug information
   };
 
   // How much is known of the code of a file.
@@ -61,10 +70,12 @@ class Symbolizer {
   // The frames at `address` in `mapping`, the innermost inlined callee first; none when nothing is known. For a
   // return address pass the address before it, which is in the call. When `mapping` has a build id, a file with another
   // one is not used. The result lives as long as the symbolizer. Throws std::bad_alloc.
-  std::span<const Frame> frames(const Mapping& mapping, std::uint64_t address);
+  std::span<const Frame> frames(const Mapping& mapping, std::uint64_t address, Effort effort = Effort::full);
 
   // What frames() can tell of `mapping`. Reads the file when it was not read before.
-  Detail detail(const Mapping& mapping);
+  Detail detail(const Mapping& mapping, Effort effort = Effort::full);
+
+  const Options& options() const;
 
   Cost cost() const;
 

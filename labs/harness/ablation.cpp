@@ -8,6 +8,9 @@
 #include <string_view>
 #include <utility>
 
+#include "labs/harness/pauses.hpp"
+#include "labs/harness/statistics.hpp"
+
 namespace plateau::harness {
 namespace {
 
@@ -52,6 +55,21 @@ void find_closed_gap(const ArmResult& without_fix, const ArmResult& with_fix, Ab
     if (bytes > row.closes_bytes.value_or(least_closed_bytes)) {
       row.closes = name;
       row.closes_bytes = bytes;
+    }
+  }
+}
+
+// The cause of stalls that took most less time with the fix than without it.
+void find_closed_cause(const ArmResult& without_fix, const ArmResult& with_fix, AblationRow& row) {
+  constexpr double least_ms_a_second = 0.5;
+  const PauseSummary without = summarise_pauses(without_fix);
+  const PauseSummary with = summarise_pauses(with_fix);
+  for (std::size_t i = 0; i < stall_causes.size(); ++i) {
+    if (static_cast<StallCause>(i) == StallCause::machine) continue;
+    const double less = without.ms_by_cause[i] / without_fix.wall_seconds - with.ms_by_cause[i] / with_fix.wall_seconds;
+    if (less > row.closes_ms_a_second.value_or(least_ms_a_second)) {
+      row.closes = stall_causes[i];
+      row.closes_ms_a_second = less;
     }
   }
 }
@@ -131,19 +149,29 @@ Ablation summarise_ablation(const LabDescription& lab, double hours, const std::
                                       [&](const WrongFix& w) { return w.name == name; });
       if (found != lab.wrong_fixes.end()) row.reason = found->reason;
     }
+    row.calls_per_operation =
+        static_cast<double>(arm.allocation_calls) / static_cast<double>(std::max<std::uint64_t>(arm.operations, 1));
+    row.faults_a_second = static_cast<double>(arm.minor_faults) / arm.wall_seconds;
+    if (lab.measures_pauses) {
+      row.pause_ms = median(longest_by_period_ms(arm, lab.pause_period_s));
+      row.p99_ms = median(latency_by_period_ms(arm, lab.pause_period_s, 0.99));
+    }
+    const auto find_closed = lab.measures_pauses ? find_closed_cause : find_closed_gap;
     const ArmResult* const none = find_arm(arms, "none");
     const ArmResult* const all = find_arm(arms, "all");
     if (row.arm.starts_with(all_but_prefix)) {
-      if (all != nullptr) find_closed_gap(arm, *all, row);
+      if (all != nullptr) find_closed(arm, *all, row);
     } else if (none != nullptr && &arm != none) {
-      find_closed_gap(*none, arm, row);
+      find_closed(*none, arm, row);
     }
     ablation.rows.push_back(std::move(row));
   }
   return ablation;
 }
 
-std::string format_table(const Ablation& ablation) {
+namespace {
+
+std::string format_memory_table(const Ablation& ablation) {
   std::string text = fmt::format("\nWhat each fix bought, after {:.3g} simulated hours or at the kernel's kill (MB)\n",
                                  ablation.hours);
   text += fmt::format("{:<20} {:>7} {:>12} | {:>6} {:>8} {:>6} {:>7} {:>6} {:>5} | {:>8} {:>9}  {}\n", "arm", "RSS",
@@ -158,11 +186,38 @@ std::string format_table(const Ablation& ablation) {
                         cell(row.gaps.slabs), cell(row.gaps.padding), cell(row.gaps.dirty_and_metadata),
                         cell(row.gaps.rest), row.allocation_rate / mb, row.cpu_us_per_operation, closes);
   }
+  return text;
+}
+
+std::string format_pause_table(const Ablation& ablation) {
+  std::string text = fmt::format("\nWhat each fix bought, over {:.0f} s or up to the kernel's kill\n", ablation.hours * 3600);
+  text += fmt::format("{:<20} {:>9} {:>9} {:>8} {:>13} | {:>9} {:>10} {:>11}  {}\n", "arm", "pause, ms", "P99, ms",
+                      "RSS, MB", "ended", "faults/s", "calls/req.", "us CPU/req.",
+                      "takes most from (all-but: what it takes in all)");
+  for (const AblationRow& row : ablation.rows) {
+    const std::string ended = row.died_at_hours ? fmt::format("died {:.0f} s", *row.died_at_hours * 3600) : "lived";
+    const std::string closes =
+        row.closes.empty() ? "-" : fmt::format("{} ({:.1f} ms/s)", row.closes, *row.closes_ms_a_second);
+    const auto ms = [](const std::optional<double>& value) { return value ? fmt::format("{:.2f}", *value) : "-"; };
+    text += fmt::format("{:<20} {:>9} {:>9} {:>8.0f} {:>13} | {:>9.0f} {:>10.2f} {:>11.1f}  {}\n", row.arm,
+                        ms(row.pause_ms), ms(row.p99_ms), row.rss / mb, ended, row.faults_a_second,
+                        row.calls_per_operation, row.cpu_us_per_operation, closes);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string format_table(const Ablation& ablation) {
+  const bool pauses = !ablation.rows.empty() && ablation.rows.front().p99_ms;
+  std::string text = pauses ? format_pause_table(ablation) : format_memory_table(ablation);
   text += "\nWhy the wrong fixes fail\n";
   for (const AblationRow& row : ablation.rows) {
     if (row.reason.empty()) continue;
-    const std::string end = row.died_at_hours ? fmt::format("died at {:.1f} h", *row.died_at_hours)
-                                              : fmt::format("lived, at {:.0f} MB", row.rss / mb);
+    const std::string end = row.died_at_hours && pauses ? fmt::format("died at {:.0f} s", *row.died_at_hours * 3600)
+                            : row.died_at_hours         ? fmt::format("died at {:.1f} h", *row.died_at_hours)
+                            : row.pause_ms              ? fmt::format("pauses of {:.1f} ms", *row.pause_ms)
+                                                        : fmt::format("lived, at {:.0f} MB", row.rss / mb);
     text += fmt::format("  {:<20} {}: {}\n", row.arm, end, row.reason);
   }
   return text;

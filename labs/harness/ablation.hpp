@@ -37,6 +37,13 @@ struct AblationRow {
   std::string closes;
   std::optional<double> closes_bytes;
   std::string reason;  // for wrong fixes: why they fail
+  // Of labs that measure pauses: medians over periods of the longest pause and of the 99th percentile of latency; and
+  // instead of a step of the waterfall, `closes` names the cause of stalls that the fix takes most from, in ms a second.
+  std::optional<double> pause_ms;
+  std::optional<double> p99_ms;
+  std::optional<double> closes_ms_a_second;
+  double calls_per_operation = 0;
+  double faults_a_second = 0;
 };
 
 struct Ablation {

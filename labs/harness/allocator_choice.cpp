@@ -31,6 +31,12 @@ constexpr std::array<Known, 4> known_allocators{{
     {"glibc", "", ""},
 }};
 
+// An empty part would be one too many: jemalloc calls it malformed.
+void append(std::string& list, char separator, std::string_view part) {
+  if (!list.empty() && !part.empty()) list += separator;
+  list += part;
+}
+
 // Tried by a re-execution of this program with the library preloaded, as an arm would be: dlopen is no test, since
 // allocators need static thread-local storage that only the start of a process has to give.
 bool can_preload(const std::string& library) {
@@ -101,10 +107,9 @@ std::vector<std::string> environment_for(const AllocatorChoice& choice, const Al
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view variable = *entry;
     if (variable.starts_with("LD_PRELOAD=")) {
-      preload += (preload.empty() ? "" : ":") + std::string(variable.substr(11));
+      append(preload, ':', variable.substr(11));
     } else if (variable.starts_with("MALLOC_CONF=")) {
-      // Later settings win in jemalloc.
-      conf += (conf.empty() ? "" : ",") + std::string(variable.substr(12));
+      append(conf, ',', variable.substr(12));  // later settings win in jemalloc
     } else {
       result.emplace_back(variable);
     }

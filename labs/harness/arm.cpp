@@ -29,6 +29,7 @@ json::object to_json(const ArmSpec& spec) {
           {"profile_dir", spec.profile_dir},
           {"profile_raw", spec.profile_raw},
           {"pprof_address", spec.pprof_address},
+          {"trace_file", spec.trace_file},
           {"options", spec.options}};
 }
 
@@ -45,6 +46,7 @@ ArmSpec arm_spec_from_json(const json::object& json) {
   spec.profile_dir = json::value_to<std::string>(json.at("profile_dir"));
   spec.profile_raw = json.at("profile_raw").as_bool();
   spec.pprof_address = json::value_to<std::string>(json.at("pprof_address"));
+  spec.trace_file = json::value_to<std::string>(json.at("trace_file"));
   spec.options = json.at("options").as_object();
   return spec;
 }

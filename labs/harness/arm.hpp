@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -13,8 +14,10 @@
 #include <boost/json.hpp>
 
 #include "labs/harness/latency_histogram.hpp"
+#include "labs/harness/latency_windows.hpp"
 #include "labs/harness/memory_limit.hpp"
 #include "labs/harness/simulated_time.hpp"
+#include "labs/harness/stall.hpp"
 
 namespace plateau::harness {
 
@@ -29,12 +32,15 @@ struct ArmSpec {
   std::string profile_dir;      // empty: no heap profiles
   bool profile_raw = false;     // keep the allocator's own dumps beside them
   std::string pprof_address;    // ADDRESS:PORT of the debug server while it runs; empty: none
+  std::string trace_file;       // timeline in Chrome's trace-event format; empty: none
   boost::json::object options;  // the lab's own
 
   // Whether the allocator has to record stacks.
   bool profiled() const { return !profile_dir.empty() || !pprof_address.empty(); }
   bool has(std::string_view fix) const { return std::find(fixes.begin(), fixes.end(), fix) != fixes.end(); }
   std::uint64_t operations() const { return time.operations_in(hours * 3600); }
+  // Wall-clock length of a window of latency over time.
+  std::chrono::nanoseconds latency_window() const { return LatencyWindows::length_for(time.due(operations())); }
 };
 
 boost::json::object to_json(const ArmSpec& spec);
@@ -50,6 +56,14 @@ struct Sample {
   std::optional<std::uint64_t> slab_bytes, slab_region_bytes;
   std::uint64_t allocation_calls = 0;  // of the general heap since start
   std::uint64_t allocation_bytes = 0;
+};
+
+// Latency of the operations that were due in a window of the run, in microseconds.
+struct LatencyMoment {
+  double t_s = 0;  // its beginning, wall clock since the arm was ready
+  double p50_us = 0;
+  double p99_us = 0;
+  double max_us = 0;
 };
 
 enum class Outcome { completed, oom_killed, allocation_failed, failed };
@@ -75,11 +89,16 @@ struct ArmResult {
   std::map<std::string, double> gauges;
   LatencyHistogram latency;
   LatencyHistogram hiccups;
+  std::vector<LatencyMoment> latency_series;  // of labs that measure pauses, and so are the stalls; in order of time
+  std::vector<LatencyWindow> latency_windows;  // what the series is of, all lanes together
+  std::vector<Stall> stalls;
+  std::uint64_t stalls_dropped = 0;
+  double longest_of_the_program_us = 0;  // of all operations, and without what the machine added
   std::optional<std::uint64_t> purges;
   std::optional<std::uint64_t> madvise_calls;
   std::uint64_t minor_faults = 0;
   std::uint64_t major_faults = 0;
-  std::map<std::string, std::string> profiles;  // "start", "peak", "end" to file
+  std::map<std::string, std::string> profiles;  // "start", "peak", "end", "near-limit-1", … to file
 
   bool out_of_memory() const { return outcome == Outcome::oom_killed || outcome == Outcome::allocation_failed; }
   // MALLOC_CONF as given to the arm; empty when it was given none.

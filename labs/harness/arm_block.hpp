@@ -13,6 +13,8 @@
 
 #include "allocators/heap.hpp"
 #include "labs/harness/latency_histogram.hpp"
+#include "labs/harness/latency_windows.hpp"
+#include "labs/harness/stall.hpp"
 
 namespace plateau::harness {
 
@@ -69,10 +71,14 @@ struct ArmBlock {
   std::atomic<std::uint64_t> allocation_calls{0};  // of the general heap since start
   std::atomic<std::uint64_t> allocation_bytes{0};
   std::atomic<std::uint64_t> start_cpu_us{0};  // CPU time spent before the arm was ready
+  std::atomic<std::uint64_t> start_minor_faults{0};
+  std::atomic<std::int64_t> ready_ns{0};  // CLOCK_MONOTONIC
   SharedHeap heap;
   std::array<std::atomic<double>, max_gauges> gauges{};  // the lab's own figures, named by its description
   std::array<DigestSeries, max_lanes> digests;
   std::array<LatencyHistogram, max_workers> latency;
+  std::array<StallSeries, max_lanes> stalls;  // of labs that measure pauses, and so are the windows
+  std::array<LatencyWindows, max_lanes> latency_windows;
 
   std::uint64_t total_operations() const {
     std::uint64_t sum = 0;

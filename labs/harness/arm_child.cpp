@@ -7,14 +7,20 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <new>
 
 #include "allocators/allocation_counter.hpp"
 #include "allocators/heap.hpp"
+#include "allocators/process_memory.hpp"
+#include "labs/harness/arm_profiles.hpp"
+#include "profiling/black_box.hpp"
 #include "profiling/debug_server.hpp"
 #include "profiling/heap_profiler.hpp"
-#include "profiling/process_memory.hpp"
+#include "profiling/pause_profile.hpp"
+#include "profiling/pprof.hpp"
+#include "profiling/symbolizer.hpp"
 
 namespace plateau::harness {
 namespace {
@@ -22,12 +28,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds sample_period{50};
+// A look at the allocator's statistics takes its locks and a millisecond of CPU, which requests would have to wait for.
+constexpr std::chrono::milliseconds sample_period_with_pauses{250};
 constexpr double peak_profile_step = 0.05;  // of the limit: a new peak profile each time RSS has grown by so much
 constexpr std::uint64_t peak_profile_step_unlimited = 64 << 20;
 
-std::uint64_t own_cpu_us() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
+std::uint64_t cpu_us(const rusage& usage) {
   const auto us = [](const timeval& t) {
     return static_cast<std::uint64_t>(t.tv_sec) * 1000000 + static_cast<std::uint64_t>(t.tv_usec);
   };
@@ -36,8 +42,14 @@ std::uint64_t own_cpu_us() {
 
 }  // namespace
 
-ArmContext::ArmContext(ArmSpec spec, ArmBlock& block, std::vector<int> sockets)
-    : spec_(std::move(spec)), block_(block), sockets_(std::move(sockets)), start_(Clock::now()) {}
+ArmContext::ArmContext(ArmSpec spec, ArmBlock& block, std::vector<int> sockets, bool measures_pauses)
+    : spec_(std::move(spec)),
+      block_(block),
+      sockets_(std::move(sockets)),
+      measures_pauses_(measures_pauses),
+      timeline_(spec_.trace_file.empty() ? nullptr : std::make_unique<Timeline>()),
+      window_(spec_.latency_window()),
+      start_(Clock::now()) {}
 
 ArmContext::~ArmContext() {
   stopping_.store(true, std::memory_order_relaxed);
@@ -48,10 +60,20 @@ void ArmContext::ready() {
   if (!spec_.profile_dir.empty()) {
     dump_profile("start");
     profiled_rss_ = own_rss_bytes();
+    if (spec_.memory_limit) {
+      // In the allocator's own text, for which the arm needs no memory; the parent symbolises.
+      black_box_ = std::make_unique<BlackBox>(BlackBoxOptions{
+          .directory = spec_.profile_dir, .name = spec_.name + "-" + near_limit_moment, .symbolize = false});
+    }
   }
   publish();
-  block_.start_cpu_us.store(own_cpu_us(), std::memory_order_relaxed);
+  if (measures_pauses_) fault_ns_ = measure_minor_fault_ns();
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  block_.start_cpu_us.store(cpu_us(usage), std::memory_order_relaxed);
+  block_.start_minor_faults.store(static_cast<std::uint64_t>(usage.ru_minflt), std::memory_order_relaxed);
   start_ = Clock::now();
+  block_.ready_ns.store(std::chrono::nanoseconds(start_.time_since_epoch()).count(), std::memory_order_relaxed);
   block_.phase.store(Phase::running, std::memory_order_release);
   sampler_ = std::thread([this] { sample_loop(); });
 }
@@ -62,10 +84,16 @@ void ArmContext::wait_until_due(std::uint64_t index) const {
 }
 
 void ArmContext::finish_operation(std::size_t lane, std::size_t worker, std::uint64_t index) {
-  const auto taken = Clock::now() - (start_ + spec_.time.due(index));
-  block_.latency[worker].record(std::chrono::duration<double, std::micro>(taken).count());
+  const auto due = spec_.time.due(index);
+  const double us = std::chrono::duration<double, std::micro>(Clock::now() - (start_ + due)).count();
+  block_.latency[worker].record(us);
+  if (measures_pauses_) block_.latency_windows[lane].record(due, window_, us);
   auto& done = block_.operations[lane];
   done.store(done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // one writer a lane at a time
+}
+
+StallMeter ArmContext::stall_meter(std::size_t lane) const {
+  return StallMeter(block_.stalls[lane], start_, fault_ns_, timeline_.get());
 }
 
 void ArmContext::set_slack(std::size_t lane, std::size_t bytes) {
@@ -77,7 +105,7 @@ void ArmContext::sample_loop() {
     while (!stopping_.load(std::memory_order_relaxed)) {
       publish();
       dump_peak_profile_if_grown();
-      std::this_thread::sleep_for(sample_period);
+      std::this_thread::sleep_for(measures_pauses_ ? sample_period_with_pauses : sample_period);
     }
   } catch (...) {
     fail_with_current_exception();
@@ -98,6 +126,11 @@ void ArmContext::publish() {
   block_.allocation_bytes.store(counts.bytes, std::memory_order_relaxed);
 
   const HeapStatistics heap = Heap::process().statistics();
+  if (timeline_) {
+    timeline_->add_purges();
+    timeline_->counter("memory (bytes)", {{"resident", static_cast<double>(heap.resident.value_or(0))},
+                                          {"dirty", static_cast<double>(heap.dirty.value_or(0))}});
+  }
   block_.heap.requested.set(requested_bytes());
   block_.heap.allocated.set(heap.allocated);
   block_.heap.active.set(heap.active);
@@ -125,19 +158,26 @@ void ArmContext::dump_peak_profile_if_grown() {
 }
 
 void ArmContext::dump_profile(std::string_view moment) {
-  const ProfileReply reply =
-      HeapProfiler::dump_raw(fmt::format("{}/{}-{}.heap", spec_.profile_dir, spec_.name, moment));
+  const ProfileReply reply = HeapProfiler::dump_raw(profile_file(spec_, moment, "heap"));
   if (!reply.done) throw std::runtime_error(reply.reason);
 }
 
 void ArmContext::finish() {
   stopping_.store(true, std::memory_order_relaxed);
   if (sampler_.joinable()) sampler_.join();
+  black_box_.reset();
   publish();
   if (!spec_.profile_dir.empty()) {
     if (own_rss_bytes() > profiled_rss_) dump_profile("peak");
     dump_profile("end");
   }
+  if (measures_pauses_ && !spec_.profile_dir.empty()) {
+    Symbolizer symbolizer;
+    Profile pauses = PauseProfile::process().snapshot();
+    std::ofstream(profile_file(spec_, "pauses", "pb.gz"), std::ios::binary | std::ios::trunc)
+        << encode_pprof(pauses, &symbolizer);
+  }
+  if (timeline_) timeline_->write(spec_.trace_file);
   block_.phase.store(Phase::finished, std::memory_order_release);
   std::exit(EXIT_SUCCESS);  // and not _Exit: allocators and profilers write their last words at exit
 }
@@ -184,7 +224,8 @@ void run_arm_process(const Lab& lab, const std::string& argument) {
 
   std::vector<int> sockets;
   for (const auto& socket : json.at("sockets").as_array()) sockets.push_back(static_cast<int>(socket.as_int64()));
-  ArmContext context(arm_spec_from_json(json.at("spec").as_object()), block, std::move(sockets));
+  ArmContext context(arm_spec_from_json(json.at("spec").as_object()), block, std::move(sockets),
+                     lab.description().measures_pauses);
   try {
     Heap& heap = Heap::process();
     store_text(block.allocator_name, to_string(heap.kind()));

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <thread>
@@ -12,13 +13,19 @@
 #include "labs/harness/arm.hpp"
 #include "labs/harness/arm_block.hpp"
 #include "labs/harness/lab.hpp"
+#include "labs/harness/stall_meter.hpp"
+#include "profiling/timeline.hpp"
+
+namespace plateau {
+class BlackBox;
+}
 
 namespace plateau::harness {
 
 // What the lab's code is given. The methods are thread-safe and allocate nothing unless they say so.
 class ArmContext {
  public:
-  ArmContext(ArmSpec spec, ArmBlock& block, std::vector<int> sockets);
+  ArmContext(ArmSpec spec, ArmBlock& block, std::vector<int> sockets, bool measures_pauses);
   ~ArmContext();
   ArmContext(const ArmContext&) = delete;
   ArmContext& operator=(const ArmContext&) = delete;
@@ -33,6 +40,10 @@ class ArmContext {
   void wait_until_due(std::uint64_t index) const;
   // From the intended start of the operation until now, into the histogram of `worker`.
   void finish_operation(std::size_t lane, std::size_t worker, std::uint64_t index);
+  // For labs that measure pauses: the meter of a worker that serves `lane`, made by its thread after ready().
+  StallMeter stall_meter(std::size_t lane) const;
+  // What --trace asked for; null when it did not.
+  Timeline* timeline() const { return timeline_.get(); }
   // Digest of the output of a finished batch.
   void finish_batch(std::size_t lane, std::uint64_t digest) { block_.digests[lane].append(digest); }
   // Bytes that the lab holds in arenas and pools of its own without using them: not live data.
@@ -56,8 +67,13 @@ class ArmContext {
   ArmSpec spec_;
   ArmBlock& block_;
   std::vector<int> sockets_;
+  const bool measures_pauses_;
+  std::unique_ptr<Timeline> timeline_;
+  double fault_ns_ = 0;
+  std::chrono::nanoseconds window_{};
   std::chrono::steady_clock::time_point start_;
   std::uint64_t profiled_rss_ = 0;
+  std::unique_ptr<BlackBox> black_box_;  // with profiles and a limit, once ready
   std::atomic<bool> stopping_{false};
   std::thread sampler_;
 };

@@ -10,25 +10,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <new>
 #include <system_error>
 #include <thread>
 
+#include "allocators/process_memory.hpp"
 #include "labs/harness/arm_block.hpp"
+#include "labs/harness/arm_profiles.hpp"
 #include "labs/harness/hiccup_meter.hpp"
 #include "labs/harness/interrupt.hpp"
 #include "labs/harness/memory_limit.hpp"
+#include "labs/harness/pauses.hpp"
 #include "labs/harness/usage_error.hpp"
-#include "profiling/legacy_heap.hpp"
-#include "profiling/mappings.hpp"
-#include "profiling/pprof.hpp"
-#include "profiling/process_memory.hpp"
-#include "profiling/symbolizer.hpp"
 
 namespace plateau::harness {
 namespace {
@@ -170,6 +167,29 @@ void read_block(const LabDescription& lab, const ArmBlock& block, ArmResult& res
     result.gauges[std::string(lab.gauges[i])] = block.gauges[i].load();
 }
 
+void read_pauses(const ArmBlock& block, const std::vector<Hiccup>& hiccups, ArmResult& result) {
+  const std::chrono::duration<double> window = result.spec.latency_window();
+  for (std::size_t i = 0; i < LatencyWindows::count; ++i) {
+    LatencyWindow all;
+    for (const LatencyWindows& lane : block.latency_windows) all.merge(lane[i]);
+    result.latency_windows.push_back(all);
+    if (all.count() == 0) continue;
+    result.latency_series.push_back(
+        {static_cast<double>(i) * window.count(), all.quantile_us(0.5), all.quantile_us(0.99), all.max_us()});
+  }
+  for (const StallSeries& lane : block.stalls) {
+    const auto count = lane.count.load(std::memory_order_acquire);
+    result.stalls.insert(result.stalls.end(), lane.stalls.begin(), lane.stalls.begin() + count);
+    result.stalls_dropped += lane.dropped.load();
+    result.longest_of_the_program_us = std::max(result.longest_of_the_program_us, lane.longest_short_us.load());
+  }
+  give_to_the_machine(result.stalls, hiccups, block.ready_ns.load());
+  for (const Stall& stall : result.stalls) {
+    result.longest_of_the_program_us = std::max(result.longest_of_the_program_us, stall.of_the_program_us());
+  }
+  std::sort(result.stalls.begin(), result.stalls.end(), [](const Stall& a, const Stall& b) { return a.t_s < b.t_s; });
+}
+
 void judge_end(const ArmProcess& process, const ArmBlock& block, const MemoryLimit& limit, ArmResult& result) {
   const int status = process.status();
   const Phase phase = block.phase.load(std::memory_order_acquire);
@@ -186,35 +206,6 @@ void judge_end(const ArmProcess& process, const ArmBlock& block, const MemoryLim
       result.message = WIFSIGNALED(status)
                            ? fmt::format("ended by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)))
                            : fmt::format("ended with status {}", WEXITSTATUS(status));
-    }
-  }
-}
-
-std::string profile_file(const ArmSpec& spec, std::string_view moment, std::string_view extension) {
-  return fmt::format("{}/{}-{}.{}", spec.profile_dir, spec.name, moment, extension);
-}
-
-// The arm leaves its allocator's own dumps, which cost it least; here, outside, they are symbolised.
-void collect_profiles(ArmResult& result) {
-  Symbolizer symbolizer;
-  for (const char* const moment : {"start", "peak", "end"}) {
-    const std::string raw = profile_file(result.spec, moment, "heap");
-    if (!std::filesystem::exists(raw)) continue;
-    std::ifstream dump(raw);
-    LegacyHeap heap = read_legacy_heap(dump);
-    read_build_ids(heap.profile.mappings);
-    const std::string file = profile_file(result.spec, moment, "pb.gz");
-    std::ofstream(file, std::ios::binary | std::ios::trunc) << encode_pprof(heap.profile, &symbolizer);
-    if (!result.spec.profile_raw) std::filesystem::remove(raw);
-    result.profiles[moment] = file;
-  }
-}
-
-void remove_old_profiles(const ArmSpec& spec) {
-  for (const char* const moment : {"start", "peak", "end"}) {
-    // .part: of an arm that was killed while it dumped.
-    for (const char* const extension : {"pb.gz", "heap", "heap.part"}) {
-      std::filesystem::remove(profile_file(spec, moment, extension));
     }
   }
 }
@@ -251,7 +242,7 @@ class Peer {
 ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observer) {
   ArmResult result;
   result.spec = spec;
-  if (!spec.profile_dir.empty()) remove_old_profiles(spec);
+  if (!spec.profile_dir.empty()) remove_profiles(spec);
 
   const SharedBlock block;
   std::vector<Descriptor> ours;
@@ -320,7 +311,10 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
     std::this_thread::sleep_for(sample_period);
   }
 
-  if (hiccups) result.hiccups.merge(hiccups->stop());
+  if (hiccups) {
+    hiccups->stop();
+    result.hiccups = hiccups->lateness();
+  }
   read_block(lab.description(), *block, result);
   judge_end(process, *block, limit, result);
   result.evidence = limit.evidence();
@@ -339,15 +333,16 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
   result.allocation_bytes = result.series.back().allocation_bytes - result.series.front().allocation_bytes;
   result.purges = block->heap.purges.get();
   result.madvise_calls = block->heap.madvise_calls.get();
-  result.minor_faults = static_cast<std::uint64_t>(process.usage().ru_minflt);
+  result.minor_faults = static_cast<std::uint64_t>(process.usage().ru_minflt) - block->start_minor_faults.load();
   result.major_faults = static_cast<std::uint64_t>(process.usage().ru_majflt);
   for (const LatencyHistogram& worker : block->latency) result.latency.merge(worker);
+  if (lab.description().measures_pauses) read_pauses(*block, hiccups->hiccups(), result);
   for (std::size_t lane = 0; lane < lab.description().lanes; ++lane) {
     const DigestSeries& series = block->digests[lane];
     const auto count = series.count.load(std::memory_order_acquire);
     result.digests.emplace_back(series.digest.begin(), series.digest.begin() + count);
   }
-  if (!spec.profile_dir.empty()) collect_profiles(result);
+  if (!spec.profile_dir.empty()) result.profiles = collect_profiles(spec);
   return result;
 }
 

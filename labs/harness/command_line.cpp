@@ -10,13 +10,16 @@
 #include <optional>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include "labs/harness/ablation.hpp"
 #include "labs/harness/arm_child.hpp"
 #include "labs/harness/arm_parent.hpp"
+#include "labs/harness/arm_profiles.hpp"
 #include "labs/harness/interrupt.hpp"
+#include "labs/harness/pauses.hpp"
 #include "labs/harness/progress.hpp"
 #include "labs/harness/result.hpp"
 #include "labs/harness/usage_error.hpp"
@@ -35,6 +38,7 @@ struct Settings {
   std::string profile;
   bool profile_raw = false;
   std::string pprof;
+  std::string trace;
   std::string fix = "none";
 };
 
@@ -89,6 +93,8 @@ class Session {
       }
       base_.pprof_address = settings.pprof;
     }
+    if (!settings.trace.empty()) check_writable(settings.trace);
+    base_.trace_file = settings.trace;
     result_.lab = description.name;
     result_.options = base_.options;
   }
@@ -99,8 +105,7 @@ class Session {
     const ArmResult& before = run(arm("before", {}));
     const ArmResult& after = run(arm("after", parse_fixes(description, "all")));
     result_.verdict = lab_.judge(before, after);
-    fmt::print("{}", format_growth(result_.arms, progress_.colour()));
-    fmt::print("{}", format_waterfall(result_.arms));
+    print_pictures();
     fmt::print("{}", format_table(*result_.verdict));
     print_predictions();
     const bool holds = result_.verdict->holds();
@@ -115,9 +120,10 @@ class Session {
 
   int single() {
     const std::vector<std::string> fixes = parse_fixes(lab_.description(), settings_.fix);
-    const ArmResult& result = run(arm("run", fixes));
-    fmt::print("{}", format_growth(result_.arms, progress_.colour()));
-    fmt::print("{}", format_waterfall(result_.arms));
+    ArmSpec spec = arm("run", fixes);
+    spec.trace_file = settings_.trace;
+    const ArmResult& result = run(spec);
+    print_pictures();
     print_figures(result);
     print_predictions();
     for (const WrongFix& wrong : lab_.description().wrong_fixes) {
@@ -165,16 +171,20 @@ class Session {
     const bool all_fixes =
         std::all_of(description.fixes.begin(), description.fixes.end(), [&](const Fix& f) { return spec.has(f.name); });
     spec.time.speedup = settings_.speedup.value_or(all_fixes ? description.after_speedup : description.before_speedup);
+    if (!spec.trace_file.empty()) {
+      const std::filesystem::path file(spec.trace_file);
+      spec.trace_file = file.parent_path() / fmt::format("{}-{}{}", file.stem().string(), spec.name, file.extension().string());
+    }
     lab_.prepare(spec);
     return spec;
   }
 
   // Runs the arm, shows its progress, and keeps the result. The reference stays valid.
   const ArmResult& run(const ArmSpec& spec) {
-    fmt::print("{}: fixes {}; {}; limit {}; {:.4g} simulated h at {:.4g} x real time\n", spec.name,
+    fmt::print("{}: fixes {}; {}; limit {}; {} at {:.4g} x real time\n", spec.name,
                spec.fixes.empty() ? "none" : fmt::format("{}", fmt::join(spec.fixes, ",")), spec.allocator,
                spec.memory_limit ? fmt::format("{:.0f} MB", static_cast<double>(*spec.memory_limit) / 1e6) : "none",
-               spec.hours, spec.time.speedup);
+               format_span(spec.hours * 3600), spec.time.speedup);
     if (spec.profiled()) fmt::print("{}: heap profiles are taken; CPU and latency include the profiler\n", spec.name);
     std::fflush(stdout);
     ArmObserver observer;
@@ -192,12 +202,28 @@ class Session {
       throw UsageError(fmt::format("the {} arm failed: {}", spec.name, result.message));
     const auto predictions = lab_.predictions(result);
     result_.predictions.insert(result_.predictions.end(), predictions.begin(), predictions.end());
-    fmt::print("{}: {} after {:.2f} simulated h ({:.1f} s), peak RSS {:.0f} MB, on {} {}, limit by {}{}\n", spec.name,
-               to_string(result.outcome), result.simulated_seconds() / 3600, result.wall_seconds,
+    fmt::print("{}: {} after {} ({:.1f} s), peak RSS {:.0f} MB, on {} {}, limit by {}{}\n", spec.name,
+               to_string(result.outcome), format_span(result.simulated_seconds()), result.wall_seconds,
                static_cast<double>(result.peak_rss) / 1e6, result.allocator_name, result.allocator_version,
                to_string(result.limit_kind), result.evidence.empty() ? "" : "; " + result.evidence);
+    print_profiles(result);
     std::fflush(stdout);
     return result;
+  }
+
+  void print_profiles(const ArmResult& result) const {
+    if (result.profiles.empty()) return;
+    std::vector<std::string> moments;
+    for (const auto& [moment, file] : result.profiles) moments.push_back(moment);
+    fmt::print("{}: heap profiles: {}\n", result.spec.name,
+               profile_file(result.spec, fmt::format("{{{}}}", fmt::join(moments, ",")), "pb.gz"));
+  }
+
+  void print_pictures() const {
+    fmt::print("{}", format_latency(result_.arms, progress_.colour()));
+    fmt::print("{}", format_growth(result_.arms, progress_.colour()));
+    fmt::print("{}", format_waterfall(result_.arms));
+    fmt::print("{}", format_pauses(result_.arms));
   }
 
   void print_figures(const ArmResult& result) const {
@@ -305,11 +331,15 @@ int lab_main(Lab& lab, int argc, char** argv) {
   app.add_option("--seed", settings.seed, "of the generated input")->capture_default_str();
   app.add_option("--json", settings.json, "write the result to this file");
   CLI::Option* const profile = app.add_option(
-      "--profile", settings.profile, "write heap profiles (start, peak, end of each arm; .pb.gz) into this folder");
+      "--profile", settings.profile,
+      "write heap profiles (start, peak, end of each arm, and the last before its limit; .pb.gz) into this folder");
   app.add_flag("--profile-raw", settings.profile_raw, "keep the allocator's own dumps beside them (.heap)")
       ->needs(profile);
   app.add_option("--pprof", settings.pprof,
                  "serve /debug/pprof, /debug/footprint and /metrics of the running arm at this ADDRESS:PORT");
+  app.add_option("--trace", settings.trace,
+                 "write what each arm did when to this file (FILE-ARM for several), for ui.perfetto.dev or "
+                 "chrome://tracing");
   lab.add_options(app);
   CLI::App* const run = app.add_subcommand("run", "one arm");
   run->add_option("--fix", settings.fix, "none, all, LIST, or all,-NAME")->capture_default_str();

@@ -52,6 +52,8 @@ struct LabDescription {
   double ablation_hours = 6;
   double before_speedup = 1;  // for arms without all fixes
   double after_speedup = 1;
+  bool measures_pauses = false;  // its workers use ArmContext::stall_meter
+  double pause_period_s = 0;     // of those labs: how often what pauses it happens
 };
 
 class Lab {

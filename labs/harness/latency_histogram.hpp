@@ -14,16 +14,17 @@ namespace plateau::harness {
 
 namespace histogram_detail {
 namespace bh = boost::histogram;
-// 0.1 us to 1000 s in 10 decades of 100 bins: a bin is 2.3 % wide. One bin more on each side for what falls outside.
-inline constexpr unsigned bins = 1000;
+// 0.1 us to 1000 s in 10 decades. One bin more on each side for what falls outside.
 inline constexpr double lowest_us = 0.1;
 inline constexpr double highest_us = 1e9;
 using Axis = bh::axis::regular<double, bh::axis::transform::log, bh::axis::null_type>;
-using Storage = bh::storage_adaptor<std::array<std::uint64_t, bins + 2>>;
+template <unsigned bins, class Count>
+using Storage = bh::storage_adaptor<std::array<Count, bins + 2>>;
 }  // namespace histogram_detail
 
 // One writer; a reader in another process may see it a few samples old.
-class LatencyHistogram {
+template <unsigned bins, class Count>
+class BasicLatencyHistogram {
  public:
   void record(double us) {
     histogram_(us < histogram_detail::lowest_us ? histogram_detail::lowest_us : us);
@@ -31,7 +32,7 @@ class LatencyHistogram {
     ++count_;
   }
 
-  void merge(const LatencyHistogram& other) {
+  void merge(const BasicLatencyHistogram& other) {
     histogram_ += other.histogram_;
     if (other.max_us_ > max_us_) max_us_ = other.max_us_;
     count_ += other.count_;
@@ -63,11 +64,15 @@ class LatencyHistogram {
   }
 
  private:
-  using Histogram = boost::histogram::histogram<std::tuple<histogram_detail::Axis>, histogram_detail::Storage>;
-  Histogram histogram_{std::make_tuple(
-      histogram_detail::Axis(histogram_detail::bins, histogram_detail::lowest_us, histogram_detail::highest_us))};
+  using Histogram =
+      boost::histogram::histogram<std::tuple<histogram_detail::Axis>, histogram_detail::Storage<bins, Count>>;
+  Histogram histogram_{
+      std::make_tuple(histogram_detail::Axis(bins, histogram_detail::lowest_us, histogram_detail::highest_us))};
   double max_us_ = 0;
   std::uint64_t count_ = 0;
 };
+
+using LatencyHistogram = BasicLatencyHistogram<1000, std::uint64_t>;  // a bin is 2.3 % wide
+using LatencyWindow = BasicLatencyHistogram<150, std::uint32_t>;      // 17 %; 700 bytes, for one of many moments
 
 }  // namespace plateau::harness

@@ -15,9 +15,11 @@ double now_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-std::string clock_text(double seconds) {
+// Of a day in hours and minutes, of a short run in seconds.
+std::string clock_text(double seconds, double of_seconds) {
+  if (counts_in_seconds(of_seconds)) return fmt::format("{:>3.0f} s", seconds);
   const int minutes = static_cast<int>(seconds) / 60;
-  return fmt::format("{:02d}:{:02d}", minutes / 60, minutes % 60);
+  return fmt::format("{:02d}:{:02d} h", minutes / 60, minutes % 60);
 }
 
 }  // namespace
@@ -33,17 +35,18 @@ Progress::Progress() : terminal_(::isatty(STDOUT_FILENO) == 1) {
 void Progress::show(const ArmResult& arm, const Sample& now, std::optional<double> rate, std::string_view operation) {
   if (arm.spec.name != arm_) {
     arm_ = arm.spec.name;
-    last_hour_ = -1;
+    last_step_ = -1;
     last_drawn_ = -1;
   }
   const std::string speed = rate ? fmt::format("  {:>6.0f} {}s/s", *rate, operation) : "";
   const double limit = static_cast<double>(arm.spec.memory_limit.value_or(0));
   const double rss = static_cast<double>(now.rss);
+  const double seconds = arm.spec.hours * 3600;
   if (!terminal_) {
-    const int hour = static_cast<int>(now.t / 3600);
-    if (hour == last_hour_) return;
-    last_hour_ = hour;
-    fmt::print("{:<12} {} h  RSS {:>5.0f} MB{}\n", arm_, clock_text(now.t), rss / 1e6, speed);
+    const int step = static_cast<int>(now.t / (counts_in_seconds(seconds) ? 10 : 3600));
+    if (step == last_step_) return;
+    last_step_ = step;
+    fmt::print("{:<12} {}  RSS {:>5.0f} MB{}\n", arm_, clock_text(now.t, seconds), rss / 1e6, speed);
     std::fflush(stdout);
     return;
   }
@@ -63,7 +66,7 @@ void Progress::show(const ArmResult& arm, const Sample& now, std::optional<doubl
   } else {
     bar = fmt::format("RSS {:.0f} MB, no limit", rss / 1e6);
   }
-  fmt::print("\r\033[K{:<12} {} h of {:.4g} h  {}{}", arm_, clock_text(now.t), arm.spec.hours, bar, speed);
+  fmt::print("\r\033[K{:<12} {} of {}  {}{}", arm_, clock_text(now.t, seconds), clock_text(seconds, seconds), bar, speed);
   std::fflush(stdout);
 }
 

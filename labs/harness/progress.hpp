@@ -24,7 +24,7 @@ class Progress {
   bool terminal_;
   bool colour_;
   double last_drawn_ = -1;
-  int last_hour_ = -1;
+  int last_step_ = -1;
   std::string arm_;
 };
 

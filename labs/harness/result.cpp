@@ -4,15 +4,13 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
-#include <filesystem>
 #include <fstream>
-#include <system_error>
+#include <stdexcept>
 
+#include "labs/harness/pauses.hpp"
 #include "labs/harness/usage_error.hpp"
+#include "profiling/replaced_file.hpp"
 
 namespace plateau::harness {
 namespace json = boost::json;
@@ -113,7 +111,8 @@ json::object arm_json(const ArmResult& arm, const std::deque<ArmResult>& all) {
         {"steady_calls_per_operation", or_null(arm.calls_per_operation(seconds / 2, seconds))}}},
       {"latency_us", latency_json(arm.latency)},
       {"hiccup_us", latency_json(arm.hiccups)},
-      {"pauses", nullptr},
+      {"latency_series", latency_series_json(arm)},
+      {"pauses", pauses_json(arm)},
       {"gauges", gauges},
       {"profiles", profiles},
   };
@@ -153,13 +152,14 @@ json::object ablation_json(const Ablation& ablation) {
                                   {"rest", or_null(row.gaps.rest)}}},
                                 {"closes", row.closes.empty() ? json::value(nullptr) : json::value(row.closes)},
                                 {"closes_bytes", or_null(row.closes_bytes)},
+                                {"pause_ms", or_null(row.pause_ms)},
+                                {"p99_ms", or_null(row.p99_ms)},
+                                {"closes_ms_per_second", or_null(row.closes_ms_a_second)},
+                                {"calls_per_operation", row.calls_per_operation},
+                                {"faults_per_second", row.faults_a_second},
                                 {"reason", row.reason.empty() ? json::value(nullptr) : json::value(row.reason)}});
   }
   return {{"hours", ablation.hours}, {"rows", rows}};
-}
-
-std::string error_text() {
-  return std::system_category().message(errno);
 }
 
 }  // namespace
@@ -185,43 +185,22 @@ json::object to_json(const ExperimentResult& result) {
           {"verdict", result.verdict ? json::value(verdict_json(*result.verdict)) : json::value(nullptr)}};
 }
 
-namespace {
-
-// A device or a pipe is written to as it is; a file is replaced as a whole.
-bool is_replaced(const std::string& path) {
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  return !std::filesystem::exists(status) || std::filesystem::is_regular_file(status);
-}
-
-}  // namespace
-
 void check_writable(const std::string& path) {
-  if (std::filesystem::is_directory(path)) throw UsageError(fmt::format("cannot write {}: it is a folder", path));
-  const std::string tried = is_replaced(path) ? path + ".part" : path;
-  std::FILE* const file = std::fopen(tried.c_str(), "w");
-  if (file == nullptr) throw UsageError(fmt::format("cannot write {}: {}", path, error_text()));
-  std::fclose(file);
-  if (tried != path) std::filesystem::remove(tried);
+  try {
+    ReplacedFile::check(path);
+  } catch (const std::runtime_error& error) {
+    throw UsageError(error.what());
+  }
 }
 
 void write_json(const ExperimentResult& result, const std::string& path) {
-  // The file that a symbolic link leads to is replaced, and not the link.
-  std::error_code error;
-  const auto file = std::filesystem::weakly_canonical(path, error);
-  const std::string target = error ? path : file.string();
-  const std::string written = is_replaced(target) ? target + ".part" : target;
-  std::ofstream out(written, std::ios::trunc);
-  out << to_json(result) << '\n';
-  out.close();
-  if (!out) {
-    const std::string reason = error_text();
-    if (written != target) std::filesystem::remove(written);
-    throw UsageError(fmt::format("cannot write {}: {}", path, reason));
+  try {
+    ReplacedFile file(path);
+    file.stream() << to_json(result) << '\n';
+    file.commit();
+  } catch (const std::runtime_error& error) {
+    throw UsageError(error.what());
   }
-  if (written == target) return;
-  std::filesystem::rename(written, target, error);
-  if (error) throw UsageError(fmt::format("cannot write {}: {}", path, error.message()));
 }
 
 }  // namespace plateau::harness

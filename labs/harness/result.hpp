@@ -17,12 +17,20 @@
 //                    "steady_calls_per_operation": over the last half of the run},
 //     "latency_us": {"p50", "p90", "p95", "p99", "p999", "max", "count", "histogram": [[upper edge, count]…]},
 //     "hiccup_us": the same, of a thread outside the arm that does nothing but wake up: what the machine adds under this load,
-//     "pauses": null where the lab does not measure them,
-//     "gauges": {the lab's own figures, null where there is none}, "profiles": {"start", "peak", "end": file} } … ],
+//     "latency_series": null | [{"t": wall s, "p50_us", "p99_us", "max_us"}…] of the operations due from then on,
+//     "pauses": null | {"threshold_us", "count" (stalls of at least that, without what the machine added), "mean_period_s", "p50_ms",
+//                "max_ms" (of all operations, without what the machine added), "total_ms",
+//                "by_cause": {"purge", "purge_wait", "teardown", "collector", "fault", "machine", "unexplained"} in ms,
+//                "series": [[wall s, ms, largest cause]…], "dropped": stalls past what is kept},
+//                (both null where the lab does not measure pauses)
+//     "gauges": {the lab's own figures, null where there is none}, "profiles": {"start", "peak", "end": file,
+//     and of an arm that came near its limit the last few on the way there, "near-limit-N": file} } … ],
 //   "predictions": [{"arm", "metric", "unit", "predicted", "measured"}…],
 //   "ablation": null | {"hours", "rows": [{"arm", "outcome", "died_at_hours", "rss", "allocation_bytes_per_simulated_second",
 //                "cpu_us_per_operation", "gaps": {"live", "rounding", "slabs", "padding", "dirty_and_metadata", "rest"},
-//                "closes": TEXT | null, "closes_bytes": N | null, "reason": why a wrong fix fails | null}…]},
+//                "closes": TEXT | null, "closes_bytes": N | null, "pause_ms": median of the longest in each period | null, "p99_ms",
+//                "closes_ms_per_second": of stalls, where pauses are measured | null, "calls_per_operation", "faults_per_second",
+//                "reason": why a wrong fix fails | null}…]},
 //   "verdict": null | {"holds", "rows": [{"metric", "unit", "before", "after", "improvement" (%), "target", "relation", "holds",
 //                "note"}…]} }
 //

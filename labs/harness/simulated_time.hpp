@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <string>
+
+#include <fmt/format.h>
 
 namespace plateau::harness {
 
@@ -33,5 +36,15 @@ struct TimeScale {
     return std::chrono::milliseconds(std::max<std::int64_t>(1, static_cast<std::int64_t>(scaled + 0.5)));
   }
 };
+
+// What fits in a glance counts in seconds.
+inline bool counts_in_seconds(double simulated_seconds) {
+  return simulated_seconds < 900;
+}
+// "60 s", "6.20 simulated h".
+inline std::string format_span(double simulated_seconds) {
+  return counts_in_seconds(simulated_seconds) ? fmt::format("{:.4g} s", simulated_seconds)
+                                              : fmt::format("{:.2f} simulated h", simulated_seconds / 3600);
+}
 
 }  // namespace plateau::harness

@@ -125,6 +125,9 @@ std::string format_growth(const std::deque<ArmResult>& arms, bool colour) {
     hours = std::max(hours, arm.simulated_seconds() / 3600);
   }
   const double step = hours > 12 ? 2 : hours > 6 ? 1 : std::max(hours / 8, 1e-6);
+  const auto label = [hours](double hour) {
+    return counts_in_seconds(hours * 3600) ? fmt::format("{:>6.1f} s", hour * 3600) : fmt::format("{:>6.1f} h", hour);
+  };
   std::string text;
   for (const ArmResult& arm : arms) {
     text += fmt::format("\nRSS of {} (full width {:.0f} MB{})\n", arm.spec.name, most / mb,
@@ -137,12 +140,12 @@ std::string format_growth(const std::deque<ArmResult>& arms, bool colour) {
       std::string bar;
       for (int i = 0; i < filled; ++i) bar += "█";
       if (colour) bar = (arm.out_of_memory() ? "\033[31m" : "\033[32m") + bar + "\033[0m";
-      text += fmt::format("{:>6.1f} h {} {:.0f} MB\n", hour, bar, static_cast<double>(sample->rss) / mb);
+      text += fmt::format("{} {} {:.0f} MB\n", label(hour), bar, static_cast<double>(sample->rss) / mb);
     }
     if (arm.outcome == Outcome::oom_killed)
-      text += fmt::format("{:>6.1f} h ✖ killed by the kernel ({})\n", end, arm.evidence);
+      text += fmt::format("{} ✖ killed by the kernel ({})\n", label(end), arm.evidence);
     if (arm.outcome == Outcome::allocation_failed)
-      text += fmt::format("{:>6.1f} h ✖ no more memory under RLIMIT_DATA ({})\n", end, arm.message);
+      text += fmt::format("{} ✖ no more memory under RLIMIT_DATA ({})\n", label(end), arm.message);
   }
   return text;
 }

@@ -12,9 +12,10 @@
 #include <vector>
 
 #include "labs/order_service/calibration.hpp"
-#include "labs/order_service/random.hpp"
+#include "labs/harness/random.hpp"
 
 namespace plateau::order_service {
+using harness::SplitMix64;
 namespace {
 
 struct Header {

@@ -3,12 +3,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <filesystem>
 #include <memory>
 #include <system_error>
 
+#include "allocators/process_memory.hpp"
 #include "labs/harness/command_line.hpp"
 #include "labs/harness/statistics.hpp"
 #include "labs/harness/usage_error.hpp"
@@ -20,7 +22,6 @@
 #include "labs/order_service/service.hpp"
 #include "labs/order_service/store.hpp"
 #include "labs/order_service/targets.hpp"
-#include "profiling/process_memory.hpp"
 
 namespace plateau::order_service {
 namespace {
@@ -51,7 +52,9 @@ const harness::LabDescription& describe() {
               {"outbox", "the outbox is bounded and its entries expire, instead of waiting for ever"},
               {"lifetimes",
                "history lives in arenas of its own and each batch in an arena, not side by side on the heap"},
-              {"retention", "unused pages are purged in the background after 1 s, not after 10 s of activity"},
+              {"retention",
+               "a retention policy gives unused pages back after 1 s, on a thread of its own, busy "
+               "or not"},
           },
       .wrong_fixes =
           {
@@ -80,6 +83,13 @@ ServiceOptions service_options(const ArmSpec& spec) {
   options.query = spec.has("query");
   options.outbox = spec.has("outbox");
   options.lifetimes = spec.has("lifetimes");
+  if (spec.has("retention")) {
+    options.retention = RetentionOptions{.retain_percent = 0,
+                                         .retain_for = spec.time.compressed(std::chrono::milliseconds(1000)),
+                                         // A share of real time does as much less in compressed time.
+                                         .purge_cpu_share = std::min(1.0, 0.05 * spec.time.speedup),
+                                         .give_up_after = spec.time.compressed(std::chrono::milliseconds(5000))};
+  }
   options.trim_often = spec.has("trim-often");
   options.settlement_orders = spec.options.at("settlement_orders").to_number<std::uint32_t>();
   return options;
@@ -118,12 +128,10 @@ class OrderServiceLab final : public harness::Lab {
 
   harness::AllocatorSettings allocator_settings(const ArmSpec& spec) const override {
     using std::chrono::milliseconds;
-    const bool fixed = spec.has("retention");
-    const milliseconds decay =
-        spec.has("decay-only") ? milliseconds(0) : spec.time.compressed(milliseconds(fixed ? 1000 : 10000));
+    const milliseconds decay = spec.has("decay-only") ? milliseconds(0) : spec.time.compressed(milliseconds(10000));
     harness::AllocatorSettings settings;
     settings.malloc_conf =
-        fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0,background_thread:{}", decay.count(), fixed);
+        fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0,background_thread:false", decay.count());
     if (spec.profiled()) settings.malloc_conf += ",prof:true,prof_active:true,lg_prof_sample:19,prof_accum:true";
     // What --profile records is exact there; a server can only ask for samples.
     if (!spec.pprof_address.empty()) settings.environment.emplace_back("TCMALLOC_SAMPLE_PARAMETER=524288");

@@ -11,9 +11,10 @@
 #include "allocators/synchronized_resource.hpp"
 #include "labs/order_service/downstream.hpp"
 #include "labs/order_service/query.hpp"
-#include "labs/order_service/random.hpp"
+#include "labs/harness/random.hpp"
 
 namespace plateau::order_service {
+using harness::SplitMix64;
 namespace {
 
 constexpr std::size_t pool_retain_bytes = 8 * 1024 * 1024;
@@ -190,6 +191,14 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
   for (std::size_t i = 0; i < lanes; ++i) {
     all.push_back(std::make_unique<Lane>(store, source, options, buffers, &blocks, context.sockets()[i]));
   }
+  std::optional<RetentionPolicy> policy;
+  ShedOrder::Registration idle_buffers;
+  if (options.retention) {
+    policy.emplace(*options.retention);
+    idle_buffers = policy->on_shed(
+        0, [&buffers] { return buffers.statistics().idle_bytes; },
+        [&buffers](const ShedRequest&) { return buffers.trim(); });
+  }
   const std::uint64_t orders = context.spec().operations();
   const std::uint64_t purge_every = static_cast<std::uint64_t>(60 * orders_per_second);
   std::array<Turn, lanes> turns;
@@ -219,7 +228,10 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
         lane.handle(index);
         if (options.trim_often && index % purge_every == 0) Heap::process().purge();
         context.finish_operation(lane_number, lane_number * workers_per_lane + place, index);
-        if (i % housekeeping_every == 0) context.set_slack(lane_number, slack());
+        if (i % housekeeping_every == 0) {
+          context.set_slack(lane_number, slack());
+          flush_if_asked();
+        }
       }
       // The last batch may be cut short by the end of the run; only whole ones can be compared.
       const std::uint64_t digest = lane.settle();
@@ -245,6 +257,7 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
     }
   }
   for (std::thread& thread : threads) thread.join();
+  policy.reset();  // its thread uses what the end of the process destroys
   context.finish();
 }
 

@@ -9,9 +9,10 @@
 #include <stdexcept>
 
 #include "labs/order_service/calibration.hpp"
-#include "labs/order_service/random.hpp"
+#include "labs/harness/random.hpp"
 
 namespace plateau::order_service {
+using harness::SplitMix64;
 namespace {
 
 constexpr std::array<std::string_view, 16> adjectives{

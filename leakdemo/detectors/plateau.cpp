@@ -88,7 +88,7 @@ class Agent : public Detector {
   }
 
   Observation observe(const Task& task) const override {
-    Launch launch{.preload = {programs_.folder / "libplateau_sampler.so", programs_.folder / "libplateau_agent.so"},
+    Launch launch{.preload = {programs_.folder / "libplateau_agent.so", programs_.folder / "libplateau_sampler.so"},
                   .environment = {"PLATEAU_PPROF=127.0.0.1:0", "PLATEAU_PPROF_VERBOSE=1"}};
     launch.preload.insert(launch.preload.end(), libraries_.begin(), libraries_.end());
     launch.environment.insert(launch.environment.end(), environment_.begin(), environment_.end());
@@ -119,7 +119,7 @@ class AgentOnAnyAllocator final : public Agent {
   std::string_view name() const override { return "plateau"; }
   std::string_view title() const override { return "Plateau: agent and sampler, the program's own allocator"; }
   std::string_view use() const override {
-    return "LD_PRELOAD=libplateau_sampler.so:libplateau_agent.so PLATEAU_PPROF=127.0.0.1:6060";
+    return "LD_PRELOAD=libplateau_agent.so:libplateau_sampler.so PLATEAU_PPROF=127.0.0.1:6060";
   }
 };
 
@@ -130,7 +130,7 @@ class AgentOnJemalloc final : public Agent {
   std::string_view name() const override { return "plateau-je"; }
   std::string_view title() const override { return "Plateau: agent, jemalloc's profiler"; }
   std::string_view use() const override {
-    return "LD_PRELOAD=libplateau_sampler.so:libplateau_agent.so:libjemalloc.so.2 MALLOC_CONF=prof:true";
+    return "LD_PRELOAD=libplateau_agent.so:libplateau_sampler.so:libjemalloc.so.2 MALLOC_CONF=prof:true";
   }
 };
 

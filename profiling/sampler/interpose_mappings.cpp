@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <link.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -30,16 +31,35 @@ using Ranges = RangeTable<32768>;
 struct NoTotals {};
 using MappingStacks = StackTable<NoTotals, 8192, std::size_t{1} << 20>;
 
-constinit Ranges ranges;  // behind `lock`
+constinit Ranges ranges;  // behind `mutex`
 constinit MappingStacks stacks;
-pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+sigset_t signals_before_fork;  // of the thread that forks, which has the mutex meanwhile
+
+// No signal handler runs on top of whoever has the mutex: one that maps memory would wait for ever.
+sigset_t lock() {
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  ::pthread_mutex_lock(&mutex);
+  return before;
+}
+
+void unlock(const sigset_t& signals) {
+  ::pthread_mutex_unlock(&mutex);
+  ::pthread_sigmask(SIG_SETMASK, &signals, nullptr);
+}
 
 class Locked {
  public:
-  Locked() { ::pthread_mutex_lock(&lock); }
-  ~Locked() { ::pthread_mutex_unlock(&lock); }
+  Locked() : signals_(lock()) {}
+  ~Locked() { unlock(signals_); }
   Locked(const Locked&) = delete;
   Locked& operator=(const Locked&) = delete;
+
+ private:
+  const sigset_t signals_;
 };
 
 // Where the code of the allocator lies; nothing is recorded while that is not known.
@@ -56,10 +76,19 @@ bool is_recorded(const void* caller) {
   return !is_allocators(caller) && !thread_state.recording && !thread_state.ignored;
 }
 
-[[gnu::constructor]] void find_allocator() {
+// The agent may stand between this library and the allocator, and forwards as this library does.
+std::uintptr_t allocator_code() {
   next.free(nullptr);  // the first call of any looks them up
-  const auto find = [](dl_phdr_info* object, std::size_t /*size*/, void* /*unused*/) {
-    const auto code = reinterpret_cast<std::uintptr_t>(next.malloc);
+  using NextMalloc = void*();
+  auto* const next_malloc = reinterpret_cast<NextMalloc*>(::dlsym(RTLD_NEXT, "plateau_next_malloc"));
+  return next_malloc != nullptr ? reinterpret_cast<std::uintptr_t>(next_malloc())
+                                : reinterpret_cast<std::uintptr_t>(next.malloc);
+}
+
+[[gnu::constructor]] void find_allocator() {
+  std::uintptr_t code = allocator_code();
+  const auto find = [](dl_phdr_info* object, std::size_t /*size*/, void* wanted) {
+    const auto address = *static_cast<const std::uintptr_t*>(wanted);
     std::uintptr_t start = UINTPTR_MAX;
     std::uintptr_t limit = 0;
     for (std::size_t i = 0; i < object->dlpi_phnum; ++i) {
@@ -68,15 +97,15 @@ bool is_recorded(const void* caller) {
       start = std::min<std::uintptr_t>(start, object->dlpi_addr + header.p_vaddr);
       limit = std::max<std::uintptr_t>(limit, object->dlpi_addr + header.p_vaddr + header.p_memsz);
     }
-    if (code < start || code >= limit) return 0;
+    if (address < start || address >= limit) return 0;
     allocator_start = start;
     allocator_limit = limit;
     return 1;
   };
-  if (::dl_iterate_phdr(find, nullptr) == 0) return;
-  // A forked child goes on with a lock that is free and a table that is whole.
-  const auto unlock = [] { ::pthread_mutex_unlock(&lock); };
-  if (::pthread_atfork([] { ::pthread_mutex_lock(&lock); }, unlock, unlock) != 0) return;
+  if (::dl_iterate_phdr(find, &code) == 0) return;
+  // A forked child goes on with a mutex that is free and a table that is whole.
+  const auto unlock_after_fork = [] { unlock(sigset_t{signals_before_fork}); };
+  if (::pthread_atfork([] { signals_before_fork = lock(); }, unlock_after_fork, unlock_after_fork) != 0) return;
   recording.store(true, std::memory_order_release);
 }
 

@@ -55,7 +55,7 @@ void look_up() {
       .valloc = definition<void*(std::size_t) noexcept>("valloc"),
       .pvalloc = definition<void*(std::size_t) noexcept>("pvalloc"),
   };
-  constexpr char message[] = "plateau: no malloc behind libplateau_sampler.so: preload it, do not load it later\n";
+  constexpr char message[] = "plateau: no malloc behind the sampler: preload its library, do not load it later\n";
   if (found.malloc == nullptr || found.free == nullptr) die(message, sizeof message - 1);
   // Two threads may do this at once; they store the same.
   next = found;

@@ -39,7 +39,7 @@ bool Recorder::configured() {
     static_cast<void>(!::write(STDERR_FILENO, message, sizeof message - 1));
   }
   if (number && value > 0) period_.store(value, std::memory_order_relaxed);
-  active_.store(number && value > 0, std::memory_order_relaxed);
+  active_.store(number && value > 0 && records_from_the_start, std::memory_order_relaxed);
   configured_.store(true, std::memory_order_release);
   return true;
 }

@@ -79,4 +79,8 @@ class Recorder {
 
 extern constinit Recorder recorder;
 
+// Whether a process is recorded from its first block on, or from start() on. Defined by the library that the sampler is
+// part of.
+extern const bool records_from_the_start;
+
 }  // namespace plateau::sampler

@@ -15,6 +15,7 @@
 #include "tests/labs/lab_process.hpp"
 #include "tests/profiling/child_program.hpp"
 #include "tests/profiling/http_client.hpp"
+#include "tests/profiling/pprof_reader.hpp"
 
 namespace plateau::testing {
 namespace {
@@ -129,6 +130,7 @@ TEST(Agent, ServesProgramsOnEveryAllocator) {
     const char* libraries;
     Environment environment;
   } allocators[] = {
+      {"", {}},
       {"libtcmalloc.so.4:", {"TCMALLOC_SAMPLE_PARAMETER=524288"}},
       {SAMPLER ":", {}},
       {SAMPLER ":libmimalloc.so.2:", {}},
@@ -143,6 +145,42 @@ TEST(Agent, ServesProgramsOnEveryAllocator) {
     EXPECT_EQ(program.wait(), 0) << allocator.libraries;
     EXPECT_EQ(program.rest_of_error(), "") << allocator.libraries;
   }
+}
+
+TEST(Agent, SamplesAnUnchangedProgramOnGlibc) {
+  Served sqlite({"sqlite3", ":memory:"});
+  sqlite.write_line("create table kept(block); insert into kept values (zeroblob(80000000)); select 'ready';");
+  EXPECT_EQ(sqlite.read_line(), "ready");
+  const ReadProfile heap = read_pprof(get(sqlite.port(), "/debug/pprof/heap").body());
+  EXPECT_NEAR(static_cast<double>(heap.total("inuse_space")), 80e6, 30e6);
+  EXPECT_THAT(get(sqlite.port(), "/debug/pprof/heap?debug=1").body(), HasSubstr("sqlite3"));
+  EXPECT_EQ(sqlite.status("/debug/pprof/delta_heap?seconds=1"), 200U);
+  EXPECT_THAT(get(sqlite.port(), "/debug/footprint").body(), HasSubstr("glibc")) << "seen through";
+  EXPECT_EQ(sqlite.wait(), 0);
+  EXPECT_EQ(sqlite.rest_of_error(), "");
+}
+
+// The agent's own sampler stands aside, wherever in the list the other one is.
+TEST(Agent, LeavesAProgramToASamplerThatIsThere) {
+  const std::vector<std::string> lists{std::string(SAMPLER ":") + AGENT, std::string(AGENT ":") + SAMPLER};
+  for (const std::string& list : lists) {
+    ChildProgram program(python("kept = ['x' * 100000 for i in range(500)]\n" + until_end_of_input),
+                         {"LD_PRELOAD=" + list, "PLATEAU_PPROF=127.0.0.1:" + std::to_string(port_of_this_test()),
+                          "PLATEAU_SAMPLE_PERIOD=65536"});
+    EXPECT_EQ(program.read_line(), "ready");
+    const ReadProfile heap = read_pprof(get(port_of_this_test(), "/debug/pprof/heap").body());
+    EXPECT_NEAR(static_cast<double>(heap.total("inuse_space")), 50e6, 15e6) << list;
+    EXPECT_EQ(program.wait(), 0);
+  }
+}
+
+TEST(Agent, IsSilentAboutCpuProfiles) {
+  Served program(python("print('ready', flush=True)\nfor line in sys.stdin: sum(range(10000000))\n"));
+  EXPECT_EQ(program.read_line(), "ready");
+  program.write_line("work");
+  EXPECT_EQ(program.status("/debug/pprof/profile?seconds=1"), 200U);
+  EXPECT_EQ(program.wait(), 0);
+  EXPECT_EQ(program.rest_of_error(), "") << "nor is libprofiler heard";
 }
 
 TEST(Agent, SurvivesAProgramThatClosesAllDescriptors) {

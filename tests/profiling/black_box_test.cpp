@@ -15,9 +15,10 @@
 #include <string>
 #include <vector>
 
+#include "allocators/memory_headroom.hpp"
 #include "labs/harness/memory_limit.hpp"
-#include "profiling/memory_headroom.hpp"
 #include "tests/labs/lab_process.hpp"
+#include "tests/profiling/fake_cgroups.hpp"
 #include "tests/profiling/pprof_reader.hpp"
 
 namespace plateau::testing {
@@ -32,22 +33,28 @@ constexpr std::uint64_t limit_bytes = std::uint64_t{200} << 20;
 
 struct Death {
   int status = -1;
+  pid_t pid = -1;
   bool by_the_kernel = false;
 };
 
 // Runs the doomed program under a limit of its own.
-Death run_doomed(const std::string& directory, const char* mode, const std::vector<std::string>& environment) {
+Death run_doomed(std::vector<std::string> arguments, std::vector<std::string> environment) {
   const harness::MemoryLimit limit(limit_bytes, "doomed");
-  std::vector<std::string> variables = environment;
-  std::vector<char*> envp;
-  for (std::string& variable : variables) envp.push_back(variable.data());
-  envp.push_back(nullptr);
+  arguments.insert(arguments.begin(), DOOMED_PROGRAM);
+  const auto pointers = [](std::vector<std::string>& texts) {
+    std::vector<char*> result;
+    for (std::string& text : texts) result.push_back(text.data());
+    result.push_back(nullptr);
+    return result;
+  };
+  const std::vector<char*> argv = pointers(arguments);
+  const std::vector<char*> envp = pointers(environment);
   const pid_t child = ::fork();
   if (child == 0) {
-    if (limit.enter()) ::execle(DOOMED_PROGRAM, DOOMED_PROGRAM, directory.c_str(), mode, nullptr, envp.data());
+    if (limit.enter()) ::execve(DOOMED_PROGRAM, argv.data(), envp.data());
     ::_exit(126);
   }
-  Death death;
+  Death death{.pid = child};
   ::waitpid(child, &death.status, 0);
   death.by_the_kernel = WIFSIGNALED(death.status) && WTERMSIG(death.status) == SIGKILL && limit.killed();
   return death;
@@ -56,8 +63,9 @@ Death run_doomed(const std::string& directory, const char* mode, const std::vect
 std::vector<std::string> files_in(const std::string& directory) {
   std::vector<std::string> files;
   for (const auto& entry : fs::directory_iterator(directory)) files.push_back(entry.path());
+  // By number.
   std::sort(files.begin(), files.end(), [](const std::string& one, const std::string& other) {
-    return one.size() != other.size() ? one.size() < other.size() : one < other;  // by number
+    return one.size() != other.size() ? one.size() < other.size() : one < other;
   });
   return files;
 }
@@ -72,7 +80,7 @@ class Allocators : public ::testing::TestWithParam<std::vector<std::string>> {};
 TEST_P(Allocators, AProgramKilledAtItsLimitLeavesTheLastProfiles) {
   const ScratchFolder folder;
   std::ofstream(folder / "black-box-99.pb.gz") << "of an earlier run";
-  const Death death = run_doomed(folder.path(), "symbolize", GetParam());
+  const Death death = run_doomed({folder.path(), "symbolize"}, GetParam());
   if (!WIFSIGNALED(death.status) && WEXITSTATUS(death.status) == 3) GTEST_SKIP() << "no cgroup can be made here";
   ASSERT_TRUE(death.by_the_kernel) << death.status;
 
@@ -101,7 +109,7 @@ INSTANTIATE_TEST_SUITE_P(All, Allocators,
 TEST(BlackBox, WithoutSymbolsLeavesTheAllocatorsOwnText) {
   const ScratchFolder folder;
   const Death death =
-      run_doomed(folder.path(), "raw", {"LD_PRELOAD=libjemalloc.so.2", "MALLOC_CONF=prof:true,lg_prof_sample:17"});
+      run_doomed({folder.path(), "raw"}, {"LD_PRELOAD=libjemalloc.so.2", "MALLOC_CONF=prof:true,lg_prof_sample:17"});
   if (!WIFSIGNALED(death.status) && WEXITSTATUS(death.status) == 3) GTEST_SKIP() << "no cgroup can be made here";
   ASSERT_TRUE(death.by_the_kernel) << death.status;
   std::vector<std::string> files = files_in(folder.path());
@@ -111,31 +119,37 @@ TEST(BlackBox, WithoutSymbolsLeavesTheAllocatorsOwnText) {
   EXPECT_THAT(read_text(files.back()), ::testing::StartsWith("heap_v2/"));
 }
 
+TEST(BlackBox, OfTheAgentNeedsNothingOfTheProgram) {
+  const ScratchFolder folder;
+  const Death death = run_doomed({}, {std::string("LD_PRELOAD=") + AGENT, "PLATEAU_BLACK_BOX=" + folder / "kept"});
+  if (!WIFSIGNALED(death.status) && WEXITSTATUS(death.status) == 3) GTEST_SKIP() << "no cgroup can be made here";
+  ASSERT_TRUE(death.by_the_kernel) << death.status;
+  std::vector<std::string> files = files_in(folder / "kept");
+  std::erase_if(files, [](const std::string& file) { return file.ends_with(".part"); });
+  ASSERT_GE(files.size(), 2u);
+  EXPECT_THAT(files, Each(HasSubstr("/doomed_program-" + std::to_string(death.pid) + "-")));
+  const Finished top = run(HEAP2PPROF, {"--top", files.back()});
+  EXPECT_THAT(top.out, HasSubstr("leak_until_killed")) << top.error;
+}
+
+TEST(BlackBox, OfTheAgentIsSilentWhereItCannotBeHad) {
+  const ScratchFolder folder;
+  const std::vector<std::string> environment{std::string("LD_PRELOAD=") + AGENT,
+                                             "PLATEAU_BLACK_BOX=/proc/no/such/folder"};
+  EXPECT_EQ(run("/bin/true", {}, {.environment = environment}).error, "");
+  std::vector<std::string> verbose = environment;
+  verbose.push_back("PLATEAU_PPROF_VERBOSE=1");
+  const Finished told = run("/bin/true", {}, {.environment = verbose});
+  EXPECT_EQ(told.status, 0);
+  EXPECT_THAT(told.error, ::testing::StartsWith("plateau: PLATEAU_BLACK_BOX: "));
+}
+
 TEST(BlackBox, WhatCannotBeHadIsSaidAtTheStart) {
   const ScratchFolder folder;
   const auto without_profiler = run(DOOMED_PROGRAM, {folder / "new", "symbolize"}, {});
   EXPECT_EQ(without_profiler.status, 1);
   EXPECT_THAT(without_profiler.error, ::testing::AnyOf(HasSubstr("no memory limit"), HasSubstr("no heap profiler")));
 }
-
-// A hierarchy as the kernel shows it, in files of our own.
-class FakeCgroups {
- public:
-  explicit FakeCgroups(const ScratchFolder& folder) : root_(folder.path()) {
-    files.mounts = root_ / "mounts";
-    files.own_groups = root_ / "own";
-  }
-  void write(const std::string& file, const std::string& text) const {
-    fs::create_directories((root_ / file).parent_path());
-    std::ofstream(root_ / file) << text;
-  }
-  std::string root() const { return root_; }
-
-  CgroupFiles files;
-
- private:
-  fs::path root_;
-};
 
 TEST(MemoryHeadroom, FindsTheNearestLimitAboveInVersionTwo) {
   const ScratchFolder folder;

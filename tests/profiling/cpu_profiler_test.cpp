@@ -5,13 +5,18 @@
 #include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <cstring>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "profiling/legacy_cpu.hpp"
@@ -149,6 +154,51 @@ TEST(LegacyCpu, RefusesWhatIsNoProfileOrIsCutShort) {
       std::move(header().add(0).add(2).add(0x1000).add(0x1000)),      // a stack without samples
   };
   for (const Words& words : broken) EXPECT_THROW(read_legacy_cpu(words.file()), std::runtime_error);
+}
+
+// Standard error, as a file to read.
+class CapturedError {
+ public:
+  CapturedError() : before_(::dup(STDERR_FILENO)), file_(::memfd_create("standard error", MFD_CLOEXEC)) {
+    ::dup2(file_, STDERR_FILENO);
+  }
+  ~CapturedError() {
+    end();
+    ::close(file_);
+  }
+  CapturedError(const CapturedError&) = delete;
+  CapturedError& operator=(const CapturedError&) = delete;
+  std::string end() {
+    if (before_ < 0) return {};
+    ::dup2(before_, STDERR_FILENO);
+    ::close(std::exchange(before_, -1));
+    std::string text(static_cast<std::size_t>(::lseek(file_, 0, SEEK_END)), '\0');
+    text.resize(static_cast<std::size_t>(std::max<ssize_t>(0, ::pread(file_, text.data(), text.size(), 0))));
+    return text;
+  }
+
+ private:
+  int before_;
+  int file_;
+};
+
+TEST(CpuRecording, IsSilentAndLosesNothingThatTheProgramSays) {
+  if (!CpuRecording::available().done) GTEST_SKIP() << CpuRecording::available().reason;
+  CapturedError error;
+  std::atomic<bool> recorded{false};
+  std::size_t said = 0;
+  std::thread program([&] {
+    for (; !recorded; ++said) std::fprintf(stderr, "said\n");
+  });
+  for (int i = 0; i < 20; ++i) {
+    CpuRecording recording;
+    if (i % 2 == 0) recording.finish();
+  }
+  recorded = true;
+  program.join();
+  std::string expected;
+  for (std::size_t i = 0; i < said; ++i) expected += "said\n";
+  EXPECT_TRUE(error.end() == expected) << "of " << said << " lines";
 }
 
 }  // namespace

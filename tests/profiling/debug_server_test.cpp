@@ -301,6 +301,32 @@ TEST(DebugServer, ARecordingSurvivesAClientThatLeaves) {
   EXPECT_EQ(get(server.port(), "/metrics").result_int(), 200U);
 }
 
+// Only one at a time, as of CPU.
+TEST(DebugServer, ARecordingWhoseClientHasLeftMakesWayForAnother) {
+  std::promise<void> begun;
+  std::promise<bool> ended;
+  std::future<bool> end = ended.get_future();
+  ProfileSource source = watched_source(begun, ended);
+  std::atomic<int> asked{0};
+  source.record = [&, first = source.record](const RecordingOptions& options) -> std::unique_ptr<Recording> {
+    if (asked++ == 0) return first(options);
+    if (end.wait_for(std::chrono::seconds(0)) != std::future_status::ready) throw ProfileBusy("one is under way");
+    return plain_recording(options);
+  };
+  const DebugServer server(options_with({source}));
+  HttpClient client(server.port());
+  client.send(request("GET", "/debug/pprof/watched?seconds=600"));
+  begun.get_future().wait();
+  EXPECT_EQ(get(server.port(), "/debug/pprof/watched?seconds=1").result_int(), 500U) << "its client still waits";
+  client.close();
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  unsigned status = 500;  // until the server has seen it leave
+  while (status == 500 && std::chrono::steady_clock::now() < deadline)
+    status = get(server.port(), "/debug/pprof/watched?seconds=1").result_int();
+  EXPECT_EQ(status, 200U);
+  EXPECT_FALSE(end.get()) << "thrown away";
+}
+
 TEST(DebugServer, TheEndDoesNotWaitForARecording) {
   std::promise<void> begun;
   std::promise<bool> ended;

@@ -1,4 +1,5 @@
-// Leaks under a memory limit until it is killed, with a black box: doomed_program DIRECTORY symbolize|raw
+// Leaks under a memory limit until it is killed: doomed_program DIRECTORY symbolize|raw, with a black box; or
+// doomed_program alone, without.
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
@@ -29,6 +30,7 @@ struct Leaked {
 }
 
 int main(int argc, char** argv) {
+  if (argc == 1) return leak_until_killed() != nullptr ? 3 : 4;
   if (argc != 3) return 2;
   try {
     const plateau::BlackBox black_box({.directory = argv[1],

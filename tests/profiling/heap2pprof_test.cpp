@@ -173,6 +173,10 @@ struct BadInput {
   std::string message;
 };
 
+void PrintTo(const BadInput& input, std::ostream* out) {
+  *out << input.name;
+}
+
 class Bad : public ::testing::TestWithParam<BadInput> {};
 
 TEST_P(Bad, GetsOneLineAStatusAndBoundedMemory) {

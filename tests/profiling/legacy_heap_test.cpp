@@ -225,5 +225,14 @@ TEST(LegacyHeap, MemoryIsBounded) {
   EXPECT_THAT(error_of(text + maps, {.profile_bytes = 10'000}), HasSubstr("MiB of stacks"));
 }
 
+// gperftools cuts its text to a buffer of 1 MiB.
+TEST(LegacyHeap, SaysThatStacksAreMissing) {
+  const std::string head = "heap profile: 3: 700 [3: 700] @ heapprofile\n";
+  const std::string stacks = "2: 600 [2: 600] @ 0x500001\n";
+  EXPECT_THAT(read(head + stacks + maps).profile.comments, ::testing::Contains(HasSubstr("600 of 700 bytes")));
+  EXPECT_THAT(read(head + stacks + "1: 100 [1: 100] @ 0x500002\n" + maps).profile.comments,
+              ::testing::Not(::testing::Contains(HasSubstr("incomplete"))));
+}
+
 }  // namespace
 }  // namespace plateau

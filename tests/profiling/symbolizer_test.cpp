@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <sstream>
@@ -64,12 +65,13 @@ Dump dump_of(const std::string& program) {
   return dump;
 }
 
-std::vector<Expected> symbolized(const Profile& profile, Symbolizer& symbolizer) {
+std::vector<Expected> symbolized(const Profile& profile, Symbolizer& symbolizer,
+                                 Symbolizer::Effort effort = Symbolizer::Effort::full) {
   std::vector<Expected> frames;
   for (const std::uint64_t address : profile.stack(profile.samples().at(0))) {
     for (const Mapping& mapping : profile.mappings) {
       if (address <= mapping.start || address > mapping.limit) continue;
-      for (const Frame& frame : symbolizer.frames(mapping, address - 1)) {
+      for (const Frame& frame : symbolizer.frames(mapping, address - 1, effort)) {
         frames.push_back({frame.function->name, frame.line});
       }
     }
@@ -156,6 +158,31 @@ TEST(Symbolizer, ElfSymbolsAloneOnRequest) {
   const Dump dump = dump_of(std::string(FIXTURES) + "/stack_dump_pie");
   Symbolizer symbolizer({.lines = false});
   EXPECT_THAT(symbolized(dump.profile, symbolizer), Contains(Expected{"fixture::dump_stack", 0}));
+}
+
+TEST(Symbolizer, WithoutBudgetAProfileHasElfSymbolsAndSaysSo) {
+  const Dump dump = dump_of(std::string(FIXTURES) + "/stack_dump_pie");
+  Symbolizer symbolizer({.budget = std::chrono::seconds(0)});
+  const auto profile = testing::read_pprof(encode_pprof(dump.profile, &symbolizer));
+  EXPECT_THAT(profile.comments, Contains(HasSubstr("the budget of 0 s was used up")));
+  const auto has = [&](std::string_view name) {
+    return std::any_of(profile.functions.begin(), profile.functions.end(),
+                       [&](const auto& f) { return f.name == name; });
+  };
+  EXPECT_TRUE(has("main"));
+  for (const auto& location : profile.locations) {
+    ASSERT_LE(location.lines.size(), 1U) << "no inlined frames";
+    for (const auto& line : location.lines) EXPECT_EQ(line.line, 0);
+  }
+  for (const auto& mapping : profile.mappings) EXPECT_FALSE(mapping.has_line_numbers);
+}
+
+TEST(Symbolizer, WhatIsKnownAlreadyCostsNoBudget) {
+  const Dump dump = dump_of(std::string(FIXTURES) + "/stack_dump_pie");
+  Symbolizer symbolizer;
+  const std::vector<Expected> in_full = symbolized(dump.profile, symbolizer);
+  const std::vector<Expected> again = symbolized(dump.profile, symbolizer, Symbolizer::Effort::symbols);
+  EXPECT_EQ(again, in_full);
 }
 
 TEST(Symbolizer, FullNamesOnRequest) {

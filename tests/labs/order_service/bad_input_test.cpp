@@ -20,6 +20,10 @@ struct BadInput {
   std::string says;
 };
 
+void PrintTo(const BadInput& input, std::ostream* out) {
+  *out << input.name;
+}
+
 class BadInputTest : public ::testing::TestWithParam<BadInput> {};
 
 TEST_P(BadInputTest, IsOneLineAndStatusTwo) {

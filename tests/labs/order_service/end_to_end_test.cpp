@@ -172,6 +172,11 @@ TEST(Allocator, TheUsersOwnMallocConfIsKeptAndRecorded) {
               AllOf(HasSubstr("dirty_decay_ms:"), EndsWith(",narenas:3")));
 }
 
+TEST(Allocator, AnEmptyMallocConfIsNone) {
+  const Finished finished = run(ORDER_SERVICE, {"run", "--hours", "0.02"}, {.environment = {"MALLOC_CONF="}});
+  EXPECT_EQ(finished.status, 0) << finished.error;
+}
+
 TEST(Replay, RunsTheOrdersOfAFileOverAndOver) {
   const ScratchFolder folder;
   std::ofstream(folder / "orders.jsonl")

@@ -4,7 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
 #include <string>
+#include <vector>
 
 #include "tests/labs/lab_process.hpp"
 
@@ -17,6 +21,19 @@ std::string top(const std::string& profile) {
   return run(PPROF, {"-top", "-cum", "-nodefraction=0", "-nodecount=2000", "-symbolize=none", profile}).out;
 }
 
+// The total that pprof prints.
+double in_use_megabytes(const std::string& profile) {
+  const std::string text = run(PPROF, {"-top", "-unit=MB", "-symbolize=none", profile}).out;
+  std::smatch match;
+  return std::regex_search(text, match, std::regex("of ([0-9.]+)MB total")) ? std::stod(match[1]) : -1;
+}
+
+std::vector<std::string> files_in(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) names.push_back(entry.path().filename());
+  return names;
+}
+
 class Profiled : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(Profiled, BeforeNamesTheOutboxAndTheHistory) {
@@ -25,7 +42,8 @@ TEST_P(Profiled, BeforeNamesTheOutboxAndTheHistory) {
       run(ORDER_SERVICE,
           {"run", "--fix", "none", "--allocator", GetParam(), "--hours", "0.15", "--settlement-orders", "200",
            "--profile", folder / "profiles", "--json", folder / "out.json"},
-          {.environment = {"MALLOC_CONF=lg_prof_sample:14"}});  // a short run needs dense samples
+          // A short run needs dense samples.
+          {.environment = {"MALLOC_CONF=lg_prof_sample:14", "PLATEAU_SAMPLE_PERIOD=16384"}});
   ASSERT_EQ(finished.status, 0) << finished.error;
   const auto profiles = read_json(folder / "out.json").at("arms").at(0).at("profiles").as_object();
   for (const char* const moment : {"start", "peak", "end"}) {
@@ -38,17 +56,45 @@ TEST_P(Profiled, BeforeNamesTheOutboxAndTheHistory) {
   EXPECT_THAT(growing, HasSubstr("HistoryAmongTemporaries::record")) << growing;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Profiled, ::testing::Values("jemalloc", "tcmalloc"),
+INSTANTIATE_TEST_SUITE_P(All, Profiled, ::testing::Values("jemalloc", "tcmalloc", "glibc", "mimalloc"),
                          [](const auto& test) { return std::string(test.param); });
 
+// The evidence is on disk when the kernel has killed: the way to the limit, in steps.
 TEST(Profile, OfAKilledArmIsThereFromJustBelowTheLimit) {
   const ScratchFolder folder;
   const Finished finished = run(ORDER_SERVICE, {"run", "--fix", "none", "--memory-limit", "250MiB", "--hours", "6",
-                                                "--profile", folder / "profiles", "--profile-raw"});
+                                                "--profile", folder / "profiles", "--json", folder / "out.json"});
   ASSERT_EQ(finished.status, 0) << finished.error;
-  EXPECT_TRUE(std::filesystem::exists(folder / "profiles/run-peak.pb.gz"));
-  EXPECT_TRUE(std::filesystem::exists(folder / "profiles/run-peak.heap")) << "--profile-raw";
-  EXPECT_FALSE(std::filesystem::exists(folder / "profiles/run-end.pb.gz")) << "a killed arm has no end to profile";
+  const auto arm = read_json(folder / "out.json").at("arms").at(0).as_object();
+  ASSERT_EQ(arm.at("outcome").as_string(), "oom_killed");
+  const auto profiles = arm.at("profiles").as_object();
+  EXPECT_TRUE(profiles.contains("start"));
+  EXPECT_TRUE(profiles.contains("peak"));
+  EXPECT_FALSE(profiles.contains("end")) << "a killed arm has no end to profile";
+
+  std::map<int, std::string> near_limit;  // by number, the last one last
+  for (const auto& [moment, file] : profiles) {
+    if (moment.starts_with("near-limit-")) near_limit[std::stoi(moment.substr(11))] = file.as_string();
+  }
+  ASSERT_GE(near_limit.size(), 2u);
+  EXPECT_LE(near_limit.size(), 4u) << "the last three, and one that was being written";
+  const std::string last = near_limit.rbegin()->second;
+  EXPECT_THAT(top(last), HasSubstr("UnboundedOutbox::keep"));
+  EXPECT_THAT(finished.out, HasSubstr("near-limit-" + std::to_string(near_limit.rbegin()->first)));
+  EXPECT_THAT(in_use_megabytes(near_limit.begin()->second), ::testing::Lt(in_use_megabytes(last)));
+  EXPECT_EQ(profiles.size(), files_in(folder / "profiles").size()) << "and nothing else is left there";
+}
+
+TEST(Profile, RawDumpsAreKeptWhenAskedFor) {
+  const ScratchFolder folder;
+  std::filesystem::create_directory(folder / "profiles");
+  std::ofstream(folder / "profiles/run-near-limit-7.pb.gz") << "of an earlier run";
+  const Finished finished = run(
+      ORDER_SERVICE, {"run", "--fix", "none", "--hours", "0.02", "--profile", folder / "profiles", "--profile-raw"});
+  ASSERT_EQ(finished.status, 0) << finished.error;
+  EXPECT_THAT(files_in(folder / "profiles"),
+              ::testing::UnorderedElementsAre("run-start.pb.gz", "run-start.heap", "run-peak.pb.gz", "run-peak.heap",
+                                              "run-end.pb.gz", "run-end.heap"));
 }
 
 TEST(HeapProfile, TheVariableOfGperftoolsWorksAsItDocuments) {

@@ -14,8 +14,8 @@ struct CgroupFiles {
   std::filesystem::path own_groups = "/proc/self/cgroup";
 };
 
-// The nearest limit that holds for this process: `limit_bytes` when given, else that of its cgroup (v2, else v1) or of
-// the nearest one above that has any, else RLIMIT_DATA. Reads, once made, take some microseconds and allocate nothing.
+// The limit that holds for this process: `limit_bytes` when given, else the smaller one of RLIMIT_DATA and that of its
+// cgroup (v2, else v1), or of the nearest cgroup above that has any. Reads, once made, take some microseconds and allocate nothing.
 // Thread-safe.
 class MemoryHeadroom {
  public:

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace plateau::order_service {
+namespace plateau::harness {
 
 class SplitMix64 {
  public:
@@ -29,4 +29,4 @@ class SplitMix64 {
   std::uint64_t state_;
 };
 
-}  // namespace plateau::order_service
+}  // namespace plateau::harness

@@ -1,4 +1,4 @@
-#include "profiling/process_memory.hpp"
+#include "allocators/process_memory.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "profiling/memory_headroom.hpp"
+#include "allocators/memory_headroom.hpp"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <string_view>
 
-#include "profiling/process_memory.hpp"
+#include "allocators/process_memory.hpp"
 
 namespace plateau {
 namespace fs = std::filesystem;
@@ -87,15 +87,17 @@ MemoryHeadroom::MemoryHeadroom(std::optional<std::uint64_t> limit_bytes, const C
     source_ = "given";
     return;
   }
-  if (find_cgroup_v2(files) || find_cgroup_v1(files)) {
-    kind_ = Kind::cgroup;
-    return;
-  }
+  const bool in_cgroup = find_cgroup_v2(files) || find_cgroup_v1(files);
   rlimit data{};
-  if (::getrlimit(RLIMIT_DATA, &data) == 0 && data.rlim_cur != RLIM_INFINITY) {
+  if (::getrlimit(RLIMIT_DATA, &data) == 0 && data.rlim_cur != RLIM_INFINITY &&
+      (!in_cgroup || data.rlim_cur < limit_)) {
     kind_ = Kind::rlimit_data;
     limit_ = data.rlim_cur;
     source_ = "RLIMIT_DATA";
+    return;
+  }
+  if (in_cgroup) {
+    kind_ = Kind::cgroup;
     return;
   }
   throw std::runtime_error("no memory limit holds for this process (neither a cgroup's nor RLIMIT_DATA): give one");

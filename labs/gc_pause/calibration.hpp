@@ -1,0 +1,49 @@
+// Every number that was chosen, and why. "before" must behave as the case study says: a heap of 2 GB, and pauses of 100
+// to 200 ms every 10 s. All else is measured.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace plateau::gc_pause {
+
+// The data that sessions hold, as bytes asked for; a period is how often the oldest generation of them expires.
+inline constexpr std::uint64_t default_heap_bytes = std::uint64_t{2} << 30;
+inline constexpr double default_period_s = 10;
+inline constexpr std::uint64_t default_periods = 6;
+
+// A generation is a tenth of the heap: in each of two lanes about 100 MB, of which an eighth is small blocks.
+inline constexpr std::uint64_t generations = 10;
+
+// Two partitions of the request stream. A lane is served by one worker at a time and moves to its next worker with each
+// generation, as pools of threads do over a day: what a generation frees belongs to the arena of a thread that is idle
+// by then, and the generation that replaces it is filled from another.
+inline constexpr std::size_t lanes = 2;
+inline constexpr std::size_t workers_per_lane = 8;
+inline constexpr std::size_t workers = lanes * workers_per_lane;
+// jemalloc's default on four CPUs, and one for each worker: so that the machine does not decide who shares an arena.
+inline constexpr std::size_t arenas = 16;
+
+inline constexpr std::size_t events_per_request = 6;
+inline constexpr std::size_t least_attributes = 2;
+inline constexpr std::size_t most_attributes = 8;      // two more are added by the service
+inline constexpr std::size_t room_for_attributes = 10;  // as in the case
+inline constexpr std::uint64_t requests_per_session = 6;
+// The page as it was rendered for the session. What a generation's end costs with decay 0 is calls of madvise, one for
+// each run of empty pages: this sets how many there are in a heap of 2 GB, so that a pause is 100 to 200 ms.
+inline constexpr std::size_t page_bytes = 224 * 1024;
+
+// Blocks of the arena of a generation in a lane.
+inline constexpr std::size_t arena_block_bytes = 2 * 1024 * 1024;
+
+// The memory limit of the arms, and the soft limit that keeps away from it, as shares of the heap.
+inline constexpr double limit_over_heap = 1.35;
+inline constexpr double soft_limit_over_heap = 1.2;
+
+// What the fix `decay` keeps of unused pages, as a percentage of live bytes; without it, `limit` keeps all.
+inline constexpr std::uint32_t retain_percent = 25;
+inline constexpr std::uint32_t most_retain_percent = 10000;
+
+inline constexpr std::uint64_t batch_requests = 1000;  // of a lane, to a digest
+
+}  // namespace plateau::gc_pause

@@ -1,0 +1,208 @@
+// The event service whose requests pause when a generation of sessions expires, and the fixes.
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cmath>
+#include <string>
+#include <system_error>
+
+#include "allocators/purge_lines.hpp"
+#include "allocators/purge_trace.hpp"
+#include "labs/gc_pause/calibration.hpp"
+#include "labs/gc_pause/generation.hpp"
+#include "labs/gc_pause/prediction.hpp"
+#include "labs/gc_pause/service.hpp"
+#include "labs/gc_pause/targets.hpp"
+#include "labs/harness/command_line.hpp"
+#include "labs/harness/pauses.hpp"
+#include "labs/harness/statistics.hpp"
+#include "labs/harness/usage_error.hpp"
+#include "profiling/purge_pauses.hpp"
+
+namespace plateau::gc_pause {
+namespace {
+
+using harness::ArmResult;
+using harness::ArmSpec;
+
+harness::LabDescription describe() {
+  return {
+      .name = "gc_pause",
+      .symptom = "an event service whose requests stand still for 100 to 200 ms every ten seconds",
+      .operation = "request",
+      .mechanisms =
+          {
+              {"teardown", "the request that finds a generation expired frees its million objects, one at a time"},
+              {"purge", "with dirty_decay_ms:0 every slab that becomes empty is one madvise, in the thread that frees"},
+              {"refault", "pages given back at once are faulted in and cleared again by the next requests"},
+              {"retention", "memory that a generation frees is in the arena of a thread that is idle by then"},
+          },
+      .fixes =
+          {
+              {"decay", "unused pages are kept up to a share of the live heap, and purged in the background (as GOGC)"},
+              {"limit", "a soft limit below the kernel's, near which caches and unused pages are given up (as GOMEMLIMIT)"},
+              {"values", "the user of a request is a value on the stack, not objects on the heap"},
+              {"events", "events are recycled: the attribute map is cleared and used again"},
+              {"generations", "each generation lives in an arena of its own and is dropped in O(blocks)"},
+          },
+      .wrong_fixes =
+          {
+              {"more-threads", "four threads take an expired generation apart, and the request waits for them",
+               "the work is the same, the kernel's page-table lock is one, and they take the CPUs from other requests"},
+              {"decay-never", "dirty_decay_ms:-1, no page is ever given back",
+               "each generation leaves its pages in the arena that filled it, and the next one is filled from another"},
+              {"narenas-1", "narenas:1, one arena for all threads",
+               "the frees and the madvise calls are as many as before, and now all threads wait for one arena's lock"},
+              {"trim-often", "the whole heap is purged ten times a second, with the default decay",
+               "purging gives back pages that are free; the pause is made by freeing, and the pages are faulted in again"},
+          },
+      .gauges = {service_gauges.begin(), service_gauges.end()},
+      .lanes = lanes,
+      .measures_pauses = true,
+  };
+}
+
+// Bytes that the sessions of a request take in an arena: of a few thousand requests.
+double kept_bytes_a_request() {
+  constexpr std::uint64_t sample = 6000;
+  const RequestStream stream(1, sample * lanes);
+  GenerationSlot slot;
+  begin_generation_after(slot, sample / requests_per_session);
+  fill_generation(*slot.generation, stream, sample);
+  const ArenaStatistics statistics = slot.arena.statistics();
+  return static_cast<double>(statistics.used_bytes + statistics.wasted_bytes) / sample;
+}
+
+ServiceOptions service_options(const ArmSpec& spec) {
+  return {.values = spec.has("values"),
+          .events = spec.has("events"),
+          .generations = spec.has("generations"),
+          .decay = spec.has("decay"),
+          .soft_limit = spec.has("limit") ? std::optional(static_cast<std::uint64_t>(
+                                                soft_limit_over_heap * spec.options.at("heap").to_number<double>()))
+                                          : std::nullopt,
+          .more_threads = spec.has("more-threads"),
+          .trim_often = spec.has("trim-often"),
+          .decay_never = spec.has("decay-never")};
+}
+
+class GcPauseLab final : public harness::Lab {
+ public:
+  const harness::LabDescription& description() const override { return description_; }
+
+  void add_options(CLI::App& app) override {
+    app.add_option("--heap", heap_, "bytes of live sessions, such as 512MiB")
+        ->transform(CLI::AsSizeValue(false))
+        ->default_str("2GiB")
+        ->check(CLI::Range(std::uint64_t{16} << 20, std::uint64_t{1} << 40));
+    app.add_option("--period", period_, "how often the oldest generation of sessions expires, such as 3s")
+        ->transform(CLI::AsNumberWithUnit(std::map<std::string, double>{{"s", 1}, {"ms", 1e-3}, {"min", 60}},
+                                          CLI::AsNumberWithUnit::CASE_SENSITIVE))
+        ->default_str("10s")
+        ->check(CLI::Range(0.1, 3600.0));
+    app.add_option("--periods", periods_, "how many periods to run")
+        ->capture_default_str()
+        ->check(CLI::Range(std::uint64_t{2}, std::uint64_t{100000}));
+    app.parse_complete_callback([this] { apply_options(); });
+  }
+
+  boost::json::object options() const override {
+    return {{"heap", heap_}, {"period", period_}, {"requests_per_generation", requests_per_generation_}};
+  }
+
+  harness::AllocatorSettings allocator_settings(const ArmSpec& spec) const override {
+    // With `decay` or `limit` the policy takes decay over, and with `decay-never` the service once it is warm.
+    harness::AllocatorSettings settings;
+    settings.malloc_conf = fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0,narenas:{}",
+                                       spec.has("trim-often") ? 10000 : 0, spec.has("narenas-1") ? 1 : arenas);
+    if (spec.profiled()) settings.malloc_conf += ",prof:true,prof_active:true,lg_prof_sample:19,prof_accum:true";
+    if (!spec.pprof_address.empty()) settings.environment.emplace_back("TCMALLOC_SAMPLE_PARAMETER=524288");
+    return settings;
+  }
+
+  void run_peer(const ArmSpec& /*spec*/, std::span<const int> /*sockets*/) const override {}
+
+  void run_arm(harness::ArmContext& context) const override {
+    const ArmSpec& spec = context.spec();
+    const RequestStream stream(spec.seed, spec.options.at("requests_per_generation").to_number<std::uint64_t>());
+    const ServiceOptions options = service_options(spec);
+    record_purge_pauses();  // where the allocator is another, its figures stay unknown
+    start_purge_trace_from_environment();
+    if (!PurgeTrace::running()) {
+      for (std::size_t i = 0; i < service_gauges.size(); ++i) context.set_gauge(i, NAN);
+    }
+    context.set_gauge(gauge_predicted_teardown, NAN);
+    context.set_gauge(gauge_predicted_purge, NAN);
+    if (!options.generations && !options.more_threads) publish_forecast(context, stream);
+    run_service(context, stream, options);
+  }
+
+  std::vector<harness::Prediction> predictions(const ArmResult& result) const override {
+    const auto gauge = [&](GaugeIndex index) { return result.gauges.at(std::string(service_gauges[index])); };
+    if (std::isnan(gauge(gauge_predicted_teardown))) return {};
+    harness::Prediction teardown{result.spec.name, "teardown at expiry", "ms", gauge(gauge_predicted_teardown), {}};
+    harness::Prediction purge{result.spec.name, "purge at expiry", "ms", gauge(gauge_predicted_purge), {}};
+    if (!result.stalls.empty()) {
+      teardown.measured = median_part(result, harness::StallCause::teardown);
+      purge.measured = median_part(result, harness::StallCause::purge);
+    }
+    return {teardown, purge};
+  }
+
+  harness::Verdict judge(const ArmResult& before, const ArmResult& after) const override {
+    return judge_gc_pause(before, after);
+  }
+
+ private:
+  void apply_options() {
+    requests_per_generation_ =
+        static_cast<std::uint64_t>((static_cast<double>(heap_) / generations / lanes - arena_block_bytes / 2) /
+                                   kept_bytes_a_request()) *
+        lanes;  // in an arena, whose last block is half empty on average
+    description_.operations_per_second = static_cast<double>(requests_per_generation_) / period_;
+    description_.hours = period_ * static_cast<double>(periods_) / 3600;
+    description_.ablation_hours = description_.hours;
+    description_.pause_period_s = period_;
+    for (harness::WrongFix& wrong : description_.wrong_fixes) wrong.hours = description_.hours;
+    description_.memory_limit = static_cast<std::uint64_t>(limit_over_heap * static_cast<double>(heap_));
+  }
+
+  // Of the stalls in which something was taken apart or purged for long: the expiries.
+  static std::optional<double> median_part(const ArmResult& result, harness::StallCause cause) {
+    std::vector<double> parts;
+    for (const harness::Stall& stall : result.stalls) {
+      if (stall[harness::StallCause::teardown] > 0) parts.push_back(stall[cause] / 1e3);
+    }
+    return harness::median(std::move(parts));
+  }
+
+  // In a child that shares the gauges, so that what it allocates is not in the heap that is measured.
+  static void publish_forecast(harness::ArmContext& context, const RequestStream& stream) {
+    const pid_t child = ::fork();
+    if (child < 0) throw std::system_error(errno, std::generic_category(), "cannot fork for the forecast");
+    if (child == 0) {
+      const ExpiryForecast forecast = forecast_expiry(stream);
+      context.set_gauge(gauge_predicted_teardown, forecast.teardown_ms);
+      context.set_gauge(gauge_predicted_purge, forecast.purge_ms);
+      ::_exit(0);
+    }
+    while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+
+  std::uint64_t heap_ = default_heap_bytes;
+  double period_ = default_period_s;
+  std::uint64_t periods_ = default_periods;
+  std::uint64_t requests_per_generation_ = 0;
+  harness::LabDescription description_ = describe();
+};
+
+}  // namespace
+}  // namespace plateau::gc_pause
+
+int main(int argc, char** argv) {
+  plateau::gc_pause::GcPauseLab lab;
+  return plateau::harness::lab_main(lab, argc, argv);
+}

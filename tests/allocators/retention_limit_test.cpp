@@ -1,0 +1,71 @@
+// The point of it all, for real: what the kernel kills at its limit lives with the policy.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "labs/harness/memory_limit.hpp"
+
+namespace plateau::testing {
+namespace {
+
+constexpr std::uint64_t limit_bytes = std::uint64_t{192} << 20;
+
+struct Outcome {
+  int status = -1;
+  bool killed_by_the_kernel = false;
+  std::string evidence;
+};
+
+Outcome run_bursting(const std::string& library, const char* mode, const char* arm) {
+  const harness::MemoryLimit limit(limit_bytes, "bursting");
+  const std::string preload = "LD_PRELOAD=" + library;
+  const std::string bytes = std::to_string(limit_bytes);
+  const char* const environment[] = {preload.c_str(), nullptr};
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (limit.enter()) ::execle(BURSTING_PROGRAM, BURSTING_PROGRAM, mode, arm, bytes.c_str(), nullptr, environment);
+    ::_exit(126);
+  }
+  Outcome outcome;
+  ::waitpid(child, &outcome.status, 0);
+  outcome.killed_by_the_kernel = WIFSIGNALED(outcome.status) && WTERMSIG(outcome.status) == SIGKILL && limit.killed();
+  outcome.evidence = limit.evidence();
+  return outcome;
+}
+
+struct Case {
+  const char* allocator;
+  const char* library;
+  const char* mode;
+};
+
+class RetentionLimit : public ::testing::TestWithParam<Case> {};
+
+TEST_P(RetentionLimit, WhatIsKilledAloneLivesWithThePolicy) {
+  const harness::MemoryLimit probe(limit_bytes, "probe");
+  if (probe.kind() != harness::LimitKind::cgroup_v1 && probe.kind() != harness::LimitKind::cgroup_v2) {
+    GTEST_SKIP()
+        << "no cgroup with a memory limit can be made here, and the kernel kills for no other: run as root, or "
+           "in a cgroup of your own";
+  }
+  const Outcome alone = run_bursting(GetParam().library, GetParam().mode, "alone");
+  EXPECT_TRUE(alone.killed_by_the_kernel) << "status " << alone.status << "; " << alone.evidence;
+  const Outcome with_policy = run_bursting(GetParam().library, GetParam().mode, "policy");
+  EXPECT_EQ(with_policy.status, 0) << with_policy.evidence;
+  EXPECT_FALSE(with_policy.killed_by_the_kernel);
+}
+
+// tcmalloc and mimalloc hand pages of idle threads on, so that the bursts alone do not kill there.
+INSTANTIATE_TEST_SUITE_P(All, RetentionLimit,
+                         ::testing::Values(Case{"jemalloc", "libjemalloc.so.2", "bursts"}, Case{"glibc", "", "bursts"},
+                                           Case{"jemalloc", "libjemalloc.so.2", "cache"},
+                                           Case{"tcmalloc", "libtcmalloc.so.4", "cache"},
+                                           Case{"mimalloc", "libmimalloc.so.2", "cache"}, Case{"glibc", "", "cache"}),
+                         [](const auto& test) { return std::string(test.param.allocator) + "_" + test.param.mode; });
+
+}  // namespace
+}  // namespace plateau::testing
