@@ -17,7 +17,7 @@
 #include <CLI/CLI.hpp>
 
 #include "leakdemo/leaks/leak.hpp"
-#include "profiling/process_memory.hpp"
+#include "allocators/process_memory.hpp"
 
 namespace plateau::leakdemo {
 
