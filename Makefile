@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PRESET ?= release
 BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
-CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
+CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j 2
 
 .PHONY: help leaks run run-full test test-quick build bench ablate list measured picture pprof fuzz sanitize bench-allocators bench-retention \
         bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-pprof setup-fuzz clean format
@@ -14,15 +14,15 @@ help: ## this list
 
 run: build ## both labs: memory until the kernel kills, and pauses; before and after each (about two minutes)
 	@mkdir -p out
-	@$(BIN)/order_service --json out/order_service.json --profile out/profiles
-	@echo
-	@$(BIN)/gc_pause --heap 512MiB --period 3s --periods 5 --json out/gc_pause.json --profile out/profiles/gc_pause
+	@$(BIN)/order_service --json out/order_service.json --profile out/profiles; first=$$?; [ $$first -le 1 ] || exit $$first; echo; \
+	  $(BIN)/gc_pause --heap 512MiB --period 3s --periods 5 --json out/gc_pause.json --profile out/profiles/gc_pause; second=$$?; \
+	  [ $$second -le 1 ] || exit $$second; exit $$((first | second))
 
 run-full: build ## the GC-pause lab at its full size: 2 GiB, a minute for each arm (about two and a half minutes)
 	@mkdir -p out
-	@$(BIN)/gc_pause --json out/gc_pause.json --profile out/profiles/gc_pause --trace out/gc_pause-trace.json
+	@$(BIN)/gc_pause --json out/gc_pause.json
 
-test: build build/pprof ## every test: unit, end to end, and one full-length experiment (about 10 minutes)
+test: build build/pprof ## every test: unit, end to end, and one full-length experiment (about 15 minutes)
 	@$(CTEST)
 
 test-quick: build build/pprof ## the tests without the full-length experiment
@@ -62,10 +62,10 @@ bench-allocators: build ## the allocators against their peers and the ideal: rat
 	  .ci/install .ci/packages-picture.txt && allocators/bench/picture.sh out/bench-allocators.json out/bench-allocators.svg && \
 	  echo "picture: out/bench-allocators.svg" && exit $$status
 
-bench-purge-trace: build ## what tracing purges costs: off, on, on with the profile of pauses, interleaved (about 20 s)
+bench-purge-trace: build ## what tracing purges costs: off, on, on with the profile of pauses, interleaved
 	@$(BIN)/purge_trace_bench
 
-bench-retention: build ## what a retention policy costs, idle and under load, on each allocator: ratios (about half a minute)
+bench-retention: build ## what a retention policy costs, idle and under load, on each allocator: ratios
 	@$(BIN)/retention_bench
 
 sanitize: setup ## every unit test under AddressSanitizer and UBSan, then under ThreadSanitizer (about 10 minutes with builds)
@@ -101,7 +101,7 @@ pprof: ## pprof's web UI on a heap profile: make pprof PROFILE=out/profiles/befo
 	@$(MAKE) --no-print-directory build build/pprof
 	@build/pprof -http=$(or $(PPROF_ADDRESS),127.0.0.1:8080) $(PPROF_FLAGS) "$(PROFILE)"
 
-measured: build ## writes anew what the lab's README quotes: both experiments (about 12 minutes)
+measured: build ## writes anew what the order service's README quotes: both experiments (about 12 minutes)
 	@mkdir -p out
 	@$(BIN)/order_service --json out/order_service.json > out/measured.txt
 	@$(BIN)/order_service ablate --json out/ablation.json >> out/measured.txt

@@ -53,7 +53,8 @@ std::string_view to_string(AllocatorKind kind) {
 }
 
 Heap& Heap::process() {
-  static const std::unique_ptr<Heap> heap = detect();
+  // Never destroyed: threads of a debug server or a policy may ask until the very end of the process.
+  static Heap* const heap = detect().release();
   return *heap;
 }
 

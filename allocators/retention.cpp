@@ -110,7 +110,7 @@ class RetentionPolicy::Driver {
 
   void set_retain_percent(std::uint32_t percent) noexcept {
     const std::scoped_lock lock(mutex_);
-    percent_ = percent;
+    if (percent_) percent_ = percent;
     look_now();
   }
   void set_soft_limit(std::optional<std::uint64_t> bytes) noexcept {
@@ -174,8 +174,9 @@ class RetentionPolicy::Driver {
     support_.retain_percent = heap.unused;
     support_.slices = heap.slices;
     support_.flush = heap.flush;
-    support_.sole_purger = heap.quiet;
-    if (heap.quiet.done) {
+    support_.sole_purger =
+        options_.retain_percent ? heap.quiet : HeapReply{false, "decay is left to the allocator: no retain_percent"};
+    if (support_.sole_purger.done) {
       decay_before_ = heap_.dirty_decay();
       const HeapReply reply = heap_.set_dirty_decay(for_ever);
       if (!reply.done) throw std::runtime_error("RetentionPolicy: " + std::string(reply.reason));
@@ -300,7 +301,7 @@ class RetentionPolicy::Driver {
   std::optional<std::condition_variable> wake_{std::in_place};
   bool stopping_ = false;
   bool poked_ = false;
-  std::uint32_t percent_;
+  std::optional<std::uint32_t> percent_;
   std::optional<std::uint64_t> soft_limit_;
   RetentionStatistics published_;
   std::thread thread_;

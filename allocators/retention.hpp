@@ -24,8 +24,10 @@
 namespace plateau {
 
 struct RetentionOptions {
-  // Unused pages (dirty and muzzy) that are kept for the next allocation, as a percentage of live bytes.
-  std::uint32_t retain_percent = 100;
+  // Unused pages (dirty and muzzy) that are kept for the next allocation, as a percentage of live bytes. Empty: that is
+  // left to the allocator's own decay, and the policy holds the soft limit only, as Go does with GOMEMLIMIT and
+  // GOGC=off.
+  std::optional<std::uint32_t> retain_percent = 100;
   // What is above that goes back after so long; the heap is looked at ten times in it, and a hundred times close to the
   // limit (every 100 ms at the least, every millisecond at the most).
   std::chrono::milliseconds retain_for{1000};
@@ -70,8 +72,8 @@ struct RetentionSupport {
 };
 
 // One thread of its own (named "retention"), which observes, asks RetentionDecision, and does what that says. It
-// allocates nothing. On jemalloc the dirty decay is set to -1 for its lifetime, so that no other thread purges, and
-// put back at its end. Thread-safe. One at a time in a process, since malloc is one.
+// allocates nothing. On jemalloc, where it has a retain_percent, the dirty decay is set to -1 for its lifetime, so that
+// no other thread purges, and put back at its end. Thread-safe. One at a time in a process, since malloc is one.
 //
 // After fork() the child has no such thread: its state is `off`, and on jemalloc nobody purges, until restart().
 class RetentionPolicy {
@@ -95,7 +97,8 @@ class RetentionPolicy {
   // Whose limit holds: a file of the kernel's, "given", or "none".
   std::string limit_source() const;
 
-  // Knobs that take effect at the next look, which comes at once.
+  // Knobs that take effect at the next look, which comes at once. The percentage changes nothing in a policy that was
+  // made without one.
   void set_retain_percent(std::uint32_t percent) noexcept;
   // As in the options.
   void set_soft_limit(std::optional<std::uint64_t> bytes) noexcept;

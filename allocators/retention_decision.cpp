@@ -178,8 +178,8 @@ RetentionStep RetentionDecision::press(const RetentionObservation& seen) {
 
 // What has been in excess without a break for retain_for at least, and twice that at most.
 std::uint64_t RetentionDecision::overdue(const RetentionObservation& seen) {
-  if (!seen.live || !seen.unused) return 0;
-  const double keep = static_cast<double>(*seen.live) * knobs_.retain_percent / 100;
+  if (!knobs_.retain_percent || !seen.live || !seen.unused) return 0;
+  const double keep = static_cast<double>(*seen.live) * *knobs_.retain_percent / 100;
   const double unused = static_cast<double>(*seen.unused);
   const std::uint64_t excess = unused > keep ? static_cast<std::uint64_t>(unused - keep) : 0;
   if (clock_ >= window_end_) {

@@ -34,7 +34,7 @@ std::string_view to_string(RetentionState state);
 
 // What may be changed while it runs.
 struct RetentionKnobs {
-  std::uint32_t retain_percent = 100;                      // of live bytes
+  std::optional<std::uint32_t> retain_percent = 100;       // of live bytes; empty: all, until the limit is near
   std::optional<std::uint64_t> soft_limit = std::nullopt;  // in bytes; empty: none
   std::chrono::nanoseconds retain_for = std::chrono::seconds(1);
   std::chrono::nanoseconds give_up_after = std::chrono::seconds(5);

@@ -8,8 +8,8 @@
 //                               profiling/black_box.hpp), as PROGRAM-PID-N.heap, the allocator's own text, which takes
 //                               no memory to write and which heap2pprof converts
 //   PLATEAU_PPROF_VERBOSE       1: says on standard error where it listens, or why it does not
-//   PLATEAU_TRACE               purge=1: a line on standard error for every purge, see allocators/purge_lines.hpp; also
-//                               without PLATEAU_PPROF
+//   PLATEAU_TRACE               purge=1: a line on standard error for every purge, see allocators/purge_lines.hpp, and
+//                               purges in the profile of pauses; also without PLATEAU_PPROF
 //
 // Without PLATEAU_PPROF, PLATEAU_BLACK_BOX and PLATEAU_TRACE it does nothing. Heap profiles are those of the program's
 // allocator; of programs on glibc's they come from a sampler in the agent itself, which stands in front of malloc (at
@@ -35,6 +35,7 @@
 #include "profiling/black_box.hpp"
 #include "profiling/debug_server.hpp"
 #include "profiling/heap_sampler.hpp"
+#include "profiling/purge_pauses.hpp"
 #include "profiling/sampler/recorder.hpp"
 
 // What the sampler's library shows; here only the agent asks.
@@ -113,7 +114,7 @@ std::unique_ptr<BlackBox> keep_profiles(const char* directory) {
 }
 
 [[gnu::constructor]] void start() {
-  start_purge_trace_from_environment();
+  if (start_purge_trace_from_environment()) record_purge_pauses();
   const char* const address = value_of(address_variable);
   const char* const directory = value_of(directory_variable);
   if (address == nullptr && directory == nullptr) return;

@@ -20,7 +20,6 @@
 #include "profiling/listen_address.hpp"
 #include "profiling/private_descriptors.hpp"
 #include "profiling/profile_recorder.hpp"
-#include "profiling/purge_pauses.hpp"
 #include "profiling/service_thread.hpp"
 
 namespace plateau {
@@ -45,7 +44,6 @@ class DebugServer::State {
   explicit State(DebugServerOptions options)
       : options_(std::move(options)), endpoint_(parse_listen_address(options_.address, options_.allow_remote)) {
     Heap::process();  // looked up here, so that it outlives this server at exit
-    if (options_.record_purge_pauses) plateau::record_purge_pauses();  // elsewhere than on jemalloc: not there
     const SignalsForOthers signals;
     recorder_.emplace();
     std::promise<Listening> started;

@@ -29,8 +29,6 @@ struct DebugServerOptions {
   std::vector<ProfileSource> profiles = process_profiles();
   // For the footprint: what the program asked of the heap and did not give back, when it counts that itself.
   std::function<std::optional<std::uint64_t>()> requested_bytes = {};
-  // On jemalloc: purges go into the profile of pauses. `make bench-purge-trace` measures what that costs.
-  bool record_purge_pauses = true;
 };
 
 class DebugServer {

@@ -26,7 +26,7 @@ inline constexpr std::size_t arenas = 16;
 
 inline constexpr std::size_t events_per_request = 6;
 inline constexpr std::size_t least_attributes = 2;
-inline constexpr std::size_t most_attributes = 8;      // two more are added by the service
+inline constexpr std::size_t most_attributes = 8;       // two more are added by the service
 inline constexpr std::size_t room_for_attributes = 10;  // as in the case
 inline constexpr std::uint64_t requests_per_session = 6;
 // The page as it was rendered for the session. What a generation's end costs with decay 0 is calls of madvise, one for
@@ -38,11 +38,12 @@ inline constexpr std::size_t arena_block_bytes = 2 * 1024 * 1024;
 
 // The memory limit of the arms, and the soft limit that keeps away from it, as shares of the heap.
 inline constexpr double limit_over_heap = 1.35;
+inline constexpr double limit_over_collected_heap = 2.5;  // a collector needs room for what is garbage by now
 inline constexpr double soft_limit_over_heap = 1.2;
+inline constexpr std::uint64_t limit_of_the_rest_bytes = std::uint64_t{32} << 20;  // code, stacks, half-empty blocks
 
-// What the fix `decay` keeps of unused pages, as a percentage of live bytes; without it, `limit` keeps all.
+// What the fix `decay` keeps of unused pages, as a percentage of live bytes.
 inline constexpr std::uint32_t retain_percent = 25;
-inline constexpr std::uint32_t most_retain_percent = 10000;
 
 inline constexpr std::uint64_t batch_requests = 1000;  // of a lane, to a digest
 

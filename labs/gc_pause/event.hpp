@@ -1,5 +1,5 @@
-// The fix `events`: an event while it is handled, with its attribute map. Before: made anew on the heap for each. After:
-// recycled, its map cleared and used again.
+// The fix `events`: an event while it is handled, with its attribute map. Before: made anew on the heap for each.
+// After: recycled, its map cleared and used again.
 #pragma once
 
 #include <cstdint>

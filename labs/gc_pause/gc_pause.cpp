@@ -42,7 +42,8 @@ harness::LabDescription describe() {
       .fixes =
           {
               {"decay", "unused pages are kept up to a share of the live heap, and purged in the background (as GOGC)"},
-              {"limit", "a soft limit below the kernel's, near which caches and unused pages are given up (as GOMEMLIMIT)"},
+              {"limit",
+               "a soft limit below the kernel's, near which caches and unused pages are given up (as GOMEMLIMIT)"},
               {"values", "the user of a request is a value on the stack, not objects on the heap"},
               {"events", "events are recycled: the attribute map is cleared and used again"},
               {"generations", "each generation lives in an arena of its own and is dropped in O(blocks)"},
@@ -56,7 +57,8 @@ harness::LabDescription describe() {
               {"narenas-1", "narenas:1, one arena for all threads",
                "the frees and the madvise calls are as many as before, and now all threads wait for one arena's lock"},
               {"trim-often", "the whole heap is purged ten times a second, with the default decay",
-               "purging gives back pages that are free; the pause is made by freeing, and the pages are faulted in again"},
+               "purging gives back pages that are free; the pause is made by freeing, and the pages are faulted in "
+               "again"},
           },
       .gauges = {service_gauges.begin(), service_gauges.end()},
       .lanes = lanes,
@@ -75,6 +77,10 @@ double kept_bytes_a_request() {
   return static_cast<double>(statistics.used_bytes + statistics.wasted_bytes) / sample;
 }
 
+bool is_collected(const ArmSpec& spec) {
+  return spec.options.at("collector") == "boehm";
+}
+
 ServiceOptions service_options(const ArmSpec& spec) {
   return {.values = spec.has("values"),
           .events = spec.has("events"),
@@ -85,7 +91,8 @@ ServiceOptions service_options(const ArmSpec& spec) {
                                           : std::nullopt,
           .more_threads = spec.has("more-threads"),
           .trim_often = spec.has("trim-often"),
-          .decay_never = spec.has("decay-never")};
+          .decay_never = spec.has("decay-never"),
+          .collected = is_collected(spec)};
 }
 
 class GcPauseLab final : public harness::Lab {
@@ -105,11 +112,27 @@ class GcPauseLab final : public harness::Lab {
     app.add_option("--periods", periods_, "how many periods to run")
         ->capture_default_str()
         ->check(CLI::Range(std::uint64_t{2}, std::uint64_t{100000}));
+    app.add_option("--collector", collector_, "boehm: keep the sessions of `run` on a garbage collector, for reference")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"none", "boehm"}));
     app.parse_complete_callback([this] { apply_options(); });
   }
 
   boost::json::object options() const override {
-    return {{"heap", heap_}, {"period", period_}, {"requests_per_generation", requests_per_generation_}};
+    return {{"heap", heap_},
+            {"period", period_},
+            {"requests_per_generation", requests_per_generation_},
+            {"collector", collector_}};
+  }
+
+  void prepare(ArmSpec& spec) const override {
+    if (!is_collected(spec)) return;
+    if (spec.name != "run") throw harness::UsageError("--collector boehm: a reference by itself; use it with run");
+    for (const std::string& fix : spec.fixes) {
+      if (fix != "values" && fix != "events") {
+        throw harness::UsageError(fmt::format("--fix {}: on a collector, only values and events apply", fix));
+      }
+    }
   }
 
   harness::AllocatorSettings allocator_settings(const ArmSpec& spec) const override {
@@ -135,7 +158,7 @@ class GcPauseLab final : public harness::Lab {
     }
     context.set_gauge(gauge_predicted_teardown, NAN);
     context.set_gauge(gauge_predicted_purge, NAN);
-    if (!options.generations && !options.more_threads) publish_forecast(context, stream);
+    if (!options.generations && !options.more_threads && !options.collected) publish_forecast(context, stream);
     run_service(context, stream, options);
   }
 
@@ -148,6 +171,7 @@ class GcPauseLab final : public harness::Lab {
       teardown.measured = median_part(result, harness::StallCause::teardown);
       purge.measured = median_part(result, harness::StallCause::purge);
     }
+    if (std::isnan(purge.predicted)) return {teardown};
     return {teardown, purge};
   }
 
@@ -166,7 +190,10 @@ class GcPauseLab final : public harness::Lab {
     description_.ablation_hours = description_.hours;
     description_.pause_period_s = period_;
     for (harness::WrongFix& wrong : description_.wrong_fixes) wrong.hours = description_.hours;
-    description_.memory_limit = static_cast<std::uint64_t>(limit_over_heap * static_cast<double>(heap_));
+    description_.memory_limit =
+        static_cast<std::uint64_t>((collector_ == "none" ? limit_over_heap : limit_over_collected_heap) *
+                                   static_cast<double>(heap_)) +
+        limit_of_the_rest_bytes;
   }
 
   // Of the stalls in which something was taken apart or purged for long: the expiries.
@@ -185,7 +212,7 @@ class GcPauseLab final : public harness::Lab {
     if (child == 0) {
       const ExpiryForecast forecast = forecast_expiry(stream);
       context.set_gauge(gauge_predicted_teardown, forecast.teardown_ms);
-      context.set_gauge(gauge_predicted_purge, forecast.purge_ms);
+      if (PurgeTrace::running()) context.set_gauge(gauge_predicted_purge, forecast.purge_ms);
       ::_exit(0);
     }
     while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
@@ -195,6 +222,7 @@ class GcPauseLab final : public harness::Lab {
   std::uint64_t heap_ = default_heap_bytes;
   double period_ = default_period_s;
   std::uint64_t periods_ = default_periods;
+  std::string collector_ = "none";
   std::uint64_t requests_per_generation_ = 0;
   harness::LabDescription description_ = describe();
 };

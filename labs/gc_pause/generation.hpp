@@ -1,5 +1,5 @@
-// The fix `generations`: sessions and their events, kept until they expire together. Before: every object on the general
-// heap, taken apart one by one. After: all in an arena of the generation, which is dropped.
+// The fix `generations`: sessions and their events, kept until they expire together. Before: every object on the
+// general heap, taken apart one by one. After: all in an arena of the generation, which is dropped.
 #pragma once
 
 #include <cstddef>

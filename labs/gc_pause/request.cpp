@@ -16,13 +16,14 @@ constexpr std::size_t longest_value = 64;
 constexpr std::array<std::string_view, 16> words{"android", "checkout", "spring",  "banner", "desktop", "organic",
                                                  "search",  "mobile",   "tablet",  "winter", "sidebar", "partner",
                                                  "email",   "results",  "landing", "promo"};
-constexpr std::array<std::string_view, 23> keys{
-    "device",  "os",       "browser", "page",   "referrer", "campaign", "language", "timezone", "screen", "network",
-    "variant", "currency", "cart",    "coupon", "category", "position", "query",    "duration", "scroll", "build",
-    "channel", "consent",  "source"};
-constexpr std::array<std::string_view, 8> names{
-    "page_view_of_the_catalogue", "product_added_to_the_cart", "search_results_were_shown", "session_was_resumed_again",
-    "checkout_step_completed",    "payment_method_selected",   "recommendation_clicked",    "newsletter_form_submitted"};
+constexpr std::array<std::string_view, 23> keys{"device",   "os",       "browser",  "page",     "referrer", "campaign",
+                                                "language", "timezone", "screen",   "network",  "variant",  "currency",
+                                                "cart",     "coupon",   "category", "position", "query",    "duration",
+                                                "scroll",   "build",    "channel",  "consent",  "source"};
+constexpr std::array<std::string_view, 8> names{"page_view_of_the_catalogue", "product_added_to_the_cart",
+                                                "search_results_were_shown",  "session_was_resumed_again",
+                                                "checkout_step_completed",    "payment_method_selected",
+                                                "recommendation_clicked",     "newsletter_form_submitted"};
 constexpr std::array<std::string_view, 6> locales{"en-GB", "de-CH", "fr-FR", "ja-JP", "pt-BR", "nb-NO"};
 constexpr std::uint64_t stride = 7;  // prime to the number of keys, so that an event has no key twice
 
@@ -49,8 +50,8 @@ void RequestStream::read(std::uint64_t index, Request& request) const {
   UserInput& user = request.user;
   user.id = user_of(index);
   user.name = words[user.id % words.size()];
-  const auto end = fmt::format_to_n(request.email.data(), request.email.size(), "{}.{}@customers.example.org",
-                                    user.name, user.id);
+  const auto end =
+      fmt::format_to_n(request.email.data(), request.email.size(), "{}.{}@customers.example.org", user.name, user.id);
   user.email = {request.email.data(), std::min(end.size, request.email.size())};
   user.locale = locales[user.id % locales.size()];
   user.page = std::string_view(corpus_).substr(SplitMix64::mix(user.id) % (corpus_bytes - page_bytes), page_bytes);
@@ -65,9 +66,9 @@ void RequestStream::read(std::uint64_t index, Request& request) const {
       const std::uint64_t draw = random();
       const bool is_long = draw % 2 == 0;
       const std::size_t length = is_long ? 16 + (draw >> 8) % (longest_value - 16) : 0;
-      event.attributes[i] = {keys[key], is_long ? std::string_view(corpus_).substr(
-                                                      (draw >> 20) % (corpus_bytes - longest_value), length)
-                                                : words[(draw >> 8) % words.size()]};
+      event.attributes[i] = {
+          keys[key], is_long ? std::string_view(corpus_).substr((draw >> 20) % (corpus_bytes - longest_value), length)
+                             : words[(draw >> 8) % words.size()]};
       key = (key + stride) % keys.size();
     }
   }

@@ -14,6 +14,7 @@
 #include "allocators/purge_bursts.hpp"
 #include "allocators/purge_trace.hpp"
 #include "allocators/retention.hpp"
+#include "labs/gc_pause/collected_heap.hpp"
 #include "labs/harness/random.hpp"
 #include "labs/harness/stall_meter.hpp"
 
@@ -44,7 +45,9 @@ void fill_generation(Generation& generation, const RequestStream& stream, std::u
 
 Lane::Lane(const RequestStream& stream, const ServiceOptions& options, EventRecycler& events,
            std::pmr::memory_resource* heap, Timeline* timeline)
-    : stream_(stream), options_(options), events_(events), heap_(heap), timeline_(timeline) {}
+    : stream_(stream), options_(options), events_(events), heap_(heap), timeline_(timeline) {
+  if (options.collected) static_cast<CollectedHeap*>(heap)->add_roots(slots_.data(), sizeof slots_);
+}
 
 Lane::~Lane() {
   for (GenerationSlot& slot : slots_) {
@@ -114,6 +117,8 @@ void Lane::begin_generation(std::uint64_t number) {
 void Lane::expire(GenerationSlot& slot) {
   if (options_.generations) {
     expire_after(slot);
+  } else if (options_.collected) {
+    slot.generation = nullptr;  // the collector finds out that nobody points to it any more
   } else {
     if (options_.more_threads) slot.generation->take_apart_with(teardown_threads);
     expire_before(slot, heap_);
@@ -174,11 +179,11 @@ class BurstCounter {
   std::uint64_t of_request_threads_ = 0;
 };
 
-// GOGC and GOMEMLIMIT: with the soft limit alone, everything unused is kept up to it.
+// GOGC and GOMEMLIMIT. With the soft limit alone, unused pages are given back as the allocator's own decay has it.
 std::unique_ptr<RetentionPolicy> make_retention_policy(const ServiceOptions& options) {
   if (!options.decay && !options.soft_limit) return nullptr;
   return std::make_unique<RetentionPolicy>(
-      RetentionOptions{.retain_percent = options.decay ? retain_percent : most_retain_percent,
+      RetentionOptions{.retain_percent = options.decay ? std::optional(retain_percent) : std::nullopt,
                        .soft_limit = options.soft_limit.value_or(no_soft_limit)});
 }
 
@@ -204,11 +209,12 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
   pthread_setattr_default_np(&attributes);
   pthread_attr_destroy(&attributes);
 
+  std::pmr::memory_resource* heap = std::pmr::new_delete_resource();
+  if (options.collected) heap = &CollectedHeap::start(context.timeline());
   EventRecycler events({.max_idle = 64});
   std::vector<std::unique_ptr<Lane>> all;
   for (std::size_t i = 0; i < lanes; ++i) {
-    all.push_back(std::make_unique<Lane>(stream, options, events, std::pmr::new_delete_resource(),
-                                         context.timeline()));
+    all.push_back(std::make_unique<Lane>(stream, options, events, heap, context.timeline()));
   }
   auto policy = make_retention_policy(options);
   ShedOrder::Registration shedding;
@@ -270,6 +276,8 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
       threads.emplace_back([&, lane, place] {
         try {
           ::pthread_setname_np(::pthread_self(), fmt::format("lane{}-{}", lane, place).c_str());
+          std::optional<CollectedHeap::Registration> registration;
+          if (options.collected) registration.emplace();
           work(lane, place);
           done.count_down();
           // On until the process ends: when the last thread of an arena does, jemalloc purges it.
@@ -281,7 +289,7 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
     }
   }
   filled.wait();
-  if (options.decay_never && !policy) {
+  if (options.decay_never && !options.decay) {
     const HeapReply reply = Heap::process().set_dirty_decay(std::chrono::milliseconds(-1));
     if (!reply.done) throw std::runtime_error(fmt::format("decay-never: {}", reply.reason));
   }
@@ -294,6 +302,7 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
     while (!ended.load(std::memory_order_relaxed)) {
       std::this_thread::sleep_for(trim_period);
       if (options.trim_often) Heap::process().purge();
+      if (!PurgeTrace::running()) continue;  // and then they are unknown
       figures.publish();
       bursts.poll(static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()));
       context.set_gauge(gauge_purge_bursts, static_cast<double>(bursts.of_request_threads()));

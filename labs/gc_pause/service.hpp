@@ -1,6 +1,6 @@
-// The event service: creates the user of a request, logs its events, keeps them in the user's session, and reads another
-// session. Sessions live in generations, the oldest of which expires when a new one begins. Every fix is chosen here and
-// implemented elsewhere.
+// The event service: creates the user of a request, logs its events, keeps them in the user's session, and reads
+// another session. Sessions live in generations, the oldest of which expires when a new one begins. Every fix is chosen
+// here and implemented elsewhere.
 #pragma once
 
 #include <array>
@@ -27,6 +27,7 @@ struct ServiceOptions {
   bool more_threads = false;  // a wrong fix: several threads take an expired generation apart
   bool trim_often = false;    // a wrong fix: the heap is purged ten times a second
   bool decay_never = false;   // a wrong fix: from when the heap is filled, no unused page is given back
+  bool collected = false;     // the reference: sessions on a garbage collector's heap
 };
 
 // Keeps what the first `requests` requests of lane 0 bring, as the service does.
@@ -35,7 +36,8 @@ void fill_generation(Generation& generation, const RequestStream& stream, std::u
 // One partition of the stream. Used by one worker at a time.
 class Lane {
  public:
-  // Without the fix `generations`, sessions come from `heap`. Expiries are put on `timeline`, if there is one.
+  // Without the fix `generations`, sessions come from `heap`: the collected one, if they are `collected`. Expiries are
+  // put on `timeline`, if there is one.
   Lane(const RequestStream& stream, const ServiceOptions& options, EventRecycler& events,
        std::pmr::memory_resource* heap, Timeline* timeline);
   ~Lane();
@@ -71,14 +73,11 @@ class Lane {
 // Fills the heap, then serves the requests of an arm on its worker threads, and ends the process when the last is done.
 [[noreturn]] void run_service(harness::ArmContext& context, const RequestStream& stream, const ServiceOptions& options);
 
-inline constexpr std::array<std::string_view, 8> service_gauges{"purge calls of request threads",
-                                                                "purge ms of request threads",
-                                                                "purge CPU ms of request threads",
-                                                                "purge calls in the background",
-                                                                "purge CPU ms in the background",
-                                                                "purge bursts of request threads",
-                                                                "predicted teardown ms",
-                                                                "predicted purge ms"};
+inline constexpr std::array<std::string_view, 8> service_gauges{
+    "purge calls of request threads",  "purge ms of request threads",
+    "purge CPU ms of request threads", "purge calls in the background",
+    "purge CPU ms in the background",  "purge bursts of request threads",
+    "predicted teardown ms",           "predicted purge ms"};
 enum GaugeIndex : std::size_t {
   gauge_purge_calls,
   gauge_purge_ms,

@@ -150,10 +150,11 @@ harness::Verdict judge_gc_pause(const ArmResult& before, const ArmResult& after)
                  .unit = "ms",
                  .before = harness::median(harness::latency_by_period_ms(before, period, 0.99)),
                  .after = harness::median(harness::latency_by_period_ms(after, period, 0.99))};
-  p99.note = fmt::format("of the whole run {:.2f} and {:.2f}; the thread that wakes up: {:.2f} and {:.2f}; at {:.0f} requests/s",
-                         before.latency.quantile_us(0.99) / 1e3, after.latency.quantile_us(0.99) / 1e3,
-                         before.hiccups.quantile_us(0.99) / 1e3, after.hiccups.quantile_us(0.99) / 1e3,
-                         before.spec.time.operations_per_second);
+  p99.note = fmt::format(
+      "of the whole run {:.2f} and {:.2f}; the thread that wakes up: {:.2f} and {:.2f}; at {:.0f} requests/s",
+      before.latency.quantile_us(0.99) / 1e3, after.latency.quantile_us(0.99) / 1e3,
+      before.hiccups.quantile_us(0.99) / 1e3, after.hiccups.quantile_us(0.99) / 1e3,
+      before.spec.time.operations_per_second);
   const double machine_p99_ms = after.hiccups.quantile_us(0.99) / 1e3;
   hold_at_most(p99, most_p99_ms,
                machine_p99_ms > most_p99_ms / 2 ? "not judged: the machine alone takes half of it or more" : "");

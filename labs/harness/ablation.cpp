@@ -190,7 +190,8 @@ std::string format_memory_table(const Ablation& ablation) {
 }
 
 std::string format_pause_table(const Ablation& ablation) {
-  std::string text = fmt::format("\nWhat each fix bought, over {:.0f} s or up to the kernel's kill\n", ablation.hours * 3600);
+  std::string text =
+      fmt::format("\nWhat each fix bought, over {:.0f} s or up to the kernel's kill\n", ablation.hours * 3600);
   text += fmt::format("{:<20} {:>9} {:>9} {:>8} {:>13} | {:>9} {:>10} {:>11}  {}\n", "arm", "pause, ms", "P99, ms",
                       "RSS, MB", "ended", "faults/s", "calls/req.", "us CPU/req.",
                       "takes most from (all-but: what it takes in all)");

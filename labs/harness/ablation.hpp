@@ -38,7 +38,8 @@ struct AblationRow {
   std::optional<double> closes_bytes;
   std::string reason;  // for wrong fixes: why they fail
   // Of labs that measure pauses: medians over periods of the longest pause and of the 99th percentile of latency; and
-  // instead of a step of the waterfall, `closes` names the cause of stalls that the fix takes most from, in ms a second.
+  // instead of a step of the waterfall, `closes` names the cause of stalls that the fix takes most from, in ms a
+  // second.
   std::optional<double> pause_ms;
   std::optional<double> p99_ms;
   std::optional<double> closes_ms_a_second;

@@ -173,7 +173,8 @@ class Session {
     spec.time.speedup = settings_.speedup.value_or(all_fixes ? description.after_speedup : description.before_speedup);
     if (!spec.trace_file.empty()) {
       const std::filesystem::path file(spec.trace_file);
-      spec.trace_file = file.parent_path() / fmt::format("{}-{}{}", file.stem().string(), spec.name, file.extension().string());
+      spec.trace_file =
+          file.parent_path() / fmt::format("{}-{}{}", file.stem().string(), spec.name, file.extension().string());
     }
     lab_.prepare(spec);
     return spec;

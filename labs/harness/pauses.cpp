@@ -69,9 +69,9 @@ void give_to_the_machine(std::vector<Stall>& stalls, const std::vector<Hiccup>& 
     double& unexplained = stall[StallCause::unexplained];
     for (const Hiccup& hiccup : hiccups) {
       if (hiccup.cpu != stall.cpu) continue;
-      const double overlap_us = (std::min(end, static_cast<double>(hiccup.end_ns)) -
-                                 std::max(begin, static_cast<double>(hiccup.begin_ns))) /
-                                1e3;
+      const double overlap_us =
+          (std::min(end, static_cast<double>(hiccup.end_ns)) - std::max(begin, static_cast<double>(hiccup.begin_ns))) /
+          1e3;
       const double moved = std::clamp(overlap_us, 0.0, unexplained);
       unexplained -= moved;
       stall[StallCause::machine] += moved;
@@ -113,7 +113,8 @@ json::value pauses_json(const ArmResult& arm) {
   for (std::size_t i = 0; i < stall_causes.size(); ++i) by_cause[stall_causes[i]] = summary.ms_by_cause[i];
   json::array series;
   for (const Stall& stall : arm.stalls) {
-    series.push_back(json::array{stall.t_s, stall.total_us / 1e3, stall_causes[static_cast<std::size_t>(stall.largest())]});
+    series.push_back(
+        json::array{stall.t_s, stall.total_us / 1e3, stall_causes[static_cast<std::size_t>(stall.largest())]});
   }
   return json::object{{"threshold_us", stall_threshold_us},
                       {"count", summary.count},
@@ -167,8 +168,10 @@ std::string format_latency(const std::deque<ArmResult>& arms, bool colour) {
       std::string line;
       for (const double ms : longest) line += row_of(ms) >= row ? "█" : " ";
       line.erase(line.find_last_not_of(' ') + 1);
-      if (colour) line = (row_of(most_ms) - row < row_of(most_ms) - row_of(10) ? "\033[31m" : "\033[32m") + line + "\033[0m";
-      text += row % rows_a_decade == 0 ? fmt::format("{:>8.4g} │{}\n", label, line) : fmt::format("{:>8} │{}\n", "", line);
+      if (colour)
+        line = (row_of(most_ms) - row < row_of(most_ms) - row_of(10) ? "\033[31m" : "\033[32m") + line + "\033[0m";
+      text +=
+          row % rows_a_decade == 0 ? fmt::format("{:>8.4g} │{}\n", label, line) : fmt::format("{:>8} │{}\n", "", line);
     }
   }
   return text;

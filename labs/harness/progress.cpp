@@ -66,7 +66,8 @@ void Progress::show(const ArmResult& arm, const Sample& now, std::optional<doubl
   } else {
     bar = fmt::format("RSS {:.0f} MB, no limit", rss / 1e6);
   }
-  fmt::print("\r\033[K{:<12} {} of {}  {}{}", arm_, clock_text(now.t, seconds), clock_text(seconds, seconds), bar, speed);
+  fmt::print("\r\033[K{:<12} {} of {}  {}{}", arm_, clock_text(now.t, seconds), clock_text(seconds, seconds), bar,
+             speed);
   std::fflush(stdout);
 }
 

@@ -3,12 +3,12 @@
 // factor.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <string>
-
-#include <fmt/format.h>
 
 namespace plateau::harness {
 

@@ -32,9 +32,7 @@ struct Stall {
   double operator[](StallCause cause) const { return us[static_cast<std::size_t>(cause)]; }
   // What would have been there on a machine of its own.
   double of_the_program_us() const { return total_us - (*this)[StallCause::machine]; }
-  StallCause largest() const {
-    return static_cast<StallCause>(std::max_element(us.begin(), us.end()) - us.begin());
-  }
+  StallCause largest() const { return static_cast<StallCause>(std::max_element(us.begin(), us.end()) - us.begin()); }
 };
 
 // Shorter operations are not kept as stalls.

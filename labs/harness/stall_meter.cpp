@@ -20,6 +20,7 @@ using Clock = StallMeter::Clock;
 constexpr std::chrono::microseconds shortest_recorded{100};  // in the pause profile
 
 thread_local std::int64_t teardown_ns_of_thread = 0;
+thread_local std::int64_t collector_ns_of_thread = 0;
 
 std::int64_t cpu_ns() {
   timespec cpu{};
@@ -91,12 +92,7 @@ double measure_minor_fault_ns() {
 }
 
 StallMeter::StallMeter(StallSeries& series, Clock::time_point ready, double fault_ns, Timeline* timeline)
-    : series_(series),
-      ready_(ready),
-      fault_ns_(fault_ns),
-      timeline_(timeline),
-      begin_(Clock::now()),
-      before_(read()) {}
+    : series_(series), ready_(ready), fault_ns_(fault_ns), timeline_(timeline), begin_(Clock::now()), before_(read()) {}
 
 StallMeter::Reading StallMeter::read() {
   rusage usage{};
@@ -106,7 +102,8 @@ StallMeter::Reading StallMeter::read() {
           .waits = usage.ru_nvcsw,
           .purge_ns = own_purge_cpu_ns(),
           .all_purge_ns = all_purge_cpu_ns(),
-          .teardown_ns = teardown_ns_of_thread};
+          .teardown_ns = teardown_ns_of_thread,
+          .collector_ns = collector_ns_of_thread};
 }
 
 void StallMeter::begin() {
@@ -145,6 +142,7 @@ void StallMeter::end() {
     stall[StallCause::purge_wait] = waited_for(now.all_purge_ns - before_.all_purge_ns - own);
   }
   stall[StallCause::machine] = take(off_cpu_ns);
+  stall[StallCause::collector] += take(static_cast<double>(now.collector_ns - before_.collector_ns));
   stall[StallCause::purge] = take(static_cast<double>(now.purge_ns - before_.purge_ns));
   stall[StallCause::teardown] = take(static_cast<double>(now.teardown_ns - before_.teardown_ns));
   stall[StallCause::fault] = take(static_cast<double>(now.faults - before_.faults) * fault_ns_);
@@ -161,10 +159,6 @@ void StallMeter::end() {
   }
 }
 
-void StallMeter::record_collector(Clock::time_point begin, Clock::time_point end) {
-  collector_pauses.add(ns_since_epoch(begin), ns_since_epoch(end));
-}
-
 TeardownTimer::TeardownTimer(Timeline* timeline)
     : timeline_(timeline), begin_(Clock::now()), cpu_ns_(cpu_ns()), purges_(PurgeTrace::totals_of_this_thread()) {}
 
@@ -175,6 +169,15 @@ TeardownTimer::~TeardownTimer() {
   const auto own = length - std::chrono::nanoseconds(purges.wall_ns - purges_.wall_ns);
   if (own >= shortest_recorded) PauseProfile::process().record(PauseCause::destructor, own);
   if (timeline_ != nullptr) timeline_->complete("teardown", "teardowns", begin_, length);
+}
+
+CollectorTimer::CollectorTimer(Timeline* timeline) : timeline_(timeline), begin_(Clock::now()), cpu_ns_(cpu_ns()) {}
+
+CollectorTimer::~CollectorTimer() {
+  const auto end = Clock::now();
+  collector_ns_of_thread += cpu_ns() - cpu_ns_;
+  collector_pauses.add(ns_since_epoch(begin_), ns_since_epoch(end));
+  if (timeline_ != nullptr) timeline_->complete("collection", "collector", begin_, end - begin_);
 }
 
 }  // namespace plateau::harness

@@ -18,10 +18,10 @@ double measure_minor_fault_ns();
 // One a thread, made by it. `begin` before an operation and `end` after it; allocates nothing, and costs about 0.7 us
 // an operation (two clocks, one getrusage).
 //
-// CPU time in purges (timed by jemalloc's extent hooks, where PurgeTrace runs) and in teardown is measured, and so is the
-// time off the CPU, which is the machine's unless the thread gave the CPU up while others purged or a collector had
-// stopped the world. Page faults are estimated, as their number at `fault_ns` each. The rest is unexplained: a hypervisor
-// that took the CPU away looks like work, and the parent takes that out (give_to_the_machine in pauses.hpp).
+// CPU time in purges (timed by jemalloc's extent hooks, where PurgeTrace runs) and in teardown is measured, and so is
+// the time off the CPU, which is the machine's unless the thread gave the CPU up while others purged or a collector had
+// stopped the world. Page faults are estimated, as their number at `fault_ns` each. The rest is unexplained: a
+// hypervisor that took the CPU away looks like work, and the parent takes that out (give_to_the_machine in pauses.hpp).
 class StallMeter {
  public:
   // Stalls are put on `timeline`, if there is one.
@@ -31,17 +31,16 @@ class StallMeter {
   void end();
 
   using Clock = std::chrono::steady_clock;
-  // Another thread stopped the world from `begin` to `end`: a garbage collector's events. Thread-safe.
-  static void record_collector(Clock::time_point begin, Clock::time_point end);
 
  private:
   struct Reading {
     std::int64_t cpu_ns = 0;
     std::int64_t faults = 0;
-    std::int64_t waits = 0;  // times that the thread gave up the CPU
+    std::int64_t waits = 0;         // times that the thread gave up the CPU
     std::int64_t purge_ns = 0;      // CPU time
     std::int64_t all_purge_ns = 0;  // of all threads
     std::int64_t teardown_ns = 0;
+    std::int64_t collector_ns = 0;
   };
   static Reading read();
 
@@ -68,6 +67,23 @@ class TeardownTimer {
   StallMeter::Clock::time_point begin_;
   std::int64_t cpu_ns_;
   PurgeTotals purges_;
+};
+
+// Its lifetime is a garbage collector's stop of the world, on the thread that collects: what that thread computes and
+// what others wait is the collector's in the stalls of all threads, and an event on `timeline`, if there is one.
+class CollectorTimer {
+ public:
+  explicit CollectorTimer(Timeline* timeline);
+  ~CollectorTimer();
+  CollectorTimer(const CollectorTimer&) = delete;
+  CollectorTimer& operator=(const CollectorTimer&) = delete;
+
+  StallMeter::Clock::time_point begin() const { return begin_; }
+
+ private:
+  Timeline* const timeline_;
+  StallMeter::Clock::time_point begin_;
+  std::int64_t cpu_ns_;
 };
 
 }  // namespace plateau::harness

@@ -3,7 +3,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <filesystem>
@@ -53,8 +52,8 @@ const harness::LabDescription& describe() {
               {"lifetimes",
                "history lives in arenas of its own and each batch in an arena, not side by side on the heap"},
               {"retention",
-               "a retention policy gives unused pages back after 1 s, on a thread of its own, busy "
-               "or not"},
+               "unused pages are purged in the background after 1 s, not after 10 s of activity, and a policy sheds "
+               "what is idle before the limit"},
           },
       .wrong_fixes =
           {
@@ -83,13 +82,7 @@ ServiceOptions service_options(const ArmSpec& spec) {
   options.query = spec.has("query");
   options.outbox = spec.has("outbox");
   options.lifetimes = spec.has("lifetimes");
-  if (spec.has("retention")) {
-    options.retention = RetentionOptions{.retain_percent = 0,
-                                         .retain_for = spec.time.compressed(std::chrono::milliseconds(1000)),
-                                         // A share of real time does as much less in compressed time.
-                                         .purge_cpu_share = std::min(1.0, 0.05 * spec.time.speedup),
-                                         .give_up_after = spec.time.compressed(std::chrono::milliseconds(5000))};
-  }
+  options.retention = spec.has("retention");
   options.trim_often = spec.has("trim-often");
   options.settlement_orders = spec.options.at("settlement_orders").to_number<std::uint32_t>();
   return options;
@@ -128,10 +121,12 @@ class OrderServiceLab final : public harness::Lab {
 
   harness::AllocatorSettings allocator_settings(const ArmSpec& spec) const override {
     using std::chrono::milliseconds;
-    const milliseconds decay = spec.has("decay-only") ? milliseconds(0) : spec.time.compressed(milliseconds(10000));
+    const bool fixed = spec.has("retention");
+    const milliseconds decay =
+        spec.has("decay-only") ? milliseconds(0) : spec.time.compressed(milliseconds(fixed ? 1000 : 10000));
     harness::AllocatorSettings settings;
     settings.malloc_conf =
-        fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0,background_thread:false", decay.count());
+        fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0,background_thread:{}", decay.count(), fixed);
     if (spec.profiled()) settings.malloc_conf += ",prof:true,prof_active:true,lg_prof_sample:19,prof_accum:true";
     // What --profile records is exact there; a server can only ask for samples.
     if (!spec.pprof_address.empty()) settings.environment.emplace_back("TCMALLOC_SAMPLE_PARAMETER=524288");

@@ -3,15 +3,17 @@
 #include <pthread.h>
 #include <xxhash.h>
 
+#include <optional>
 #include <stdexcept>
 #include <thread>
 
 #include "allocators/heap.hpp"
 #include "allocators/pool.hpp"
+#include "allocators/retention.hpp"
 #include "allocators/synchronized_resource.hpp"
+#include "labs/harness/random.hpp"
 #include "labs/order_service/downstream.hpp"
 #include "labs/order_service/query.hpp"
-#include "labs/harness/random.hpp"
 
 namespace plateau::order_service {
 using harness::SplitMix64;
@@ -191,13 +193,14 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
   for (std::size_t i = 0; i < lanes; ++i) {
     all.push_back(std::make_unique<Lane>(store, source, options, buffers, &blocks, context.sockets()[i]));
   }
+  // Decay is the allocator's; the policy holds a soft limit below the kernel's.
   std::optional<RetentionPolicy> policy;
   ShedOrder::Registration idle_buffers;
   if (options.retention) {
-    policy.emplace(*options.retention);
+    policy.emplace(RetentionOptions{.retain_percent = std::nullopt});
     idle_buffers = policy->on_shed(
         0, [&buffers] { return buffers.statistics().idle_bytes; },
-        [&buffers](const ShedRequest&) { return buffers.trim(); });
+        [&buffers](const ShedRequest& /*request*/) { return buffers.trim(); });
   }
   const std::uint64_t orders = context.spec().operations();
   const std::uint64_t purge_every = static_cast<std::uint64_t>(60 * orders_per_second);
@@ -257,6 +260,7 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
     }
   }
   for (std::thread& thread : threads) thread.join();
+  idle_buffers = {};
   policy.reset();  // its thread uses what the end of the process destroys
   context.finish();
 }

@@ -9,12 +9,10 @@
 #include <exception>
 #include <memory>
 #include <memory_resource>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "allocators/arena.hpp"
-#include "allocators/retention.hpp"
 #include "labs/harness/arm_child.hpp"
 #include "labs/order_service/calibration.hpp"
 #include "labs/order_service/confirmation.hpp"
@@ -32,7 +30,7 @@ struct ServiceOptions {
   bool query = false;
   bool outbox = false;
   bool lifetimes = false;
-  std::optional<RetentionOptions> retention = std::nullopt;
+  bool retention = false;
   bool trim_often = false;  // a wrong fix: purge the heap every simulated minute
   std::uint32_t settlement_orders = calibration_settlement_orders;
 };

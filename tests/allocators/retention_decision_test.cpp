@@ -311,6 +311,16 @@ TEST(RetentionDecision, WhereTheAllocatorTellsNothingOnlyTheLimitIsHeld) {
   EXPECT_EQ(decision.state(), steady);
 }
 
+TEST(RetentionDecision, WithoutAPercentageOnlyTheLimitIsHeld) {
+  RetentionDecision decision({.retain_percent = std::nullopt, .soft_limit = 512 * mib});
+  Process process{.live = 100 * mib, .unused = 400 * mib};
+  EXPECT_EQ(run(decision, process, 60s).count(Action::purge), 0u);
+  process.unused += 20 * mib;
+  EXPECT_GT(run(decision, process, 5s).count(Action::purge), 0u);
+  EXPECT_LE(process.used(), 512 * mib);
+  EXPECT_EQ(decision.state(), steady);
+}
+
 TEST(RetentionDecision, CloseToTheLimitItLooksOftenEvenInDebt) {
   RetentionDecision decision({.retain_percent = 1000, .soft_limit = 500 * mib});
   Process process{.live = 250 * mib, .unused = 200 * mib, .look_cost = 5ms};

@@ -97,6 +97,18 @@ TEST(RetentionPolicy, NobodyElsePurgesWhileItLives) {
   EXPECT_EQ(heap.dirty_decay(), before);
 }
 
+TEST(RetentionPolicy, WithoutAPercentageDecayIsLeftToTheAllocator) {
+  const auto before = Heap::process().dirty_decay();
+  RetentionPolicy policy({.retain_percent = std::nullopt, .retain_for = 10ms, .soft_limit = no_soft_limit});
+  EXPECT_EQ(Heap::process().dirty_decay(), before);
+  EXPECT_FALSE(policy.support().sole_purger.done);
+  EXPECT_FALSE(policy.support().sole_purger.reason.empty());
+  policy.set_retain_percent(0);
+  const std::uint64_t looks = policy.statistics().looks;
+  EXPECT_TRUE(comes_true([&] { return policy.statistics().looks > looks + 20; }));
+  EXPECT_EQ(policy.statistics().counts.purged_bytes, 0U);
+}
+
 TEST(RetentionPolicy, KeepsThePercentageAndGivesTheRestBack) {
   if (expected() != "jemalloc" && expected() != "tcmalloc") return;
   const Blocks live(32 * mib, 40'000);
@@ -118,7 +130,7 @@ TEST(RetentionPolicy, KeepsThePercentageAndGivesTheRestBack) {
 
 TEST(RetentionPolicy, AsksCachesUnderTheLimitAndHoldsIt) {
   if (expected() == "unknown") return;  // a sanitizer's malloc keeps what is freed
-  Heap::process().purge();  // what other tests left behind must not suffice
+  Heap::process().purge();              // what other tests left behind must not suffice
   Blocks precious(40 * mib, 40'000);
   Blocks cache(60 * mib, 40'000);
   std::atomic<int> asked{0};

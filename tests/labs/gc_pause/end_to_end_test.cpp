@@ -70,8 +70,8 @@ TEST(GcPause, BeforePausesAndAfterDoesNot) {
 
 TEST(GcPause, WithoutDecayTheKernelKillsAndASoftLimitSaves) {
   const ScratchFolder folder;
-  const std::vector<std::string> small{"--heap", "256MiB", "--period", "500ms", "--periods", "8", "--json",
-                                       folder / "out.json"};
+  const std::vector<std::string> small{"--heap", "256MiB",         "--period", "500ms",  "--periods",
+                                       "8",      "--memory-limit", "345MiB",   "--json", folder / "out.json"};
   const auto run_with = [&](const std::string& fixes) {
     std::vector<std::string> arguments{"run", "--fix", fixes};
     arguments.insert(arguments.end(), small.begin(), small.end());
@@ -86,6 +86,25 @@ TEST(GcPause, WithoutDecayTheKernelKillsAndASoftLimitSaves) {
   }
   EXPECT_EQ(killed.at("outcome"), "oom_killed");
   EXPECT_EQ(run_with("decay-never,limit").at("outcome"), "completed");
+}
+
+TEST(GcPause, OnACollectorTheWorldStopsAndTheOutputIsTheSame) {
+  const ScratchFolder folder;
+  const auto run_on = [&](const char* collector) {
+    const Finished finished =
+        run(GC_PAUSE, {"run", "--collector", collector, "--heap", "64MiB", "--period", "500ms", "--periods", "4",
+                       "--json", folder / "out.json", "--trace", folder / "trace.json"});
+    EXPECT_EQ(finished.status, 0) << finished.error;
+    EXPECT_EQ(finished.error.find(": world stopped ") != std::string::npos, std::string(collector) == "boehm");
+    return arm(read_json(folder / "out.json"), 0);
+  };
+  const object without = run_on("none");
+  EXPECT_EQ(number(without.at("pauses").at("by_cause").at("collector")), 0);
+  const object with = run_on("boehm");
+  EXPECT_EQ(with.at("outcome"), "completed");
+  EXPECT_EQ(with.at("checksum"), without.at("checksum"));
+  EXPECT_GT(number(with.at("pauses").at("by_cause").at("collector")), 0.25);
+  EXPECT_THAT(read_text(folder / "trace.json"), HasSubstr("\"collection\""));
 }
 
 class GcPauseOn : public ::testing::TestWithParam<const char*> {};
@@ -105,11 +124,12 @@ INSTANTIATE_TEST_SUITE_P(All, GcPauseOn, ::testing::Values("tcmalloc", "mimalloc
                          [](const auto& test) { return std::string(test.param); });
 
 struct BadArguments {
+  const char* name;
   std::vector<std::string> arguments;
   const char* says;
 };
 void PrintTo(const BadArguments& bad, std::ostream* out) {
-  for (const std::string& argument : bad.arguments) *out << argument << ' ';
+  *out << bad.name;
 }
 
 class GcPauseRefuses : public ::testing::TestWithParam<BadArguments> {};
@@ -121,14 +141,21 @@ TEST_P(GcPauseRefuses, BadArgumentsInOneLine) {
   EXPECT_EQ(std::count(finished.error.begin(), finished.error.end(), '\n'), 1) << finished.error;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, GcPauseRefuses,
-                         ::testing::Values(BadArguments{{"--heap", "a lot"}, "--heap"},
-                                           BadArguments{{"--heap", "1MiB"}, "--heap"},
-                                           BadArguments{{"--period", "0s"}, "--period"},
-                                           BadArguments{{"--period", "3 lightyears"}, "--period"},
-                                           BadArguments{{"--periods", "1"}, "--periods"},
-                                           BadArguments{{"run", "--fix", "gc"}, "there is no fix 'gc'"},
-                                           BadArguments{{"--trace", "/nonexistent/trace.json"}, "cannot write"}));
+INSTANTIATE_TEST_SUITE_P(
+    All, GcPauseRefuses,
+    ::testing::Values(BadArguments{"heap_without_sense", {"--heap", "a lot"}, "--heap"},
+                      BadArguments{"heap_too_small", {"--heap", "1MiB"}, "--heap"},
+                      BadArguments{"no_period", {"--period", "0s"}, "--period"},
+                      BadArguments{"unknown_unit", {"--period", "3 lightyears"}, "--period"},
+                      BadArguments{"too_few_periods", {"--periods", "1"}, "--periods"},
+                      BadArguments{"unknown_fix", {"run", "--fix", "gc"}, "there is no fix 'gc'"},
+                      BadArguments{"unknown_collector", {"run", "--collector", "zgc"}, "--collector"},
+                      BadArguments{"collector_for_both_arms", {"--collector", "boehm"}, "use it with run"},
+                      BadArguments{"collector_and_arenas",
+                                   {"run", "--collector", "boehm", "--fix", "generations"},
+                                   "only values and events"},
+                      BadArguments{"unwritable_trace", {"--trace", "/nonexistent/trace.json"}, "cannot write"}),
+    [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace
 }  // namespace plateau::testing

@@ -1,10 +1,10 @@
 // The recorded stream must be the same for every arm, stay in its lane, and name only sessions that live.
+#include "labs/gc_pause/request.hpp"
+
 #include <gtest/gtest.h>
 
 #include <set>
 #include <string>
-
-#include "labs/gc_pause/request.hpp"
 
 namespace plateau::gc_pause {
 namespace {

@@ -1,6 +1,7 @@
 // How stalls become the figures of a verdict, and who is blamed for them.
-#include <gtest/gtest.h>
+#include "labs/harness/pauses.hpp"
 
+#include <gtest/gtest.h>
 #include <time.h>
 
 #include <chrono>
@@ -8,7 +9,6 @@
 #include <thread>
 #include <vector>
 
-#include "labs/harness/pauses.hpp"
 #include "labs/harness/stall_meter.hpp"
 
 namespace plateau::harness {
@@ -104,12 +104,20 @@ TEST(StallMeter, AStopOfTheWorldIsTheCollectors) {
   const auto series = std::make_unique<StallSeries>();
   StallMeter meter(*series, StallMeter::Clock::now(), 1000, nullptr);
   meter.begin();
-  const auto begin = StallMeter::Clock::now();
-  std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  StallMeter::record_collector(begin, StallMeter::Clock::now());
+  std::thread([] {
+    const CollectorTimer other(nullptr);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }).join();
   meter.end();
-  ASSERT_GE(series->count.load(), 1U);
-  EXPECT_GE(series->stalls[0][StallCause::collector], 4000);
+  meter.begin();
+  {
+    const CollectorTimer own(nullptr);
+    work_for(std::chrono::milliseconds(5));
+  }
+  meter.end();
+  ASSERT_GE(series->count.load(), 2U);
+  EXPECT_GE(series->stalls[0][StallCause::collector], 4000) << "waited for";
+  EXPECT_GE(series->stalls[1][StallCause::collector], 4000) << "computed, in the thread that collects";
 }
 
 }  // namespace
