@@ -30,6 +30,14 @@ std::int64_t sum(const std::vector<Report>& reports) {
   return bytes;
 }
 
+// Among the reports, the largest first, the first one that is at the place, counted from 1.
+std::size_t row_at_place(std::vector<Report> reports, const Leak& leak) {
+  std::stable_sort(reports.begin(), reports.end(), [](const Report& a, const Report& b) { return a.bytes > b.bytes; });
+  const auto first =
+      std::find_if(reports.begin(), reports.end(), [&](const Report& report) { return is_at_place(report, leak); });
+  return static_cast<std::size_t>(first - reports.begin()) + 1;
+}
+
 // The kind with most bytes among reports at the place of the fault, or not at it.
 std::string main_kind(const std::vector<Report>& reports, const Leak& leak, bool at_place) {
   std::map<std::string, std::int64_t> bytes_by_kind;
@@ -84,6 +92,7 @@ Judgement judge(const Leak& leak, const Observation& fault, const Observation& r
   } else if (named) {
     result.finding = Finding::found;
     result.kind = main_kind(fault.reports, leak, true);
+    result.row = row_at_place(fault.reports, leak);
     result.error = static_cast<double>(result.named_bytes) / static_cast<double>(truth) - 1;
   } else if (counts(result.reported_bytes)) {
     result.finding = Finding::vague;

@@ -1,6 +1,7 @@
 // Whether what a detector reported is the leak. Nothing else decides what the table says.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -29,6 +30,7 @@ struct Judgement {
   std::int64_t reported_bytes = 0;     // in all
   std::int64_t named_bytes = 0;        // of those, at the place of the fault
   std::int64_t fixed_bytes = 0;        // that it reports of the repaired program
+  std::size_t row = 0;                 // of what was found: 1 when its largest report is at the place, 0 when none is
   std::optional<double> error;         // of what was found, against what the program left behind: 0.1 is 10 % too much
   std::vector<std::string> functions;  // of the largest report, leaf first
 };

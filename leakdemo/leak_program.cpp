@@ -16,8 +16,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include "leakdemo/leaks/leak.hpp"
 #include "allocators/process_memory.hpp"
+#include "leakdemo/leaks/leak.hpp"
 
 namespace plateau::leakdemo {
 

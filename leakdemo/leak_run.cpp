@@ -9,7 +9,7 @@
 namespace plateau::leakdemo {
 namespace {
 
-constexpr std::chrono::seconds time_limit{120};
+constexpr std::chrono::seconds time_limit{300};
 
 Command command_of(const Programs& programs, const Task& task, const Launch& launch) {
   const bool attended = launch.when_warm != nullptr;

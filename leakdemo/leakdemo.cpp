@@ -70,6 +70,7 @@ void run(const Options& options) {
   std::string preload = (folder / "libplateau_agent.so").string() + ":" + (folder / "libplateau_sampler.so").string();
   if (!leak.library.empty()) preload += ":" + std::string(leak.library);
   ::setenv("LD_PRELOAD", preload.c_str(), 1);
+  ::setenv("MALLOC_CONF", "prof:true,lg_prof_sample:16", 0);  // for those that run on jemalloc
   ::setenv("PLATEAU_PPROF", options.address.c_str(), 1);
   ::setenv("PLATEAU_PPROF_VERBOSE", "1", 1);
   fmt::print("{}{}: {}\n{}\nhttp://{}/debug/pprof/  (process {}; Ctrl-C ends it)\n", leak.name,

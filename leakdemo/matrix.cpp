@@ -84,6 +84,7 @@ void add_cost(DetectorSummary& summary, std::size_t detector, const std::vector<
 
 Matrix run_matrix(const Programs& programs, const MatrixOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
+  const double cpu_begin = cpu_seconds();
   std::vector<std::unique_ptr<Detector>> detectors = chosen(programs, options.detectors);
   Matrix matrix;
   for (const auto& detector : detectors) {
@@ -128,6 +129,7 @@ Matrix run_matrix(const Programs& programs, const MatrixOptions& options) {
   }
   for (std::size_t d = 0; d < matrix.detectors.size(); ++d) add_cost(matrix.detectors[d], d, tasks);
   matrix.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  matrix.cpu_seconds = cpu_seconds() - cpu_begin;
   return matrix;
 }
 

@@ -32,7 +32,8 @@ struct DetectorSummary {
 struct Matrix {
   std::vector<DetectorSummary> detectors;
   std::vector<MatrixRow> rows;
-  double seconds = 0;  // of wall time that it took
+  double seconds = 0;      // of wall time that it took
+  double cpu_seconds = 0;  // of CPU time, of all that ran
 };
 
 struct MatrixOptions {

@@ -67,13 +67,14 @@ std::string cell(const Judgement& judgement) {
   if (judgement.error) detail += fmt::format(", {:+.0f} %", std::round(*judgement.error * 100) + 0.0);
   std::string hint;
   if (!judgement.functions.empty()) {
-    hint = fmt::format(" title=\"{}, of which {} at the place; the largest: {}\"", megabytes(judgement.reported_bytes),
-                       megabytes(judgement.named_bytes),
-                       escaped(fmt::format("{}", fmt::join(judgement.functions, " < "))));
+    if (judgement.row > 0) hint = fmt::format("row {} by size; ", judgement.row);
+    hint += fmt::format("{}, of which {} at the place; the largest: {}", megabytes(judgement.reported_bytes),
+                        megabytes(judgement.named_bytes),
+                        escaped(fmt::format("{}", fmt::join(judgement.functions, " < "))));
   }
   if (judgement.finding == Finding::not_run)
     return fmt::format("<td class=\"not-run\">not run<small>{}</small></td>", detail);
-  return fmt::format("<td class=\"{}\"{}>{}<small>{}</small></td>", css_class(judgement.finding), hint,
+  return fmt::format("<td class=\"{}\" title=\"{}\">{}<small>{}</small></td>", css_class(judgement.finding), hint,
                      to_string(judgement.finding), detail);
 }
 
@@ -119,7 +120,8 @@ std::string to_html(const Matrix& matrix) {
       "content=\"width=device-width\">\n<title>Which detector sees which leak</title>\n<style>{}</style></head><body>\n"
       "<h1>Which detector sees which leak</h1>\n"
       "<p>{} small programs, each with one kind of memory growth, ran under each detector, fault and repair, in {:.0f} "
-      "seconds; what the detectors printed was judged by this rule alone: most of the bytes that they report are at "
+      "seconds ({:.0f} of CPU time); what the detectors printed was judged by this rule alone: most of the bytes that "
+      "they report are at "
       "the "
       "function of the fault (of what is no leak: the part of RSS). Reports count from a tenth of what the fault "
       "leaves "
@@ -134,7 +136,7 @@ std::string to_html(const Matrix& matrix) {
       "with "
       "them. The programs do little else than allocate, so a service slows down less. Memory: at the peak of RSS, "
       "median.</p>\n{}</body></html>\n",
-      style, matrix.rows.size(), matrix.seconds, findings(matrix), costs(matrix));
+      style, matrix.rows.size(), matrix.seconds, matrix.cpu_seconds, findings(matrix), costs(matrix));
 }
 
 }  // namespace plateau::leakdemo

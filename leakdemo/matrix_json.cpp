@@ -14,6 +14,7 @@ json::object to_object(const Judgement& judgement) {
           {"reported_bytes", judgement.reported_bytes},
           {"named_bytes", judgement.named_bytes},
           {"fixed_bytes", judgement.fixed_bytes},
+          {"row", judgement.row == 0 ? json::value(nullptr) : json::value(judgement.row)},
           {"error", judgement.error ? json::value(*judgement.error) : json::value(nullptr)},
           {"functions", functions}};
 }
@@ -48,8 +49,11 @@ std::string to_json(const Matrix& matrix) {
                      {"left_behind_bytes", row.leak->operations * row.leak->bytes_per_operation},
                      {"findings", findings}});
   }
-  return json::serialize(
-             json::object{{"schema", 1}, {"seconds", matrix.seconds}, {"detectors", detectors}, {"leaks", leaks}}) +
+  return json::serialize(json::object{{"schema", 1},
+                                      {"seconds", matrix.seconds},
+                                      {"cpu_seconds", matrix.cpu_seconds},
+                                      {"detectors", detectors},
+                                      {"leaks", leaks}}) +
          "\n";
 }
 

@@ -75,7 +75,8 @@ std::string to_text(const Matrix& matrix) {
       "median;"
       "\nCPU s a run: start, operations, and what it does at the end\n\n";
   return text + reasons(matrix) +
-         fmt::format("{} leaks, fault and repair, in {:.0f} s\n", matrix.rows.size(), matrix.seconds);
+         fmt::format("{} leaks, fault and repair, in {:.0f} s ({:.0f} s of CPU time)\n", matrix.rows.size(),
+                     matrix.seconds, matrix.cpu_seconds);
 }
 
 }  // namespace plateau::leakdemo

@@ -53,8 +53,11 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return result;
 }
 
-double seconds(const timeval& time) {
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+double seconds(const rusage& usage) {
+  double total = 0;
+  for (const timeval& time : {usage.ru_utime, usage.ru_stime})
+    total += static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  return total;
 }
 
 }  // namespace
@@ -149,7 +152,7 @@ ProcessEnd Process::wait() {
   ::wait4(pid_, &status, 0, &usage);
   ended_ = true;
   return {.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status),
-          .cpu_seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime),
+          .cpu_seconds = seconds(usage),
           .timed_out = timed_out_};
 }
 
@@ -157,6 +160,16 @@ Finished run_to_end(const Command& command, std::chrono::seconds time_limit) {
   Process process(command, time_limit);
   const ProcessEnd end = process.wait();
   return {end, process.output()};
+}
+
+double cpu_seconds() {
+  double total = 0;
+  for (const auto who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+    rusage usage{};
+    ::getrusage(who, &usage);
+    total += seconds(usage);
+  }
+  return total;
 }
 
 std::string text_of(const std::filesystem::path& file) {

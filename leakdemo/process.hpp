@@ -62,6 +62,9 @@ struct Finished {
 };
 Finished run_to_end(const Command& command, std::chrono::seconds time_limit);
 
+// CPU time of this process and of those that it has waited for.
+double cpu_seconds();
+
 // Empty when the file cannot be read.
 std::string text_of(const std::filesystem::path& file);
 

@@ -16,6 +16,9 @@ namespace {
 
 using Bytes = std::map<std::vector<std::string>, std::int64_t>;  // by stack
 
+// Other allocators do not read it.
+constexpr const char* profiler_of_jemalloc = "MALLOC_CONF=prof:true,lg_prof_sample:16";
+
 // What the agent says when it is asked to be verbose.
 std::string port_of(const std::string& errors) {
   std::smatch match;
@@ -94,11 +97,14 @@ class Agent : public Detector {
     launch.environment.insert(launch.environment.end(), environment_.begin(), environment_.end());
     Bytes warm;
     Bytes done;
-    const auto take = [&] {
-      return read(get(port_of(text_of(task.folder / "stderr.txt")), "/debug/pprof/rss?debug=1"));
+    const auto answer = [&](const std::string& target) {
+      return get(port_of(text_of(task.folder / "stderr.txt")), target);
     };
-    // The first time, the agent reads the debug information of all that is loaded: that is memory of its own.
+    const auto take = [&] { return read(answer("/debug/pprof/rss?debug=1")); };
+    // To say what a stack is called, the agent reads debug information, which is memory of its own: it does so for all
+    // that the program has allocated by now, and not between the two profiles.
     launch.when_warm = [&](Process&) {
+      answer("/debug/pprof/allocs?debug=1");
       take();
       warm = take();
     };
@@ -115,18 +121,20 @@ class Agent : public Detector {
 
 class AgentOnAnyAllocator final : public Agent {
  public:
-  explicit AgentOnAnyAllocator(const Programs& programs) : Agent(programs, {}, {"PLATEAU_SAMPLE_PERIOD=65536"}) {}
+  explicit AgentOnAnyAllocator(const Programs& programs)
+      : Agent(programs, {}, {"PLATEAU_SAMPLE_PERIOD=65536", profiler_of_jemalloc}) {}
   std::string_view name() const override { return "plateau"; }
   std::string_view title() const override { return "Plateau: agent and sampler, the program's own allocator"; }
   std::string_view use() const override {
-    return "LD_PRELOAD=libplateau_agent.so:libplateau_sampler.so PLATEAU_PPROF=127.0.0.1:6060";
+    return "LD_PRELOAD=libplateau_agent.so:libplateau_sampler.so PLATEAU_PPROF=127.0.0.1:6060; on jemalloc with "
+           "MALLOC_CONF=prof:true";
   }
 };
 
 class AgentOnJemalloc final : public Agent {
  public:
   explicit AgentOnJemalloc(const Programs& programs)
-      : Agent(programs, {"libjemalloc.so.2"}, {"MALLOC_CONF=prof:true,lg_prof_sample:16", "PLATEAU_SAMPLE_PERIOD=0"}) {}
+      : Agent(programs, {"libjemalloc.so.2"}, {profiler_of_jemalloc, "PLATEAU_SAMPLE_PERIOD=0"}) {}
   std::string_view name() const override { return "plateau-je"; }
   std::string_view title() const override { return "Plateau: agent, jemalloc's profiler"; }
   std::string_view use() const override {

@@ -8,7 +8,7 @@
 namespace plateau::leakdemo {
 namespace {
 
-constexpr std::size_t request_bytes = 1024;
+constexpr std::size_t request_bytes = 4096;
 
 class EndlessRequests final : public Service {
  public:
@@ -48,7 +48,7 @@ constinit const Leak arena_never_reset{
     .sentence = "requests are parsed into an arena that lives as long as the service and is never reset",
     .kind = LeakKind::reachable,
     .place = {"Requests::handle"},
-    .operations = 16'000,
+    .operations = 4'000,
     .bytes_per_operation = request_bytes,
     .make = fault_or_repair<EndlessRequests, ResetRequests>,
 };

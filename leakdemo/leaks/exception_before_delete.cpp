@@ -8,7 +8,7 @@
 namespace plateau::leakdemo {
 namespace {
 
-constexpr std::size_t upload_bytes = 8192;
+constexpr std::size_t upload_bytes = 16'384;
 
 [[gnu::noinline]] void check(const char* upload, std::uint64_t i) {
   if (i % 4 == 0 || upload[0] != 0) throw std::runtime_error("not a picture");
@@ -61,7 +61,7 @@ constinit const Leak exception_before_delete{
     .sentence = "one upload in four is refused by an exception, which passes the delete by",
     .kind = LeakKind::unreachable,
     .place = {"Uploads::receive"},
-    .operations = 8'000,
+    .operations = 4'000,
     .bytes_per_operation = upload_bytes / 4,
     .make = fault_or_repair<CarelessUploads, ScopedUploads>,
 };

@@ -11,7 +11,7 @@ constexpr std::uint64_t users = 100;
 
 struct Session {
   std::uint64_t user = 0;
-  char state[1016] = {};
+  char state[4088] = {};
 };
 
 class ForgetfulSessions final : public Service {
@@ -43,7 +43,7 @@ constinit const Leak lost_pointer{
     .sentence = "a user logs in again, and the only pointer to the old session is overwritten",
     .kind = LeakKind::unreachable,
     .place = {"Sessions::login"},
-    .operations = 16'000,
+    .operations = 4'000,
     .bytes_per_operation = sizeof(Session),
     .make = fault_or_repair<ForgetfulSessions, OwningSessions>,
 };

@@ -8,7 +8,7 @@ namespace plateau::leakdemo {
 namespace {
 
 struct RequestContext {
-  std::array<char, 2048> scratch{};
+  std::array<char, 8192> scratch{};
 };
 
 bool is_answered(std::uint64_t id) {
@@ -50,7 +50,7 @@ constinit const Leak map_by_request_id{
     .sentence = "contexts of requests are kept by id, and those of requests that time out are not erased",
     .kind = LeakKind::reachable,
     .place = {"Requests::begin"},
-    .operations = 16'000,
+    .operations = 4'000,
     .bytes_per_operation = (sizeof(RequestContext) + 40) / 2,  // with the node of the tree; of every second request
     .make = fault_or_repair<LeakyRequests, TidyRequests>,
 };

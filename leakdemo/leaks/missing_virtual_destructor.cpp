@@ -7,7 +7,7 @@
 namespace plateau::leakdemo {
 namespace {
 
-using Payload = std::array<char, 1024>;
+using Payload = std::array<char, 4096>;
 
 // Base and derived objects are of one size class, so that the wrong delete does no other harm than to leak.
 class Message {
@@ -62,7 +62,7 @@ constinit const Leak missing_virtual_destructor{
     .sentence = "messages are destroyed through a base without a virtual destructor, and their payloads stay",
     .kind = LeakKind::unreachable,
     .place = {"Order::parse"},
-    .operations = 16'000,
+    .operations = 4'000,
     .bytes_per_operation = sizeof(Payload),
     .make = fault_or_repair<Receiver<Order>, Receiver<RepairedOrder>>,
 };

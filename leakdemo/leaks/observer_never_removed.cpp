@@ -11,7 +11,7 @@ namespace plateau::leakdemo {
 namespace {
 
 struct Chart {
-  std::array<double, 128> points{};
+  std::array<double, 512> points{};
 };
 
 using Observers = std::list<std::function<void(double)>>;
@@ -67,7 +67,7 @@ constinit const Leak observer_never_removed{
     .sentence = "every page subscribes to prices, and none unsubscribes",
     .kind = LeakKind::reachable,
     .place = {"Charts::open_page"},
-    .operations = 16'000,
+    .operations = 4'000,
     .bytes_per_operation = sizeof(Chart) + 16 + sizeof(Observers::value_type) + 16,  // control block, node of the list
     .make = fault_or_repair<ForgottenCharts, SubscribedCharts>,
 };

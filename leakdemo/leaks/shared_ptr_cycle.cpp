@@ -11,22 +11,22 @@ namespace {
 struct Invoice;
 struct Order {
   std::shared_ptr<Invoice> invoice;
-  std::array<char, 496> lines{};
+  std::array<char, 2032> lines{};
 };
 struct Invoice {
   std::shared_ptr<Order> order;
-  std::array<char, 496> lines{};
+  std::array<char, 2032> lines{};
 };
 
 // The repair: one of the two only looks.
 struct ViewedInvoice;
 struct OwningOrder {
   std::shared_ptr<ViewedInvoice> invoice;
-  std::array<char, 496> lines{};
+  std::array<char, 2032> lines{};
 };
 struct ViewedInvoice {
   std::weak_ptr<OwningOrder> order;
-  std::array<char, 496> lines{};
+  std::array<char, 2032> lines{};
 };
 
 template <class OrderType, class InvoiceType>
@@ -47,7 +47,7 @@ constinit const Leak shared_ptr_cycle{
     .sentence = "an order and its invoice hold each other by shared_ptr",
     .kind = LeakKind::unreachable,
     .place = {"Billing<", "Billing::bill"},
-    .operations = 16'000,
+    .operations = 4'000,
     .bytes_per_operation = sizeof(Order) + sizeof(Invoice) + 32,  // two control blocks
     .make = fault_or_repair<Billing<Order, Invoice>, Billing<OwningOrder, ViewedInvoice>>,
 };

@@ -8,7 +8,7 @@
 namespace plateau::leakdemo {
 namespace {
 
-constexpr std::size_t page_bytes = 1024;
+constexpr std::size_t page_bytes = 4096;
 
 class UnboundedPageCache final : public Service {
  public:
@@ -51,7 +51,7 @@ constinit const Leak unbounded_cache{
     .sentence = "a cache of rendered pages never evicts any",
     .kind = LeakKind::reachable,
     .place = {"PageCache::render"},
-    .operations = 16'000,
+    .operations = 4'000,
     .bytes_per_operation = page_bytes + 1 + sizeof(std::string) + 16,  // the text, and its node in the map
     .make = fault_or_repair<UnboundedPageCache, BoundedPageCache>,
 };

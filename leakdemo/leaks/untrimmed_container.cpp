@@ -9,7 +9,7 @@ namespace {
 
 struct AuditRecord {
   std::uint64_t order = 0;
-  std::array<char, 248> text{};
+  std::array<char, 1016> text{};
 };
 
 constexpr std::size_t records_per_operation = 4;
@@ -50,7 +50,7 @@ constinit const Leak untrimmed_container{
     .sentence = "an audit log skips what it has sent, and never erases it",
     .kind = LeakKind::reachable,
     .place = {"AuditLog::append"},
-    .operations = 16'000,
+    .operations = 4'000,
     .bytes_per_operation = records_per_operation * sizeof(AuditRecord),
     .make = fault_or_repair<UntrimmedAuditLog, TrimmedAuditLog>,
 };

@@ -78,6 +78,15 @@ TEST(Judgement, TellsTheKindAndTheErrorOfWhatWasFound) {
   EXPECT_NEAR(*judgement.error, 0.1, 1e-9);
 }
 
+TEST(Judgement, TellsTheRowInWhichThePlaceComesFirst) {
+  const auto row = [](std::vector<Report> fault) {
+    return judge(leak_of(LeakKind::reachable), saw(std::move(fault)), saw({})).row;
+  };
+  EXPECT_EQ(row({report(200, {"main"}), report(900, {"Cache::put"}), report(100, {"Cache::put"})}), 1U);
+  EXPECT_EQ(row({report(300, {"main"}), report(200, {"Cache::put"}), report(200, {"Cache::put"})}), 2U);
+  EXPECT_EQ(row({report(300, {"main"})}), 0U) << "it was not found";
+}
+
 TEST(Judgement, OfARunThatCameToNoEndThereIsOnlyTheReason) {
   const Observation failed{.failure = "leak: no jemalloc", .reports = {}, .cost = {}};
   const Judgement judgement = judge(leak_of(LeakKind::reachable), saw({report(1000, {"Cache::put"})}), failed);
