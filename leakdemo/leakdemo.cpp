@@ -58,6 +58,7 @@ void list() {
   fmt::print("\n");
   for (const auto& detector : all_detectors(programs()))
     fmt::print("{:<12} {}: {}\n", detector->name(), detector->title(), detector->unavailable().value_or("ready"));
+  fmt::print("\nleakdemo run NAME keeps one running, leakdemo matrix runs all under each detector\n");
 }
 
 // Becomes the program: the same that the detectors watch, with the agent and the sampler in front.
@@ -117,9 +118,9 @@ void matrix(const Options& options) {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app{"small programs with one leak each, and which detector sees it", "leakdemo"};
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
 
-  CLI::App* const list_command = app.add_subcommand("list", "the leaks and the detectors, one line each");
+  CLI::App* const list_command = app.add_subcommand("list", "the leaks and the detectors, one line each (the default)");
 
   CLI::App* const run_command = app.add_subcommand("run", "keeps one running, with /debug/pprof, to practise on");
   run_command->add_option("NAME", options.name, "which: `leakdemo list` names them")->required();
@@ -141,7 +142,7 @@ int main(int argc, char** argv) {
   matrix_command->add_option("--html", options.html, "write the table as a page here");
   try {
     app.parse(argc, argv);
-    if (list_command->parsed()) list();
+    if (list_command->parsed() || app.get_subcommands().empty()) list();
     if (run_command->parsed()) run(options);
     if (matrix_command->parsed()) matrix(options);
     return 0;

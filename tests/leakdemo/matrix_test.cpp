@@ -93,8 +93,10 @@ TEST(Matrix, ThePageStandsByItself) {
 }
 
 TEST(Matrix, WhatItDoesNotKnowIsOneLine) {
-  for (const auto& arguments : std::vector<std::vector<std::string>>{
-           {"matrix", "--leaks", "nonsense"}, {"matrix", "--detectors", "nonsense"}, {"run", "nonsense"}, {}}) {
+  for (const auto& arguments : std::vector<std::vector<std::string>>{{"matrix", "--leaks", "nonsense"},
+                                                                     {"matrix", "--detectors", "nonsense"},
+                                                                     {"run", "nonsense"},
+                                                                     {"nonsense"}}) {
     const Finished finished = run(LEAKDEMO, arguments);
     EXPECT_EQ(finished.status, 2);
     EXPECT_EQ(finished.error.find('\n'), finished.error.size() - 1) << finished.error;
@@ -102,9 +104,12 @@ TEST(Matrix, WhatItDoesNotKnowIsOneLine) {
 }
 
 TEST(Matrix, ListNamesEveryLeakAndDetector) {
-  const Finished finished = run(LEAKDEMO, {"list"});
-  EXPECT_EQ(finished.status, 0) << finished.error;
-  EXPECT_THAT(finished.out, AllOf(HasSubstr("shared_ptr_cycle"), HasSubstr("idle_pages"), HasSubstr("LeakSanitizer")));
+  for (const auto& arguments : std::vector<std::vector<std::string>>{{"list"}, {}}) {
+    const Finished finished = run(LEAKDEMO, arguments);
+    EXPECT_EQ(finished.status, 0) << finished.error;
+    EXPECT_THAT(finished.out,
+                AllOf(HasSubstr("shared_ptr_cycle"), HasSubstr("idle_pages"), HasSubstr("LeakSanitizer")));
+  }
 }
 
 }  // namespace
