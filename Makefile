@@ -85,7 +85,7 @@ fuzz: setup-fuzz ## every fuzz target for FUZZ_SECONDS, two at a time, from its 
 	  build/fuzz/bin/{}_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=100000 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
 	    -artifact_prefix=build/fuzz/{}- build/fuzz/corpus/{} tests/fuzz/seeds/{} || exit 255'
 
-leaks: build ## leakdemo: eighteen leaks under nine detectors, which it installs; a table and out/leaks.html
+leaks: build ## leakdemo: eighteen leaks under eight detectors, which it installs; a table and out/leaks.html
 	@.ci/install .ci/packages-leaks.txt
 	@mkdir -p out
 	@$(BIN)/leakdemo matrix --json out/leaks.json --html out/leaks.html > out/leaks.txt; status=$$?; cat out/leaks.txt; \

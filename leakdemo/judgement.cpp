@@ -8,19 +8,21 @@ namespace {
 
 constexpr std::int64_t share_that_counts = 10;
 
-// LeakSanitizer says `login leaks/lost_pointer.cpp:20`, and heaptrack `login (lost_pointer.cpp)`, where others say
-// `Sessions::login`.
-bool names_by_file(const Leak& leak, std::string_view function) {
-  if (function.find(std::string(leak.name) + ".cpp") == std::string_view::npos) return false;
+// google-pprof says `login`, LeakSanitizer `login leaks/lost_pointer.cpp:20`, and heaptrack `login (lost_pointer.cpp)`,
+// where others say `Sessions::login`.
+bool names_without_class(const Leak& leak, std::string_view function) {
+  const bool says_file = function.find(std::string(leak.name) + ".cpp") != std::string_view::npos;
   return std::any_of(leak.place.begin(), leak.place.end(), [&](std::string_view place) {
     const auto colons = place.rfind("::");
-    return colons != std::string_view::npos && function.starts_with(std::string(place.substr(colons + 2)) + " ");
+    if (colons == std::string_view::npos) return false;
+    const std::string_view own = place.substr(colons + 2);
+    return function == own || (says_file && function.starts_with(std::string(own) + " "));
   });
 }
 
 bool is_at_place(const Report& report, const Leak& leak) {
   return std::any_of(report.functions.begin(), report.functions.end(), [&](const std::string& function) {
-    return leak.names(function) || names_by_file(leak, function);
+    return leak.names(function) || names_without_class(leak, function);
   });
 }
 

@@ -29,9 +29,13 @@ Command command_of(const Programs& programs, const Task& task, const Launch& lau
   return command;
 }
 
-std::string last_line(std::string_view text) {
-  while (text.ends_with('\n')) text.remove_suffix(1);
-  return std::string(text.substr(text.rfind('\n') + 1));
+// What the program itself complains of, or else the last line.
+std::string reason_in(std::string_view errors) {
+  while (errors.ends_with('\n')) errors.remove_suffix(1);
+  constexpr std::string_view own = "leak: ";
+  std::size_t begin = errors.starts_with(own) ? 0 : errors.find("\n" + std::string(own));
+  begin = begin == std::string_view::npos ? errors.rfind('\n') + 1 : begin + (begin > 0 ? 1 : 0);
+  return std::string(errors.substr(begin, errors.find('\n', begin) - begin));
 }
 
 // What the program says at its end; false when it did not come to that.
@@ -65,7 +69,7 @@ LeakRun run_leak(const Programs& programs, const Task& task, const Launch& launc
   if (end.timed_out) {
     run.failure = fmt::format("took longer than {} s", time_limit.count());
   } else if (!read_figures(process.output(), run.cost) || !good) {
-    run.failure = run.errors.empty() ? fmt::format("ended with status {}", end.status) : last_line(run.errors);
+    run.failure = run.errors.empty() ? fmt::format("ended with status {}", end.status) : reason_in(run.errors);
   }
   return run;
 }

@@ -31,9 +31,8 @@ std::unique_ptr<Detector> plain_run(const Programs& programs) {
 
 std::vector<std::unique_ptr<Detector>> all_detectors(const Programs& programs) {
   std::vector<std::unique_ptr<Detector>> detectors;
-  for (const auto make :
-       {leak_sanitizer, memcheck, gperftools_heap_checker, gperftools_difference, jemalloc_leak_report,
-        jemalloc_difference, heaptrack, plateau_agent, plateau_agent_on_jemalloc}) {
+  for (const auto make : {leak_sanitizer, memcheck, gperftools_heap_checker, gperftools_difference,
+                          jemalloc_leak_report, jemalloc_difference, heaptrack, plateau_agent}) {
     detectors.push_back(make(programs));
   }
   return detectors;

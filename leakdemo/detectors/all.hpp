@@ -14,8 +14,7 @@ std::unique_ptr<Detector> gperftools_difference(const Programs& programs);
 std::unique_ptr<Detector> jemalloc_leak_report(const Programs& programs);
 std::unique_ptr<Detector> jemalloc_difference(const Programs& programs);
 std::unique_ptr<Detector> heaptrack(const Programs& programs);
-// The agent and the sampler, on the allocator that the program has anyway; or on jemalloc, which tells more.
+// On the allocator that the program has anyway.
 std::unique_ptr<Detector> plateau_agent(const Programs& programs);
-std::unique_ptr<Detector> plateau_agent_on_jemalloc(const Programs& programs);
 
 }  // namespace plateau::leakdemo

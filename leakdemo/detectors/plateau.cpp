@@ -16,9 +16,6 @@ namespace {
 
 using Bytes = std::map<std::vector<std::string>, std::int64_t>;  // by stack
 
-// Other allocators do not read it.
-constexpr const char* profiler_of_jemalloc = "MALLOC_CONF=prof:true,lg_prof_sample:16";
-
 // What the agent says when it is asked to be verbose.
 std::string port_of(const std::string& errors) {
   std::smatch match;
@@ -78,29 +75,27 @@ std::vector<Report> growth(const Bytes& earlier, const Bytes& later) {
 }
 
 // All of RSS by stack and by name, of the program as it is and while it runs, twice; and the difference.
-class Agent : public Detector {
+class Agent final : public Detector {
  public:
-  Agent(const Programs& programs, std::vector<std::string> libraries, std::vector<std::string> environment)
-      : programs_(programs), libraries_(std::move(libraries)), environment_(std::move(environment)) {}
-
-  std::optional<std::string> unavailable() const override {
-    for (const std::string& library : libraries_) {
-      if (!can_be_preloaded(library)) return "not installed: apt-get install libjemalloc2";
-    }
-    return std::nullopt;
+  explicit Agent(const Programs& programs) : programs_(programs) {}
+  std::string_view name() const override { return "plateau"; }
+  std::string_view title() const override { return "Plateau: agent and sampler, difference of all RSS"; }
+  std::string_view use() const override {
+    return "LD_PRELOAD=libplateau_agent.so:libplateau_sampler.so PLATEAU_PPROF=127.0.0.1:6060; on jemalloc with "
+           "MALLOC_CONF=prof:true";
   }
+  std::optional<std::string> unavailable() const override { return std::nullopt; }
 
   Observation observe(const Task& task) const override {
     Launch launch{.preload = {programs_.folder / "libplateau_agent.so", programs_.folder / "libplateau_sampler.so"},
-                  .environment = {"PLATEAU_PPROF=127.0.0.1:0", "PLATEAU_PPROF_VERBOSE=1"}};
-    launch.preload.insert(launch.preload.end(), libraries_.begin(), libraries_.end());
-    launch.environment.insert(launch.environment.end(), environment_.begin(), environment_.end());
-    Bytes warm;
-    Bytes done;
+                  .environment = {"PLATEAU_PPROF=127.0.0.1:0", "PLATEAU_PPROF_VERBOSE=1",
+                                  "PLATEAU_SAMPLE_PERIOD=131072", "MALLOC_CONF=prof:true,lg_prof_sample:16"}};
     const auto answer = [&](const std::string& target) {
       return get(port_of(text_of(task.folder / "stderr.txt")), target);
     };
     const auto take = [&] { return read(answer("/debug/pprof/rss?debug=1")); };
+    Bytes warm;
+    Bytes done;
     // To say what a stack is called, the agent reads debug information, which is memory of its own: it does so for all
     // that the program has allocated by now, and not between the two profiles.
     launch.when_warm = [&](Process&) {
@@ -115,41 +110,12 @@ class Agent : public Detector {
 
  private:
   const Programs programs_;
-  const std::vector<std::string> libraries_;
-  const std::vector<std::string> environment_;
-};
-
-class AgentOnAnyAllocator final : public Agent {
- public:
-  explicit AgentOnAnyAllocator(const Programs& programs)
-      : Agent(programs, {}, {"PLATEAU_SAMPLE_PERIOD=65536", profiler_of_jemalloc}) {}
-  std::string_view name() const override { return "plateau"; }
-  std::string_view title() const override { return "Plateau: agent and sampler, the program's own allocator"; }
-  std::string_view use() const override {
-    return "LD_PRELOAD=libplateau_agent.so:libplateau_sampler.so PLATEAU_PPROF=127.0.0.1:6060; on jemalloc with "
-           "MALLOC_CONF=prof:true";
-  }
-};
-
-class AgentOnJemalloc final : public Agent {
- public:
-  explicit AgentOnJemalloc(const Programs& programs)
-      : Agent(programs, {"libjemalloc.so.2"}, {profiler_of_jemalloc, "PLATEAU_SAMPLE_PERIOD=0"}) {}
-  std::string_view name() const override { return "plateau-je"; }
-  std::string_view title() const override { return "Plateau: agent, jemalloc's profiler"; }
-  std::string_view use() const override {
-    return "LD_PRELOAD=libplateau_agent.so:libplateau_sampler.so:libjemalloc.so.2 MALLOC_CONF=prof:true";
-  }
 };
 
 }  // namespace
 
 std::unique_ptr<Detector> plateau_agent(const Programs& programs) {
-  return std::make_unique<AgentOnAnyAllocator>(programs);
-}
-
-std::unique_ptr<Detector> plateau_agent_on_jemalloc(const Programs& programs) {
-  return std::make_unique<AgentOnJemalloc>(programs);
+  return std::make_unique<Agent>(programs);
 }
 
 }  // namespace plateau::leakdemo

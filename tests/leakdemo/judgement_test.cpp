@@ -37,7 +37,9 @@ TEST(Judgement, FoundIsMostOfTheBytesAtThePlace) {
   EXPECT_EQ(finding({report(500, {"Cache::put"}), report(400, {"main"})}), Finding::found);
 }
 
-TEST(Judgement, AFunctionWithoutItsClassIsKnownByTheFile) {
+TEST(Judgement, AFunctionWithoutItsClassIsKnownAsAWholeOrByTheFile) {
+  EXPECT_EQ(finding({report(900, {"put"})}), Finding::found);
+  EXPECT_EQ(finding({report(900, {"output"})}), Finding::vague);
   EXPECT_EQ(finding({report(900, {"put ../leakdemo/leaks/known.cpp:20"})}), Finding::found);
   EXPECT_EQ(finding({report(900, {"put (known.cpp)"})}), Finding::found);
   EXPECT_EQ(finding({report(900, {"put ../leakdemo/leaks/other.cpp:20"})}), Finding::vague);
