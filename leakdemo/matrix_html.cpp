@@ -27,6 +27,8 @@ td small { display: block; } td.number { text-align: right; font-variant-numeric
 .silent { background: var(--silent); } .false-alarm { background: var(--alarm); } .not-run { color: var(--quiet); }
 .key span { padding: .1rem .4rem; border: 1px solid var(--line); margin-right: .3rem; }
 code { font-size: .9em; }
+@media (max-width: 40rem) { body { margin: 1rem; font-size: 13px; } tbody th small { display: none; }
+  tbody th { position: sticky; left: 0; background: var(--page); } }
 )css";
 
 std::string escaped(std::string_view text) {
