@@ -89,7 +89,7 @@ class Agent final : public Detector {
   Observation observe(const Task& task) const override {
     Launch launch{.preload = {programs_.folder / "libplateau_agent.so", programs_.folder / "libplateau_sampler.so"},
                   .environment = {"PLATEAU_PPROF=127.0.0.1:0", "PLATEAU_PPROF_VERBOSE=1",
-                                  "PLATEAU_SAMPLE_PERIOD=131072", "MALLOC_CONF=prof:true,lg_prof_sample:16"}};
+                                  "PLATEAU_SAMPLE_PERIOD=262144", "MALLOC_CONF=prof:true,lg_prof_sample:16"}};
     const auto answer = [&](const std::string& target) {
       return get(port_of(text_of(task.folder / "stderr.txt")), target);
     };
