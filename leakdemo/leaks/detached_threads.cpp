@@ -13,7 +13,7 @@ constexpr std::size_t stack_bytes = 65'536;
 
 // Builds a request on the stack, and waits for an answer, which the partner never sends.
 [[gnu::noinline]] void ask_partner(std::stop_token stop) {
-  volatile char request[stack_bytes];
+  [[maybe_unused]] volatile char request[stack_bytes];
   for (std::size_t i = 0; i < stack_bytes; i += 1024) request[i] = 1;
   std::mutex mutex;
   std::condition_variable_any answered;
