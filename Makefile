@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j 2
 
-.PHONY: help run run-full test test-quick build bench ablate list measured picture pprof report report-pictures pages fuzz sanitize \
+.PHONY: help leaks measured-leaks run run-full test test-quick build bench ablate list measured picture pprof report report-pictures pages fuzz sanitize \
         bench-allocators bench-retention bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-pprof setup-fuzz \
         setup-pages setup-browser clean format
 
@@ -23,8 +23,9 @@ run-full: build ## the GC-pause lab at its full size: 2 GiB, a minute for each a
 	@mkdir -p out
 	@$(BIN)/gc_pause --json out/gc_pause.json
 
+RESULTS := order_service gc_pause ablation gc_pause-ablation
 report: build pages ## out/report.html: one self-contained page from the results in out/
-	@results="$(filter-out $(wildcard out/bench*.json),$(wildcard out/*.json))"; \
+	@results="$(wildcard $(RESULTS:%=out/%.json))"; \
 	  [ -n "$$results" ] || { echo "plateau: no results in out/; make run writes out/order_service.json" >&2; exit 2; }; \
 	  $(BIN)/report $$results -o out/report.html
 
@@ -96,6 +97,15 @@ fuzz: setup-fuzz ## every fuzz target for FUZZ_SECONDS, two at a time, from its 
 	@printf '%s\n' $(FUZZERS) | xargs -P 2 -I{} sh -c 'mkdir -p build/fuzz/corpus/{} && \
 	  build/fuzz/bin/{}_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=100000 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
 	    -artifact_prefix=build/fuzz/{}- build/fuzz/corpus/{} tests/fuzz/seeds/{} || exit 255'
+
+leaks: build ## leakdemo: eighteen leaks under eight detectors, which it installs; a table and out/leaks.html
+	@.ci/install .ci/packages-leaks.txt
+	@mkdir -p out
+	@$(BIN)/leakdemo matrix --json out/leaks.json --html out/leaks.html > out/leaks.txt; status=$$?; cat out/leaks.txt; \
+	  [ $$status -eq 0 ] && echo "as a page: out/leaks.html" || exit $$status
+
+measured-leaks: leaks ## writes anew the table that leakdemo's README quotes
+	@cp out/leaks.txt leakdemo/measured.txt
 
 bench-profiling: build ## what heap profiling costs the order service: on, off, inactive, interleaved (about 6 minutes)
 	@.ci/install .ci/packages-picture.txt
