@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j 2
 
-.PHONY: help run run-full test test-quick build bench ablate list measured picture pprof report report-pictures serve pages fuzz sanitize \
+.PHONY: help leaks measured-leaks run run-full test test-quick build bench ablate list measured picture pprof report report-pictures serve pages fuzz sanitize \
         bench-allocators bench-retention bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-pprof setup-fuzz \
         setup-pages setup-browser clean format
 
@@ -23,13 +23,14 @@ run-full: build ## the GC-pause lab at its full size: 2 GiB, a minute for each a
 	@mkdir -p out
 	@$(BIN)/gc_pause --json out/gc_pause.json
 
+RESULTS := order_service gc_pause ablation gc_pause-ablation
 report: build pages ## out/report.html: one self-contained page from the results in out/
-	@results="$(filter-out $(wildcard out/bench*.json),$(wildcard out/*.json))"; \
+	@results="$(wildcard $(RESULTS:%=out/%.json))"; \
 	  [ -n "$$results" ] || { echo "plateau: no results in out/; make run writes out/order_service.json" >&2; exit 2; }; \
 	  $(BIN)/report $$results -o out/report.html
 
-report-pictures: report | setup-browser ## the pictures of the report in the README, from out/report.html
-	@tests/browser/run.sh $(BUILD)/tests/browser ../../labs/report/pictures.mjs out/report.html labs/report
+report-pictures: report | setup-browser ## the pictures of the README: of out/report.html, and of the live dashboard (about a minute)
+	@tests/browser/run.sh $(BUILD)/tests/browser ../../labs/report/pictures.mjs out/report.html $(BIN)/order_service labs/report
 
 serve: build pages ## the order service under load, with the live dashboard on http://127.0.0.1:6060, until Ctrl-C
 	@$(BIN)/order_service serve $(SERVE_FLAGS)
@@ -100,7 +101,16 @@ fuzz: setup-fuzz ## every fuzz target for FUZZ_SECONDS, two at a time, from its 
 	  build/fuzz/bin/{}_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=100000 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
 	    -artifact_prefix=build/fuzz/{}- build/fuzz/corpus/{} tests/fuzz/seeds/{} || exit 255'
 
-bench-profiling: build ## what heap profiling costs the order service: off, inactive, active, interleaved (about 10 minutes)
+leaks: build ## leakdemo: eighteen leaks under eight detectors, which it installs; a table and out/leaks.html
+	@.ci/install .ci/packages-leaks.txt
+	@mkdir -p out
+	@$(BIN)/leakdemo matrix --json out/leaks.json --html out/leaks.html > out/leaks.txt; status=$$?; cat out/leaks.txt; \
+	  [ $$status -eq 0 ] && echo "as a page: out/leaks.html" || exit $$status
+
+measured-leaks: leaks ## writes anew the table that leakdemo's README quotes
+	@cp out/leaks.txt leakdemo/measured.txt
+
+bench-profiling: build ## what heap profiling costs the order service: on, off, inactive, interleaved (about 6 minutes)
 	@.ci/install .ci/packages-picture.txt
 	@labs/order_service/bench-profiling.sh $(abspath $(BIN)) $(or $(ROUNDS),10)
 

@@ -57,6 +57,16 @@ constexpr FootprintPart shared{.name = "shared memory",
                                .closed_by = "the program, which mapped it",
                                .not_closed_by = "any setting of the allocator",
                                .measured = true};
+constexpr FootprintPart mapped{.name = mapped_by_program,
+                               .meaning = "anonymous mappings of the program's own, which the sampler saw",
+                               .closed_by = "munmap, or madvise; the rss profile names who mapped them",
+                               .not_closed_by = "any setting of the allocator",
+                               .measured = true};
+constexpr FootprintPart stacks{.name = thread_stacks,
+                               .meaning = "touched pages of the stacks of threads, which the sampler saw",
+                               .closed_by = "fewer threads, and threads that end; the rss profile names who made them",
+                               .not_closed_by = "any setting of the allocator; a smaller stack limit",
+                               .measured = true};
 constexpr FootprintPart untracked{
     .name = "untracked (residual)",
     .meaning = "stacks, relocations, mmap by the program, other allocators; below 0: pages counted but never touched",
@@ -98,6 +108,14 @@ std::vector<FootprintPart> footprint_parts(const FootprintInput& input) {
   if (input.lazily_freed_bytes) parts.push_back(sized(lazily_freed, *input.lazily_freed_bytes));
   parts.push_back(sized(file_backed, input.file_bytes));
   parts.push_back(sized(shared, input.shared_bytes));
+  if (!input.mappings.empty()) {
+    std::uint64_t mapped_bytes = 0;
+    std::uint64_t stack_bytes = 0;
+    for (const ProgramMapping& mapping : input.mappings)
+      (mapping.is_thread_stack ? stack_bytes : mapped_bytes) += mapping.resident_bytes;
+    parts.push_back(sized(mapped, mapped_bytes));
+    parts.push_back(sized(stacks, stack_bytes));
+  }
 
   FootprintPart residual = untracked;
   residual.bytes = static_cast<std::int64_t>(input.rss_bytes);
@@ -121,6 +139,7 @@ Footprint take_footprint(std::optional<std::uint64_t> requested_bytes) {
   if (!memory) throw std::runtime_error("cannot read /proc/self/status");
   const auto anonymous = own_anonymous_memory();
 
+  result.mappings = program_mappings();
   result.allocator = std::string(to_string(process_heap.kind())) + " " + process_heap.version();
   result.rss_bytes = memory->rss_bytes;
   result.peak_rss_bytes = std::max(memory->peak_rss_bytes, memory->rss_bytes);
@@ -130,7 +149,8 @@ Footprint take_footprint(std::optional<std::uint64_t> requested_bytes) {
                        .rss_bytes = memory->rss_bytes,
                        .file_bytes = memory->file_bytes,
                        .shared_bytes = memory->shared_bytes,
-                       .lazily_freed_bytes = anonymous ? std::optional(anonymous->lazily_freed_bytes) : std::nullopt});
+                       .lazily_freed_bytes = anonymous ? std::optional(anonymous->lazily_freed_bytes) : std::nullopt,
+                       .mappings = result.mappings});
   return result;
 }
 

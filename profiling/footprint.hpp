@@ -7,13 +7,19 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "allocators/heap.hpp"
+#include "profiling/program_mappings.hpp"
 
 namespace plateau {
+
+// Parts that are no blocks of any malloc and yet have stacks, where the sampler is loaded.
+inline constexpr std::string_view mapped_by_program = "mapped by the program";
+inline constexpr std::string_view thread_stacks = "thread stacks";
 
 // A part of RSS, and the knobs that can and cannot make it smaller.
 struct FootprintPart {
@@ -33,6 +39,7 @@ struct Footprint {
   // The steps of the waterfall as they were read; what is not known is empty.
   HeapStatistics heap;
   std::optional<std::uint64_t> huge_page_bytes;  // of RSS, in transparent huge pages
+  std::vector<ProgramMapping> mappings;          // that the program made itself, and stacks of threads
   // In the order of the waterfall. Their bytes add up to rss_bytes exactly; the last one is the residual.
   std::vector<FootprintPart> parts;
 
@@ -53,6 +60,7 @@ struct FootprintInput {
   std::uint64_t file_bytes = 0;
   std::uint64_t shared_bytes = 0;
   std::optional<std::uint64_t> lazily_freed_bytes;
+  std::span<const ProgramMapping> mappings = {};
 };
 std::vector<FootprintPart> footprint_parts(const FootprintInput& input);
 

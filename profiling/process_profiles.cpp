@@ -45,6 +45,15 @@ class HeapDifference final : public Recording {
   const Profile earlier_;
 };
 
+// All of RSS, and what of it changed: the kernel's total of a difference is that of its stacks and names.
+class RssDifference final : public Recording {
+ public:
+  Profile finish() override { return difference(take_rss_profile(), earlier_); }
+
+ private:
+  const Profile earlier_ = take_rss_profile();
+};
+
 // What Pyroscope's job asks for without `seconds`: what was allocated since it asked before, and what is in use now.
 // The first time, since the start. Keeps one profile.
 class SinceLastTime {
@@ -71,6 +80,10 @@ class CpuProfile final : public Recording {
 
 std::unique_ptr<Recording> record_heap(const RecordingOptions& options) {
   return std::make_unique<HeapDifference>(options);
+}
+
+std::unique_ptr<Recording> record_rss(const RecordingOptions& /*options*/) {
+  return std::make_unique<RssDifference>();
 }
 
 std::unique_ptr<Recording> record_cpu(const RecordingOptions& /*options*/) {
@@ -110,7 +123,8 @@ std::vector<ProfileSource> process_profiles() {
       {.name = "profile", .description = "CPU time by stack, over ?seconds=N (30)", .record = record_cpu},
       {.name = "rss",
        .description = "all of RSS: live blocks by stack, and slack, unused pages, files and the rest by name",
-       .snapshot = take_rss_profile},
+       .snapshot = take_rss_profile,
+       .record = record_rss},
   };
 }
 

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdint>
+#include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,10 +53,11 @@ Division divide(const Footprint& footprint, std::int64_t profiled) {
   Division division;
   bool live_is_told = false;
   for (const FootprintPart& part : footprint.parts) {
+    const bool has_stacks = part.name == mapped_by_program || part.name == thread_stacks;
     if (!part.gap) {
       division.live += part.bytes;
       live_is_told = true;
-    } else {
+    } else if (!has_stacks) {
       division.rest.push_back({std::string(part.name), part.bytes, part.measured});
     }
   }
@@ -82,6 +86,22 @@ void add_scaled(Profile& profile, const Profile& heap, std::int64_t in_use, std:
       if (const auto name = heap.frame_name(address)) address = profile.named_frame(*name);
     }
     profile.add(stack, value, heap.labels(sample));
+  }
+}
+
+// Mappings that were made by the same stack are one sample.
+void add_mappings(Profile& profile, std::span<const ProgramMapping> mappings) {
+  std::map<std::pair<const std::uintptr_t*, bool>, std::pair<const ProgramMapping*, std::int64_t>> by_stack;
+  for (const ProgramMapping& mapping : mappings) {
+    auto& [first, bytes] = by_stack[{mapping.stack.data(), mapping.is_thread_stack}];
+    first = &mapping;
+    bytes += static_cast<std::int64_t>(mapping.resident_bytes);
+  }
+  for (const auto& [key, sum] : by_stack) {
+    const auto& [mapping, bytes] = sum;
+    std::vector<std::uint64_t> stack{profile.named_frame(mapping->is_thread_stack ? thread_stacks : mapped_by_program)};
+    stack.insert(stack.end(), mapping->stack.begin(), mapping->stack.end());
+    profile.add(stack, std::array{bytes});
   }
 }
 
@@ -120,6 +140,7 @@ Profile rss_profile(const std::optional<Profile>& heap, const Footprint& footpri
   }
   if (with_stacks > 0) add_scaled(profile, *heap, profiled, with_stacks);
   add_named(profile, "[heap]", heap ? "live blocks without a stack" : "live blocks", division.live - with_stacks);
+  add_mappings(profile, footprint.mappings);
   for (const Part& part : division.rest)
     add_named(profile, part.measured ? "[kernel]" : "[heap]", part.name, part.bytes);
   return profile;

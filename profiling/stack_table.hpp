@@ -39,6 +39,11 @@ class StackTable {
 
   Totals& totals(std::uint32_t place) { return entries_[place].totals; }
 
+  // Of a place that find_or_add gave; empty for `overflow`. Never changes.
+  std::span<const std::uintptr_t> stack(std::uint32_t place) const {
+    return {frames_.data() + entries_[place].first_frame, entries_[place].depth};
+  }
+
   // Calls visit(stack, totals) for every stack, and with an empty stack for `overflow`, also if nothing is in it.
   template <class Visit>
   void for_each(Visit visit) const {

@@ -1,60 +1,66 @@
 #!/usr/bin/env bash
-# What heap profiling costs the order service: CPU time an order, against the same arm without a profiler.
+# What heap profiling costs the order service, in CPU time an order.
 #   bench-profiling.sh BIN_DIRECTORY [ROUNDS]
-# Each round runs every arm once, in an order of its own, so that what else the machine does falls on all alike; the
-# figures are the mean over rounds of the ratio within a round, and its standard error. One warm-up round is dropped.
+# Active against recording nothing: within one process, in slices that take turns (profiling_bench). A profiler that is
+# there and inactive, against none: ROUNDS rounds of the whole arm, each once a round and in an order of its own; mean
+# over rounds of the ratio within a round, and its standard error. One warm-up round is dropped.
 set -euo pipefail
 bin=$1
 rounds=${2:-10}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+sampler=$bin/libplateau_sampler.so
+jemalloc=libjemalloc.so.2
+settings=dirty_decay_ms:13,muzzy_decay_ms:0,background_thread:false  # the lab's, times compressed
 
-# fix, hours, allocator, profiler, state, the variable that sets it
+echo "profiler on against off, within one process; it samples once in 512 KiB"
+for arm in before after; do
+  target=$([ $arm = before ] && echo "< 3 %" || echo "< 1 %")
+  measure() {  # allocator, profiler, variables
+    printf '%-8s %-10s %-10s' $arm "$1" "$2"
+    printf '%s   target %s\n' "$(env "${@:3}" "$bin/profiling_bench" $arm)" "$target"
+  }
+  measure jemalloc jemalloc "LD_PRELOAD=$jemalloc" "MALLOC_CONF=$settings,prof:true,prof_active:false,lg_prof_sample:19"
+  measure jemalloc sampler "LD_PRELOAD=$sampler:$jemalloc" "MALLOC_CONF=$settings" PLATEAU_SAMPLE_PERIOD=0
+  measure glibc sampler "LD_PRELOAD=$sampler" PLATEAU_SAMPLE_PERIOD=0
+done
+
+# fix, hours, allocator, state, the variable that sets it
 arms() {
-  local sampler="LD_PRELOAD=$bin/libplateau_sampler.so"
   for fix in all,1 none,0.4; do
-    echo "${fix%,*} ${fix#*,} jemalloc none off PLATEAU_NONE=1"
-    echo "${fix%,*} ${fix#*,} jemalloc jemalloc inactive MALLOC_CONF=prof:true,prof_active:false"
-    echo "${fix%,*} ${fix#*,} jemalloc jemalloc active MALLOC_CONF=prof:true,lg_prof_sample:19"
-    echo "${fix%,*} ${fix#*,} jemalloc sampler active $sampler PLATEAU_SAMPLE_PERIOD=524288"
-    echo "${fix%,*} ${fix#*,} glibc none off PLATEAU_NONE=1"
-    echo "${fix%,*} ${fix#*,} glibc sampler inactive $sampler PLATEAU_SAMPLE_PERIOD=0"
-    echo "${fix%,*} ${fix#*,} glibc sampler active $sampler PLATEAU_SAMPLE_PERIOD=524288"
+    echo "${fix%,*} ${fix#*,} jemalloc off PLATEAU_NONE=1"
+    echo "${fix%,*} ${fix#*,} jemalloc inactive MALLOC_CONF=prof:true,prof_active:false"
+    echo "${fix%,*} ${fix#*,} glibc off PLATEAU_NONE=1"
+    echo "${fix%,*} ${fix#*,} glibc inactive LD_PRELOAD=$sampler PLATEAU_SAMPLE_PERIOD=0"
   done
 }
 
 for ((round = 0; round <= rounds; ++round)); do
   arms | shuf > "$work/order"
-  while read -r fix hours allocator profiler state variables; do
+  while read -r fix hours allocator state variables; do
     # shellcheck disable=SC2086  # several variables are meant to be several words
     env $variables "$bin/order_service" run --fix "$fix" --hours "$hours" --allocator "$allocator" \
       --memory-limit none --json "$work/result.json" > /dev/null < /dev/null
     cpu=$(jq '.arms[0] | .cpu_seconds * 1e6 / .input.orders' "$work/result.json")
-    [ "$round" -eq 0 ] || echo "$round $fix $allocator $profiler $state $cpu" >> "$work/figures"
+    [ "$round" -eq 0 ] || echo "$round $fix $allocator $state $cpu" >> "$work/figures"
   done < "$work/order"
 done
 
-echo "CPU time an order, $rounds rounds, interleaved; profilers sample once in 512 KiB"
-sort -k2,2r -k3,3r -k5,5r -k4,4 -k1,1n "$work/figures" | awk '
-  $5 == "off" { off[$1, $2, $3] = $6 }
-  { all[++lines] = $0 }
+echo
+echo "a profiler that is there and inactive, against none, $rounds rounds"
+awk '
+  { cpu[$1, $2, $3, $4] = $5; if ($1 > rounds) rounds = $1 }
   END {
-    for (i = 1; i <= lines; ++i) {
-      split(all[i], f, " ")
-      arm = sprintf("%-8s %-10s %-10s %-10s", f[2] == "all" ? "after" : "before", f[3], f[4], f[5])
-      if (!(arm in count)) {
-        order[++arms] = arm
-        target[arm] = f[5] == "off" ? "" : f[5] == "inactive" ? "< 0.5 %" : f[2] == "all" ? "< 1 %" : "< 3 %"
+    split("none all", fixes, " "); split("jemalloc glibc", allocators, " ")
+    for (f = 1; f <= 2; ++f) for (a = 1; a <= 2; ++a) {
+      sum = squares = us = 0
+      for (r = 1; r <= rounds; ++r) {
+        ratio = 100 * (cpu[r, fixes[f], allocators[a], "inactive"] / cpu[r, fixes[f], allocators[a], "off"] - 1)
+        sum += ratio; squares += ratio * ratio; us += cpu[r, fixes[f], allocators[a], "off"]
       }
-      ratio = 100 * (f[6] / off[f[1], f[2], f[3]] - 1)
-      ++count[arm]; cpu[arm] += f[6]; sum[arm] += ratio; squares[arm] += ratio * ratio
+      mean = sum / rounds
+      error = rounds > 1 ? sprintf("%.2f %%", sqrt((squares / rounds - mean * mean) / (rounds - 1))) : "?"
+      printf "%-8s %-10s %21.2f us an order, inactive %+.2f %% +- %s   target < 0.5 %%\n",
+        fixes[f] == "all" ? "after" : "before", allocators[a], us / rounds, mean, error
     }
-    printf "%-8s %-10s %-10s %-10s %12s %10s %10s %8s\n", "arm", "allocator", "profiler", "state", "us an order", "overhead", "+-", "target"
-    for (a = 1; a <= arms; ++a) {
-      n = count[arm = order[a]]; mean = sum[arm] / n
-      printf "%s %12.2f", arm, cpu[arm] / n
-      if (target[arm] == "") { print ""; continue }
-      if (n > 1) error = sprintf("%.2f %%", sqrt((squares[arm] / n - mean * mean) / (n - 1))); else error = "?"
-      printf " %8.2f %% %10s %8s\n", mean, error, target[arm]
-    }
-  }'
+  }' "$work/figures"

@@ -18,20 +18,29 @@ struct RecordedBlock {
 };
 
 // Counts recorded blocks by page. A free of any other block costs one load here, of a line that serves 64 neighbouring
-// pages (256 KiB of heap). Pages 4 GiB apart share a counter: that costs a needless look into the table, no more.
+// pages (256 KiB of heap). Pages 4 GiB apart share a counter, and one that was full stays so: that costs needless looks
+// into the table, no more.
 class PageFilter {
  public:
   bool may_hold(const void* block) const { return counter(block).load(std::memory_order_relaxed) != 0; }
-  void add(const void* block) { counter(block).fetch_add(1, std::memory_order_relaxed); }
-  void remove(const void* block) { counter(block).fetch_sub(1, std::memory_order_relaxed); }
+  void add(const void* block) { change(counter(block), 1); }
+  void remove(const void* block) { change(counter(block), -1); }
 
  private:
+  using Counter = std::atomic<std::uint8_t>;
+  static constexpr std::uint8_t full = 255;
   static constexpr std::size_t pages = std::size_t{1} << 20;
+  static void change(Counter& counter, int by) {
+    std::uint8_t seen = counter.load(std::memory_order_relaxed);
+    while (seen != full &&
+           !counter.compare_exchange_weak(seen, static_cast<std::uint8_t>(seen + by), std::memory_order_relaxed)) {
+    }
+  }
   static std::size_t index(const void* block) { return (reinterpret_cast<std::uintptr_t>(block) >> 12) % pages; }
-  const std::atomic<std::uint32_t>& counter(const void* block) const { return counters_[index(block)]; }
-  std::atomic<std::uint32_t>& counter(const void* block) { return counters_[index(block)]; }
+  const Counter& counter(const void* block) const { return counters_[index(block)]; }
+  Counter& counter(const void* block) { return counters_[index(block)]; }
 
-  std::array<std::atomic<std::uint32_t>, pages> counters_{};
+  std::array<Counter, pages> counters_{};
 };
 
 // Thread-safe and lock-free; never allocates; usable in a child after fork. Each address has two buckets of a cache

@@ -119,6 +119,30 @@ TEST(RssProfile, WithoutAHeapProfileLiveBlocksAreOneStack) {
   EXPECT_EQ(by_leaf(profile).at("live blocks"), 1000);
 }
 
+TEST(RssProfile, MappingsAndThreadStacksHaveTheStacksThatMadeThem) {
+  const std::vector<std::uintptr_t> one{0x5000, 0x6000};
+  const std::vector<std::uintptr_t> other{0x7000};
+  const std::vector<ProgramMapping> mappings{{100, one, false}, {200, one, false}, {50, other, true}};
+  FootprintInput input = jemalloc_like();
+  input.mappings = mappings;
+  Footprint footprint = footprint_of(input);
+  footprint.mappings = mappings;
+  const Profile profile = rss_profile(heap_of({800}), footprint);
+  EXPECT_EQ(total(profile), 3500);
+  EXPECT_EQ(by_leaf(profile).at("mapped by the program"), 300);
+  EXPECT_EQ(by_leaf(profile).at("thread stacks"), 50);
+  EXPECT_EQ(by_leaf(profile).at("untracked (residual)"), 3500 - 2500 - 400 - 50 - 350);
+  std::size_t below = 0;
+  for (const Profile::Sample& sample : profile.samples()) {
+    const auto stack = profile.stack(sample);
+    if (profile.frame_name(stack[0]) != "mapped by the program") continue;
+    EXPECT_EQ(stack.size(), 3u);
+    EXPECT_EQ(stack[1], 0x5000u);
+    ++below;
+  }
+  EXPECT_EQ(below, 1u) << "one sample a stack";
+}
+
 TEST(RssProfile, OfThisProcessIsItsRss) {
   const std::vector<char> touched(64 << 20, 'x');
   const std::uint64_t before = take_footprint().rss_bytes;

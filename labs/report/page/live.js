@@ -52,18 +52,15 @@ listen('/live/stream', {
   },
 }, tellState);
 
-// What is seen is drawn, a few times a second; long spans move by less than a pixel at a time.
+// What is in sight is drawn, a few times a second; over a long span a sample is less than a pixel.
 function draw() {
+  const seconds = Number(element('window').value);
   if (!document.hidden && history.isReady() && (isDue || history.changed)) {
-    const isChanged = isDue || history.changed;
     isDue = history.changed = false;
-    const seconds = Number(element('window').value);
-    if (isChanged) {
-      charts.forEach((chart) => chart.draw(seconds));
-      figures(seconds);
-    }
+    charts.forEach((chart) => chart.draw(seconds));
+    figures(seconds);
   }
-  setTimeout(() => requestAnimationFrame(draw), Number(element('window').value) > 120 ? 1000 : 400);
+  setTimeout(() => requestAnimationFrame(draw), seconds > 120 ? 1000 : 400);
 }
 
 const drawSoon = () => { isDue = true; };

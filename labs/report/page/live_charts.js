@@ -19,7 +19,7 @@ function markLine(history, from, withText) {
   const colours = theme();
   return {silent: true, symbol: 'none', animation: false, lineStyle: {color: colours.bad, width: 1, type: 'dashed'},
     label: {show: withText, color: colours.bad, backgroundColor: colours.surface, padding: [1, 3], fontSize: 11, position: 'insideEndTop', distance: 3, formatter: (p) => p.name},
-    data: history.marks.filter((mark) => mark.t >= from).map((mark) => ({name: mark.knob.replace(/^fix-/, ''), xAxis: mark.t}))};
+    data: history.marks.filter((mark) => mark.t >= from).map((mark) => ({name: mark.knob.replace(/^fix-/, '').replaceAll('_', ' '), xAxis: mark.t}))};
 }
 
 function colourOfColumn(column, i) {
@@ -59,7 +59,7 @@ function lines(history, shown, isMemory, {from, to, first}) {
   return {
     grid: {left: 64, right: 12, top: 10, bottom: 24},
     legend: {show: false},
-    xAxis: {type: 'value', min: from, max: to, axisLabel: {formatter: clock, showMinLabel: false}},
+    xAxis: {type: 'value', min: from, max: to, axisLabel: {formatter: clock, showMinLabel: false, showMaxLabel: false}},
     yAxis: {type: isLatency ? 'log' : 'value', min: isLatency ? undefined : 0, max: top, splitNumber: isMemory ? 5 : 3,
       axisLabel: {formatter: (y) => inUnit(unit, y)}},
     tooltip: {formatter: (points) => [`<b>${clock(points[0].value[0])}</b>`,
@@ -77,9 +77,12 @@ class LiveChart {
     this.option = option;
     this.place = h('div', {class: 'chart', role: 'img', 'aria-label': `${title}. The figures are in the table below the charts.`});
     this.place.style.height = `${isTall ? tall : height}px`;
-    this.keys = shown.map(({column}, i) => ({column, i, swatch: h('i', {'aria-hidden': 'true'}), value: h('b', {})}));
+    this.keys = shown.map(({column}, i) => {
+      const [swatch, value] = [h('i', {'aria-hidden': 'true'}), h('b', {})];
+      return {column, i, swatch, value, item: h('li', {}, swatch, column.title, ' ', value)};
+    });
     this.element = h('figure', {id, class: isTall ? 'wide' : null}, h('h4', {}, title), this.place,
-      h('ul', {class: 'keys'}, this.keys.map(({column, swatch, value}) => h('li', {}, swatch, column.title, ' ', value))),
+      h('ul', {class: 'keys'}, this.keys.map(({item}) => item)),
       caption ? h('figcaption', {}, caption) : null);
   }
 
@@ -88,12 +91,19 @@ class LiveChart {
     return width > 0 && bottom > 0 && top < innerHeight;
   }
 
+  // What this service, or its allocator, cannot tell has no chart.
+  hasFigures() {
+    return this.shown.length === 0 || this.shown.some(({values}) => values.some((value) => value !== null));
+  }
+
   draw(seconds) {
+    this.element.hidden = !this.hasFigures();
     if (!this.isInSight()) return;
     this.instance ??= echarts.init(this.place, null, {renderer: 'canvas'});
     if (this.instance.getWidth() !== this.place.clientWidth) this.instance.resize();
     this.instance.setOption(styled(this.option(this.history.since(seconds)), false), {replaceMerge: ['series']});
-    for (const {column, i, swatch, value} of this.keys) {
+    for (const {column, i, swatch, value, item} of this.keys) {
+      item.hidden = this.shown[i].values.at(-1) === null;
       swatch.style.background = colourOfColumn(column, i);
       value.textContent = inUnit(column.unit, this.shown[i].values.at(-1));
     }

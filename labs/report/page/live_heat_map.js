@@ -33,7 +33,7 @@ export function heatMap(history, span, markLine) {
   return {
     grid: {left: 64, right: 12, top: 10, bottom: 24},
     legend: {show: false},
-    xAxis: {type: 'value', min: span.from, max: span.to, axisLabel: {formatter: clock, showMinLabel: false}},
+    xAxis: {type: 'value', min: span.from, max: span.to, axisLabel: {formatter: clock, showMinLabel: false, showMaxLabel: false}},
     yAxis: {type: 'value', min: all.length ? decade(Math.min(...used), Math.floor) : 1, max: all.length ? decade(Math.max(...used) + 1, Math.ceil) : 6,
       interval: bins_per_decade, axisLabel: {formatter: edgeText}},
     tooltip: {trigger: 'item', formatter: ({value: [begin, , bin, count]}) => `<b>${clock(begin)}</b><br>${edgeText(bin) || '0'} to ${edgeText(bin + 1)}: ${number(count)}`},

@@ -41,7 +41,7 @@ export class History {
   // Of the last so many seconds: where they begin, in time and in the arrays.
   since(seconds) {
     const now = this.t.at(-1);
-    const from = now - seconds;
+    const from = Math.max(0, now - seconds);
     const first = this.t.findIndex((t) => t >= from);
     return {from, to: now, first};
   }

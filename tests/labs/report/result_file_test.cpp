@@ -30,13 +30,17 @@ json::object written_result() {
   arm.spec.name = "before";
   arm.outcome = harness::Outcome::completed;
   arm.operations = 10;
-  arm.series.push_back({.t = 0, .rss = 1000});
-  arm.series.push_back({.t = 1, .operations = 10, .rss = 2000, .requested = 500});
+  arm.series.resize(2);
+  arm.series[0].rss = 1000;
+  arm.series[1].t = 1;
+  arm.series[1].operations = 10;
+  arm.series[1].rss = 2000;
+  arm.series[1].requested = 500;
   arm.latency.record(12.5);
   arm.gauges["nothing"] = NAN;
   result.predictions.push_back({.arm = "before", .metric = "it ends at", .unit = "h", .predicted = 2, .measured = {}});
   result.verdict.emplace().rows.push_back({.metric = "memory", .unit = "MB", .before = 1});
-  result.ablation.emplace().rows.push_back({.arm = "none"});
+  result.ablation.emplace().rows.emplace_back().arm = "none";
   return harness::to_json(result);
 }
 

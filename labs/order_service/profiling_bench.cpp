@@ -1,0 +1,132 @@
+// What heap profiling costs an order, measured within one process: slices of orders take turns with the profiler on and
+// off, so that what else the machine does falls on both alike. See bench-profiling.sh, which chooses the allocator and
+// its profiler.
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cmath>
+#include <cstdlib>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include "allocators/heap.hpp"
+#include "allocators/pool.hpp"
+#include "allocators/synchronized_resource.hpp"
+#include "labs/order_service/downstream.hpp"
+#include "labs/order_service/generated_orders.hpp"
+#include "labs/order_service/service.hpp"
+#include "labs/order_service/store.hpp"
+#include "profiling/heap_profiler.hpp"
+
+namespace plateau::order_service {
+namespace {
+
+constexpr int warm_up_groups = 5;
+
+double cpu_seconds() {
+  timespec time{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
+
+// Gives the service's end. The other end is served by a process of its own, until this one ends.
+int connect_downstream() {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()) != 0) {
+    throw std::system_error(errno, std::generic_category(), "cannot make a socket pair");
+  }
+  const pid_t child = ::fork();
+  if (child < 0) throw std::system_error(errno, std::generic_category(), "cannot fork");
+  if (child == 0) {
+    ::close(ends[0]);
+    serve_downstream(std::span(&ends[1], 1));
+    ::_exit(0);
+  }
+  ::close(ends[1]);
+  return ends[0];
+}
+
+void demand(const ProfileReply& reply) {
+  if (!reply.done) throw std::runtime_error(reply.reason);
+}
+
+class Slices {
+ public:
+  Slices(Lane& lane, std::uint64_t orders) : lane_(lane), orders_(orders) {}
+
+  // CPU seconds of a slice, all threads of the process, the batch's end included.
+  double run(bool profiled) {
+    if (profiled != profiled_) demand(profiled ? HeapProfiler::start("/tmp/plateau") : HeapProfiler::stop());
+    profiled_ = profiled;
+    const double begin = cpu_seconds();
+    for (std::uint64_t i = 0; i < orders_; ++i) lane_.handle(next_++);
+    lane_.settle();
+    return cpu_seconds() - begin;
+  }
+
+ private:
+  Lane& lane_;
+  const std::uint64_t orders_;
+  std::uint64_t next_ = 0;
+  bool profiled_ = false;
+};
+
+// on, off, off, on; then off, on, on, off: neither is always first.
+void measure(Slices& slices, std::uint64_t orders, int groups) {
+  double off_seconds = 0;
+  double sum = 0;
+  double squares = 0;
+  for (int group = -warm_up_groups; group < groups; ++group) {
+    const bool first = group % 2 == 0;
+    std::array<double, 2> seconds{};
+    for (const bool profiled : {first, !first, !first, first}) seconds[profiled ? 1 : 0] += slices.run(profiled);
+    if (group < 0) continue;
+    const double percent = 100 * (seconds[1] / seconds[0] - 1);
+    off_seconds += seconds[0];
+    sum += percent;
+    squares += percent * percent;
+  }
+  const double mean = sum / groups;
+  const double error = std::sqrt((squares / groups - mean * mean) / (groups - 1));
+  fmt::print("{:10.2f} us an order, profiled {:+.2f} % +- {:.2f} %\n",
+             1e6 * off_seconds / (2.0 * groups * static_cast<double>(orders)), mean, error);
+}
+
+int run(std::string_view arm) {
+  const bool after = arm == "after";
+  if (!after && arm != "before") {
+    fmt::print(stderr, "profiling_bench: say before or after\n");
+    return 2;
+  }
+  demand(HeapProfiler::available());
+  demand(HeapProfiler::stop());
+  const int socket = connect_downstream();
+  const Store store(1);
+  const GeneratedOrders source(store, 1);
+  BufferRecycler buffers({.max_idle = 128});
+  Pool pool({.block_bytes = arena_block_bytes});
+  SynchronizedResource blocks(pool);
+  const ServiceOptions options{.buffers = after, .items = after, .query = after, .outbox = after, .lifetimes = after};
+  Lane lane(store, source, options, buffers, &blocks, socket);
+  const std::uint64_t orders = after ? 200 : 50;  // 10 to 15 ms
+  Slices slices(lane, orders);
+  measure(slices, orders, after ? 500 : 250);
+  return 0;
+}
+
+}  // namespace
+}  // namespace plateau::order_service
+
+int main(int argc, char** argv) {
+  try {
+    return plateau::order_service::run(argc == 2 ? argv[1] : "");
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "profiling_bench: {}\n", error.what());
+    return 2;
+  }
+}

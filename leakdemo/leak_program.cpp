@@ -1,0 +1,129 @@
+// leak: does the operations of one leak, and knows nothing of whoever watches it.
+#include <fmt/format.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+
+#include "allocators/process_memory.hpp"
+#include "leakdemo/leaks/leak.hpp"
+
+namespace plateau::leakdemo {
+
+// Lives as long as the process, as the state of a service does that is ended by a signal: what it holds is reachable to
+// the end. Not static, so that the compiler cannot take it away.
+Service* running_service = nullptr;
+
+namespace {
+
+struct Options {
+  std::string name;
+  bool fixed = false;
+  std::uint64_t operations = 0;  // 0: as the leak has it
+  std::uint64_t warmup = 0;
+  double per_second = 0;  // 0: as fast as it goes
+  bool attended = false;
+};
+
+// What any request costs a service beside its leak: blocks of all sizes that are allocated, used and freed.
+class RequestWork {
+ public:
+  [[gnu::noinline]] void serve(std::uint64_t i) {
+    for (std::size_t n = 0; n < blocks_.size(); ++n) {
+      const std::size_t bytes = 16 + (i * 31 + n * 197) % 496;
+      blocks_[n] = std::make_unique<char[]>(bytes);
+      blocks_[n][bytes - 1] = static_cast<char>(i);
+    }
+    for (auto& block : blocks_) {
+      checksum_ += static_cast<unsigned char>(block[0]);
+      block.reset();
+    }
+  }
+  std::uint64_t checksum() const { return checksum_; }
+
+ private:
+  std::array<std::unique_ptr<char[]>, 4> blocks_;
+  std::uint64_t checksum_ = 0;
+};
+
+double thread_cpu_seconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+// Tells the attendant, and goes on when it writes a line.
+void report_to_attendant(const Options& options, const char* word) {
+  if (!options.attended) return;
+  fmt::print("{}\n", word);
+  std::fflush(stdout);
+  std::string line;
+  if (!std::getline(std::cin, line)) throw std::runtime_error("--attended, and standard input is closed");
+}
+
+int run(const Options& options) {
+  const Leak* const leak = find_leak(options.name);
+  if (leak == nullptr) throw std::runtime_error("no leak is called " + options.name + "; leakdemo list names them");
+  const std::uint64_t operations = options.operations > 0 ? options.operations : leak->operations;
+  running_service = leak->make(options.fixed).release();
+
+  RequestWork work;
+  const auto begin = std::chrono::steady_clock::now();
+  const auto operate = [&](std::uint64_t i) {
+    if (options.per_second > 0) {
+      std::this_thread::sleep_until(begin +
+                                    std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                                        std::chrono::duration<double>(static_cast<double>(i) / options.per_second)));
+    }
+    work.serve(i);
+    running_service->operate(i);
+  };
+  for (std::uint64_t i = 0; i < options.warmup; ++i) operate(i);
+  report_to_attendant(options, "warm");
+  const double cpu_before = thread_cpu_seconds();
+  for (std::uint64_t i = options.warmup; i < options.warmup + operations; ++i) operate(i);
+  const double cpu = thread_cpu_seconds() - cpu_before;
+  report_to_attendant(options, "done");
+
+  const bool leaves = !options.fixed && leak->kind != LeakKind::no_leak;
+  const auto memory = process_memory(::getpid());
+  fmt::print("{} operations in {:.6f} s of CPU time left {} bytes behind; peak RSS {} bytes (checksum {})\n",
+             operations, cpu, leaves ? operations * leak->bytes_per_operation : 0, memory ? memory->peak_rss_bytes : 0,
+             work.checksum());
+  std::fflush(stdout);
+  return 0;
+}
+
+}  // namespace
+}  // namespace plateau::leakdemo
+
+int main(int argc, char** argv) {
+  plateau::leakdemo::Options options;
+  CLI::App app{"does the operations of one leak", "leak"};
+  app.add_option("NAME", options.name, "which: `leakdemo list` names them")->required();
+  app.add_flag("--fixed", options.fixed, "the repair instead of the fault");
+  app.add_option("--operations", options.operations, "how many (default: the leak's own number)");
+  app.add_option("--warmup", options.warmup, "operations before those")->capture_default_str();
+  app.add_option("--per-second", options.per_second, "operations a second (default: as fast as it goes)");
+  app.add_flag("--attended", options.attended, "says `warm` and `done`, and goes on when a line comes in");
+  try {
+    app.parse(argc, argv);
+    return plateau::leakdemo::run(options);
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "leak: {}\n", error.what());
+    return 2;
+  }
+}

@@ -1,0 +1,22 @@
+// Memory that no malloc has given out: anonymous mappings that the program made itself, and stacks of its threads, each
+// with the stack that made it. libplateau_sampler.so, which stands in front of mmap and pthread_create, sees them come
+// and go; what was there before it was loaded, and what is mapped by other ways, is not known.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace plateau {
+
+struct ProgramMapping {
+  std::uint64_t resident_bytes = 0;
+  std::span<const std::uintptr_t> stack = {};  // leaf first, return addresses; valid for ever, the same for the same
+  bool is_thread_stack = false;
+};
+
+// Of this moment, those with resident pages; empty where the sampler is not loaded. Thread-safe. Throws std::bad_alloc.
+// Cost: a system call (mincore) for each mapping, and one for each 256 MiB of a large one.
+std::vector<ProgramMapping> program_mappings();
+
+}  // namespace plateau
