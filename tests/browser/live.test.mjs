@@ -37,8 +37,9 @@ const isDrawn = (figure) => figure.locator('canvas').first().evaluate((canvas) =
   const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
   let coloured = 0;
   for (let i = 0; i < pixels.length; i += 4) {
-    const [red, green, blue] = pixels.subarray(i, i + 3);
-    if (pixels[i + 3] > 200 && Math.max(red, green, blue) - Math.min(red, green, blue) > 40) ++coloured;
+    const most = Math.max(pixels[i], pixels[i + 1], pixels[i + 2]);
+    const least = Math.min(pixels[i], pixels[i + 1], pixels[i + 2]);
+    if (pixels[i + 3] > 200 && most - least > 40) ++coloured;
   }
   return coloured > 50;
 });
@@ -56,9 +57,12 @@ after(async () => {
 
 test('every chart is drawn and goes on, and nothing is complained about', async () => {
   const {page, complaints, close} = await open();
-  const figures = await page.locator('#charts figure:not([hidden])').all();
-  assert.ok(figures.length >= 8, `${figures.length} charts`);
-  for (const figure of figures) {
+  // What cannot be told is hidden once something has been drawn.
+  await page.locator('#charts canvas').first().waitFor();
+  const ids = await page.locator('#charts figure:not([hidden])').evaluateAll((all) => all.map((figure) => figure.id));
+  assert.ok(ids.length >= 8, ids.join());
+  for (const id of ids) {
+    const figure = page.locator(`#${id}`);
     await figure.scrollIntoViewIfNeeded();
     await figure.locator('canvas').first().waitFor();
     assert.ok(await isDrawn(figure), `an empty chart: ${await figure.locator('h4').textContent()}`);
@@ -147,9 +151,10 @@ test('dark, and in a narrow window without sideways scrolling', async () => {
 // The last, since it is.
 test('the end of the service is shown as such', async () => {
   const {page, close} = await open();
+  const exit = once(service, 'exit');
   service.kill('SIGINT');
   await page.locator('#state.ended').waitFor();
   assert.match(await page.locator('#state').textContent(), /ended/);
-  await once(service, 'exit');
+  await exit;
   await close();
 });

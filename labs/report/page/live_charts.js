@@ -128,7 +128,7 @@ export function chartsOf(history) {
     const group = shown[0].column.group;
     const title = isMemory ? 'Resident memory and where it is' : sentence(shown.length > 2 ? group : shown.map(({column}) => column.title).join(', ')).replace(/\.$/, '');
     const caption = isMemory ? 'The line is RSS; where the stack rises above it, pages were given out and never touched.' : null;
-    charts.push(new LiveChart(`live-${key.replace(/[^a-z]+/g, '-')}`, title, caption, history, shown,
+    charts.push(new LiveChart(isMemory ? 'live-memory' : `live-${shown[0].column.id}`, title, caption, history, shown,
       (span) => lines(history, shown, isMemory, span), isMemory));
     if (group === 'latency') {
       charts.push(new LiveChart('live-heat', 'Latency of all operations', 'The darker, the more operations; both the slowest and the many are seen.', history, [],
