@@ -20,6 +20,7 @@
 #include <CLI/CLI.hpp>
 
 #include "leakdemo/matrix.hpp"
+#include "profiling/listen_address.hpp"
 
 namespace {
 
@@ -64,6 +65,7 @@ void list() {
 // Becomes the program: the same that the detectors watch, with the agent and the sampler in front.
 void run(const Options& options) {
   const Leak& leak = leak_of(options.name);
+  plateau::parse_listen_address(options.address, false);  // throws what is wrong with it
   const fs::path folder = programs().folder;
   const double per_second = options.megabytes_per_second * 1e6 / static_cast<double>(leak.bytes_per_operation);
   const double seconds = options.seconds > 0 ? static_cast<double>(options.seconds) : 1e9;
