@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "tests/labs/lab_process.hpp"
 #include "profiling/pprof_reader.hpp"
+#include "tests/labs/lab_process.hpp"
 
 namespace plateau::testing {
 namespace {
@@ -86,6 +86,17 @@ TEST(GcPause, WithoutDecayTheKernelKillsAndASoftLimitSaves) {
   }
   EXPECT_EQ(killed.at("outcome"), "oom_killed");
   EXPECT_EQ(run_with("decay-never,limit").at("outcome"), "completed");
+}
+
+TEST(GcPause, TrimmingOftenFindsNothingToPurge) {
+  const ScratchFolder folder;
+  const Finished finished = run(GC_PAUSE, {"run", "--fix", "trim-often", "--heap", "64MiB", "--period", "500ms",
+                                           "--periods", "4", "--json", folder / "out.json"});
+  ASSERT_EQ(finished.status, 0) << finished.error;
+  const object trimmed = arm(read_json(folder / "out.json"), 0);
+  EXPECT_GT(number(trimmed.at("gauges").at("purge calls of request threads")), 50);
+  EXPECT_LT(number(trimmed.at("gauges").at("purge calls in the background")),
+            number(trimmed.at("gauges").at("purge calls of request threads")) / 10);
 }
 
 TEST(GcPause, OnACollectorTheWorldStopsAndTheOutputIsTheSame) {
