@@ -102,9 +102,9 @@ TEST(GcPause, TrimmingOftenFindsNothingToPurge) {
 TEST(GcPause, OnACollectorTheWorldStopsAndTheOutputIsTheSame) {
   const ScratchFolder folder;
   const auto run_on = [&](const char* collector) {
-    const Finished finished =
-        run(GC_PAUSE, {"run", "--collector", collector, "--heap", "64MiB", "--period", "500ms", "--periods", "4",
-                       "--json", folder / "out.json", "--trace", folder / "trace.json"});
+    const Finished finished = run(
+        GC_PAUSE, {"run", "--collector", collector, "--heap", "64MiB", "--period", "500ms", "--periods", "4", "--json",
+                   folder / "out.json", "--trace", folder / "trace.json", "--profile", folder / "profiles"});
     EXPECT_EQ(finished.status, 0) << finished.error;
     EXPECT_EQ(finished.error.find(": world stopped ") != std::string::npos, std::string(collector) == "boehm");
     return arm(read_json(folder / "out.json"), 0);
@@ -116,6 +116,10 @@ TEST(GcPause, OnACollectorTheWorldStopsAndTheOutputIsTheSame) {
   EXPECT_EQ(with.at("checksum"), without.at("checksum"));
   EXPECT_GT(number(with.at("pauses").at("by_cause").at("collector")), 0.25);
   EXPECT_THAT(read_text(folder / "trace.json"), HasSubstr("\"collection\""));
+  const auto pauses = read_pprof(read_text(folder / "profiles/run-pauses.pb.gz"));
+  EXPECT_TRUE(std::any_of(pauses.samples.begin(), pauses.samples.end(), [](const auto& sample) {
+    return !sample.labels.empty() && sample.labels[0].text == "collector";
+  }));
 }
 
 class GcPauseOn : public ::testing::TestWithParam<const char*> {};
