@@ -36,7 +36,7 @@ serve: build pages ## the order service under load, with the live dashboard on h
 	@$(BIN)/order_service serve $(SERVE_FLAGS)
 
 pages: build | setup-pages
-	@ninja -C $(BUILD) --quiet pages
+	@ninja -C $(BUILD) --quiet pages > $(BUILD)/pages.log || { cat $(BUILD)/pages.log >&2; exit 2; }
 
 test: build pages build/pprof | setup-browser ## every test: unit, end to end, and one full-length experiment (about 15 minutes)
 	@$(CTEST)
@@ -110,7 +110,7 @@ leaks: build ## leakdemo: eighteen leaks under eight detectors, which it install
 measured-leaks: leaks ## writes anew the table that leakdemo's README quotes
 	@cp out/leaks.txt leakdemo/measured.txt
 
-bench-profiling: build ## what heap profiling costs the order service: on, off, inactive, interleaved (about 6 minutes)
+bench-profiling: build ## what heap profiling costs the order service: on, off, inactive, interleaved
 	@.ci/install .ci/packages-picture.txt
 	@labs/order_service/bench-profiling.sh $(abspath $(BIN)) $(or $(ROUNDS),10)
 

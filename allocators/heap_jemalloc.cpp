@@ -91,11 +91,15 @@ class JemallocHeap final : public Heap {
   }
 
   HeapReply purge() override {
-    // Purges every arena's unused pages. What other threads hold in their caches stays: each can only flush its own.
-    mallctl_("thread.tcache.flush", nullptr, nullptr, nullptr, 0);
-    return mallctl_("arena.4096.purge", nullptr, nullptr, nullptr, 0) == 0  // 4096 is MALLCTL_ARENAS_ALL
-               ? heap_done
-               : HeapReply{false, "jemalloc refused arena.<all>.purge"};
+    // What other threads hold in their caches stays: each can only flush its own. Not by jemalloc's number of all
+    // arenas, with which an arena could be destroyed meanwhile. One that another thread purges is left to that.
+    flush_thread_cache();
+    const unsigned arenas = read<unsigned>("arenas.narenas").value_or(0);
+    HeapReply reply = heap_done;
+    for (unsigned i = 0; i < arenas; ++i) {
+      if (const HeapReply one = purge_if_it_stays(i); !one.done) reply = one;
+    }
+    return reply;
   }
 
   // A slice is an arena: jemalloc purges one wholly, or by a decay that request threads would take part in. The
@@ -195,6 +199,12 @@ class JemallocHeap final : public Heap {
       best_unused = unused;
     }
     return best;
+  }
+
+  HeapReply purge_if_it_stays(unsigned arena) const {
+    if (arena < own_arenas_ || arena_is_unannounced(arena)) return purge_arena(arena);
+    const ArenaClaim claim(arena);
+    return claim.holds() ? purge_arena(arena) : heap_done;
   }
 
   HeapReply purge_arena(unsigned arena) const {

@@ -10,7 +10,7 @@
 namespace plateau {
 namespace {
 
-enum State : std::uint8_t { unknown, alive, being_purged };
+enum State : std::uint8_t { unannounced, alive, being_purged, ended };
 
 constexpr unsigned most_arenas = 4096;  // MALLCTL_ARENAS_ALL is no arena's number
 constinit std::array<std::atomic<std::uint8_t>, most_arenas> states{};
@@ -34,14 +34,18 @@ void arena_ends(unsigned index) noexcept {
   if (index >= most_arenas) return;
   for (;;) {
     std::uint8_t expected = alive;
-    if (states[index].compare_exchange_strong(expected, unknown, std::memory_order_acq_rel)) return;
-    if (expected == unknown) return;
+    if (states[index].compare_exchange_strong(expected, ended, std::memory_order_acq_rel)) return;
+    if (expected != being_purged) return;
     states[index].wait(being_purged, std::memory_order_acquire);
   }
 }
 
 bool arena_may_be_purged(unsigned index) noexcept {
   return index < most_arenas && states[index].load(std::memory_order_relaxed) == alive;
+}
+
+bool arena_is_unannounced(unsigned index) noexcept {
+  return index >= most_arenas || states[index].load(std::memory_order_relaxed) == unannounced;
 }
 
 ArenaClaim::ArenaClaim(unsigned index) noexcept : index_(index), holds_(false) {

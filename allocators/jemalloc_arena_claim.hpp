@@ -13,6 +13,9 @@ void arena_ends(unsigned index) noexcept;
 // Announced, not ended, and purged by nobody just now; only a claim makes that last.
 bool arena_may_be_purged(unsigned index) noexcept;
 
+// Never announced: jemalloc's own, or one that the program made itself.
+bool arena_is_unannounced(unsigned index) noexcept;
+
 // While it holds, the arena is not destroyed. Holds for no arena that was not announced, or that another thread purges.
 class ArenaClaim {
  public:

@@ -108,10 +108,12 @@ class RetentionPolicy::Driver {
     return soft_limit_ ? "given" : kernel_->source();
   }
 
-  void set_retain_percent(std::uint32_t percent) noexcept {
+  bool set_retain_percent(std::uint32_t percent) noexcept {
     const std::scoped_lock lock(mutex_);
-    if (percent_) percent_ = percent;
+    if (!percent_) return false;
+    percent_ = percent;
     look_now();
+    return true;
   }
   void set_soft_limit(std::optional<std::uint64_t> bytes) noexcept {
     const std::scoped_lock lock(mutex_);
@@ -332,8 +334,8 @@ const RetentionSupport& RetentionPolicy::support() const noexcept {
 std::string RetentionPolicy::limit_source() const {
   return driver_->limit_source();
 }
-void RetentionPolicy::set_retain_percent(std::uint32_t percent) noexcept {
-  driver_->set_retain_percent(percent);
+bool RetentionPolicy::set_retain_percent(std::uint32_t percent) noexcept {
+  return driver_->set_retain_percent(percent);
 }
 void RetentionPolicy::set_soft_limit(std::optional<std::uint64_t> bytes) noexcept {
   driver_->set_soft_limit(bytes);

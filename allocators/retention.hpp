@@ -98,9 +98,9 @@ class RetentionPolicy {
   // Whose limit holds: a file of the kernel's, "given", or "none".
   std::string limit_source() const;
 
-  // Knobs that take effect at the next look, which comes at once. The percentage changes nothing in a policy that was
-  // made without one.
-  void set_retain_percent(std::uint32_t percent) noexcept;
+  // Knobs that take effect at the next look, which comes at once. False, and nothing changes, in a policy that was made
+  // without a percentage: decay is the allocator's there.
+  bool set_retain_percent(std::uint32_t percent) noexcept;
   // As in the options.
   void set_soft_limit(std::optional<std::uint64_t> bytes) noexcept;
 

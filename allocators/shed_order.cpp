@@ -73,7 +73,7 @@ void ShedOrder::Registration::end() noexcept {
 
 ShedOrder::Registration ShedOrder::add(int priority, ShedPromise promise, Shed shed) {
   const std::scoped_lock lock(state_->mutex);
-  auto cache = std::make_shared<Cache>(priority, std::move(promise), std::move(shed), state_->round);
+  auto cache = std::make_shared<Cache>(Cache{priority, std::move(promise), std::move(shed), state_->round});
   const auto place = std::upper_bound(state_->caches.begin(), state_->caches.end(), priority,
                                       [](int p, const auto& other) { return p < other->priority; });
   state_->caches.insert(place, cache);

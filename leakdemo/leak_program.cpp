@@ -3,6 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -33,6 +34,7 @@ struct Options {
   std::uint64_t operations = 0;  // 0: as the leak has it
   std::uint64_t warmup = 0;
   double per_second = 0;  // 0: as fast as it goes
+  double seconds = 0;     // 0: as long as the operations take
   bool attended = false;
 };
 
@@ -63,6 +65,28 @@ double thread_cpu_seconds() {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
+// When each operation is due, from when it is made.
+class Pace {
+ public:
+  Pace(double per_second, double seconds) : per_second_(per_second), seconds_(seconds) {}
+
+  // False when the time is up before that operation is due.
+  bool wait_for(std::uint64_t operation) const {
+    if (per_second_ == 0 && seconds_ == 0) return true;  // what a clock costs would be in what is measured
+    const Seconds due = per_second_ > 0 ? Seconds(static_cast<double>(operation) / per_second_) : Clock::now() - begin_;
+    const Seconds end = seconds_ > 0 ? std::min(due, Seconds(seconds_)) : due;
+    std::this_thread::sleep_until(begin_ + std::chrono::duration_cast<Clock::duration>(end));
+    return seconds_ == 0 || due < Seconds(seconds_);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using Seconds = std::chrono::duration<double>;
+  const double per_second_;
+  const double seconds_;
+  const Clock::time_point begin_ = Clock::now();
+};
+
 // Tells the attendant, and goes on when it writes a line.
 void report_to_attendant(const Options& options, const char* word) {
   if (!options.attended) return;
@@ -79,28 +103,22 @@ int run(const Options& options) {
   running_service = leak->make(options.fixed).release();
 
   RequestWork work;
-  const auto begin = std::chrono::steady_clock::now();
+  const Pace pace(options.per_second, options.seconds);
   const auto operate = [&](std::uint64_t i) {
-    if (options.per_second > 0) {
-      std::this_thread::sleep_until(begin +
-                                    std::chrono::duration_cast<std::chrono::steady_clock::duration>(
-                                        std::chrono::duration<double>(static_cast<double>(i) / options.per_second)));
-    }
     work.serve(i);
     running_service->operate(i);
   };
   for (std::uint64_t i = 0; i < options.warmup; ++i) operate(i);
   report_to_attendant(options, "warm");
   const double cpu_before = thread_cpu_seconds();
-  for (std::uint64_t i = options.warmup; i < options.warmup + operations; ++i) operate(i);
+  std::uint64_t done = 0;
+  while (done < operations && pace.wait_for(done)) operate(options.warmup + done++);
   const double cpu = thread_cpu_seconds() - cpu_before;
   report_to_attendant(options, "done");
 
-  const bool leaves = !options.fixed && leak->kind != LeakKind::no_leak;
   const auto memory = process_memory(::getpid());
-  fmt::print("{} operations in {:.6f} s of CPU time left {} bytes behind; peak RSS {} bytes (checksum {})\n",
-             operations, cpu, leaves ? operations * leak->bytes_per_operation : 0, memory ? memory->peak_rss_bytes : 0,
-             work.checksum());
+  fmt::print("{} operations in {:.6f} s of CPU time; peak RSS {} bytes (checksum {})\n", done, cpu,
+             memory ? memory->peak_rss_bytes : 0, work.checksum());
   std::fflush(stdout);
   return 0;
 }
@@ -116,6 +134,7 @@ int main(int argc, char** argv) {
   app.add_option("--operations", options.operations, "how many (default: the leak's own number)");
   app.add_option("--warmup", options.warmup, "operations before those")->capture_default_str();
   app.add_option("--per-second", options.per_second, "operations a second (default: as fast as it goes)");
+  app.add_option("--seconds", options.seconds, "end after so long, with operations left or not");
   app.add_flag("--attended", options.attended, "says `warm` and `done`, and goes on when a line comes in");
   try {
     app.parse(argc, argv);

@@ -43,10 +43,9 @@ bool read_figures(const std::string& output, Cost& cost) {
   const auto at = output.rfind(" operations in ");
   const auto line = at == std::string::npos ? 0 : output.rfind('\n', at) + 1;
   unsigned long long operations = 0;
-  unsigned long long left = 0;
   return at != std::string::npos &&
-         std::sscanf(output.c_str() + line, "%llu operations in %lf s of CPU time left %llu bytes behind; peak RSS %ld",
-                     &operations, &cost.operation_seconds, &left, &cost.peak_rss_bytes) == 4;
+         std::sscanf(output.c_str() + line, "%llu operations in %lf s of CPU time; peak RSS %ld", &operations,
+                     &cost.operation_seconds, &cost.peak_rss_bytes) == 3;
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -20,6 +21,7 @@
 #include <CLI/CLI.hpp>
 
 #include "leakdemo/matrix.hpp"
+#include "profiling/listen_address.hpp"
 
 namespace {
 
@@ -64,10 +66,9 @@ void list() {
 // Becomes the program: the same that the detectors watch, with the agent and the sampler in front.
 void run(const Options& options) {
   const Leak& leak = leak_of(options.name);
+  plateau::parse_listen_address(options.address, false);  // throws what is wrong with it
   const fs::path folder = programs().folder;
   const double per_second = options.megabytes_per_second * 1e6 / static_cast<double>(leak.bytes_per_operation);
-  const double seconds = options.seconds > 0 ? static_cast<double>(options.seconds) : 1e9;
-  const auto operations = static_cast<std::uint64_t>(std::max(1.0, per_second * seconds));
   std::string preload = (folder / "libplateau_agent.so").string() + ":" + (folder / "libplateau_sampler.so").string();
   if (!leak.library.empty()) preload += ":" + std::string(leak.library);
   ::setenv("LD_PRELOAD", preload.c_str(), 1);
@@ -77,12 +78,15 @@ void run(const Options& options) {
   fmt::print("{}{}: {}\n{}\nhttp://{}/debug/pprof/  (process {}; Ctrl-C ends it)\n", leak.name,
              options.fixed ? ", repaired" : "", leak.sentence,
              options.fixed ? "It leaves nothing behind."
-                           : fmt::format("It grows by about {:.1f} MB a second.", options.megabytes_per_second),
+             : leak.kind == LeakKind::no_leak
+                 ? "It leaks nothing, and its RSS is more than what it holds."
+                 : fmt::format("It is made to grow by {:.1f} MB a second.", options.megabytes_per_second),
              options.address, ::getpid());
   std::fflush(stdout);
   std::vector<std::string> arguments{folder / "leak", std::string(leak.name),
-                                     "--operations",  std::to_string(operations),
-                                     "--per-second",  fmt::format("{:.6f}", per_second)};
+                                     "--operations",  std::to_string(std::numeric_limits<std::int64_t>::max()),
+                                     "--per-second",  fmt::format("{:.6f}", per_second),
+                                     "--seconds",     std::to_string(options.seconds)};
   if (options.fixed) arguments.emplace_back("--fixed");
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "leakdemo/matrix.hpp"
+#include "profiling/markup_text.hpp"
 
 namespace plateau::leakdemo {
 namespace {
@@ -31,29 +32,6 @@ code { font-size: .9em; }
   tbody th { position: sticky; left: 0; background: var(--page); } }
 )css";
 
-std::string escaped(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '&':
-        result += "&amp;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        result += c;
-    }
-  }
-  return result;
-}
-
 std::string css_class(Finding finding) {
   std::string name(to_string(finding));
   std::replace(name.begin(), name.end(), ' ', '-');
@@ -65,14 +43,14 @@ std::string megabytes(std::int64_t bytes) {
 }
 
 std::string cell(const Judgement& judgement) {
-  std::string detail = escaped(judgement.kind);
+  std::string detail = markup_text(judgement.kind);
   if (judgement.error) detail += fmt::format(", {:+.0f} %", std::round(*judgement.error * 100) + 0.0);
   std::string hint;
   if (!judgement.functions.empty()) {
     if (judgement.row > 0) hint = fmt::format("row {} by size; ", judgement.row);
     hint += fmt::format("{}, of which {} at the place; the largest: {}", megabytes(judgement.reported_bytes),
                         megabytes(judgement.named_bytes),
-                        escaped(fmt::format("{}", fmt::join(judgement.functions, " < "))));
+                        markup_text(fmt::format("{}", fmt::join(judgement.functions, " < "))));
   }
   if (judgement.finding == Finding::not_run)
     return fmt::format("<td class=\"not-run\">not run<small>{}</small></td>", detail);
@@ -83,10 +61,10 @@ std::string cell(const Judgement& judgement) {
 std::string findings(const Matrix& matrix) {
   std::string html = "<div class=\"wide\"><table><thead><tr><th>leak</th><th>kind</th>";
   for (const DetectorSummary& detector : matrix.detectors)
-    html += fmt::format("<th title=\"{}\">{}</th>", escaped(detector.title), escaped(detector.name));
+    html += fmt::format("<th title=\"{}\">{}</th>", markup_text(detector.title), markup_text(detector.name));
   html += "</tr></thead>\n<tbody>\n";
   for (const MatrixRow& row : matrix.rows) {
-    html += fmt::format("<tr><th>{}<small>{}</small></th><td>{}</td>", row.leak->name, escaped(row.leak->sentence),
+    html += fmt::format("<tr><th>{}<small>{}</small></th><td>{}</td>", row.leak->name, markup_text(row.leak->sentence),
                         to_string(row.leak->kind));
     for (const Judgement& judgement : row.judgements) html += cell(judgement);
     html += "</tr>\n";
@@ -99,17 +77,17 @@ std::string costs(const Matrix& matrix) {
       "<div class=\"wide\"><table><thead><tr><th>detector</th><th>slowdown of the operations</th><th>extra memory</th>"
       "<th>CPU time of a run, all in</th><th>how it is applied</th></tr></thead>\n<tbody>\n";
   for (const DetectorSummary& detector : matrix.detectors) {
-    html += fmt::format("<tr><th>{}<small>{}</small></th>", escaped(detector.name), escaped(detector.title));
+    html += fmt::format("<tr><th>{}<small>{}</small></th>", markup_text(detector.name), markup_text(detector.title));
     if (detector.runs == 0) {
       html += fmt::format("<td class=\"not-run\" colspan=\"3\">{}</td>",
-                          detector.unavailable.empty() ? "no run came to an end" : escaped(detector.unavailable));
+                          detector.unavailable.empty() ? "no run came to an end" : markup_text(detector.unavailable));
     } else {
       html += fmt::format(
           "<td class=\"number\">{:.1f} &times;</td><td class=\"number\">{}</td><td class=\"number\">{:.2f} s "
           "<small>{:.2f} s with nobody watching</small></td>",
           detector.slowdown, megabytes(detector.extra_bytes), detector.run_seconds, detector.plain_run_seconds);
     }
-    html += fmt::format("<td><code>{}</code></td></tr>\n", escaped(detector.use));
+    html += fmt::format("<td><code>{}</code></td></tr>\n", markup_text(detector.use));
   }
   return html + "</tbody></table></div>\n";
 }

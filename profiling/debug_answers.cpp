@@ -9,6 +9,7 @@
 
 #include "profiling/footprint.hpp"
 #include "profiling/mappings.hpp"
+#include "profiling/markup_text.hpp"
 #include "profiling/metric_families.hpp"
 #include "profiling/pprof.hpp"
 #include "profiling/process_metrics.hpp"
@@ -18,26 +19,6 @@ namespace plateau {
 namespace {
 
 constexpr const char* html = "text/html; charset=utf-8";
-
-std::string escaped(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '<':
-        result += "&lt;";
-        break;
-      case '&':
-        result += "&amp;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        result += c;
-    }
-  }
-  return result;
-}
 
 // Arguments with a NUL between them, as the kernel shows them (it puts one at the end as well).
 std::string command_line() {
@@ -105,13 +86,13 @@ HttpAnswer DebugAnswers::index() const {
   const auto row = [&rows](std::string_view href, std::string_view name, std::string_view count,
                            std::string_view description) {
     rows += fmt::format("<tr><td>{}</td><td><a href=\"{}\">{}</a></td><td>{}</td></tr>\n", count, href, name,
-                        escaped(description));
+                        markup_text(description));
   };
   for (const ProfileSource& source : profiles_) {
     const auto index = static_cast<std::size_t>(&source - profiles_.data());
     const std::uint64_t count =
         (source.count ? source.count() : std::nullopt).value_or(last_counts_[index].load(std::memory_order_relaxed));
-    const std::string name = escaped(source.name);
+    const std::string name = markup_text(source.name);
     row(name + (source.snapshot ? "?debug=1" : ""), name, std::to_string(count), source.description);
   }
   row("cmdline", "cmdline", "", "the arguments of this process, with NUL between them");
@@ -165,7 +146,7 @@ HttpAnswer DebugAnswers::footprint(const DebugRequest& request) const {
           .body =
               "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>/debug/footprint</title>"
               "</head><body><pre>\n" +
-              escaped(to_text(taken)) + "</pre></body></html>\n"};
+              markup_text(to_text(taken)) + "</pre></body></html>\n"};
 }
 
 }  // namespace plateau

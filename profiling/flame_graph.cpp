@@ -8,6 +8,7 @@
 #include <string>
 
 #include "profiling/flame_graph_script.hpp"
+#include "profiling/markup_text.hpp"
 #include "profiling/top_table.hpp"
 
 namespace plateau {
@@ -18,29 +19,6 @@ constexpr double row_height = 18;
 constexpr double top = 60;          // of the first row, below title and status
 constexpr double letter = 6.7;      // width of one, of a fixed-width font of 11 px
 constexpr double narrowest = 1e-4;  // of the whole
-
-std::string escaped(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        result += static_cast<unsigned char>(c) < ' ' ? '?' : c;
-    }
-  }
-  return result;
-}
 
 // One function has one colour, in every graph.
 std::string colour(std::string_view name) {
@@ -75,8 +53,8 @@ class Drawing {
         "itself"
         "</title><rect x=\"{:.2f}\" y=\"{}\" width=\"{:.2f}\" height=\"{}\" fill=\"{}\"/><text x=\"{:.2f}\" y=\"{}\">{}"
         "</text></g>\n",
-        x, share, level, escaped(name), human(node.total, unit_), 100 * share, human(node.self, unit_), x * width, y,
-        std::max(share * width - 0.5, 0.3), row_height - 1, colour(name), x * width + 3, y + 13, escaped(label));
+        x, share, level, markup_text(name), human(node.total, unit_), 100 * share, human(node.self, unit_), x * width, y,
+        std::max(share * width - 0.5, 0.3), row_height - 1, colour(name), x * width + 3, y + 13, markup_text(label));
     for (const auto& [child_name, child] : node.children) {
       if (!is_drawn(child)) continue;
       draw(child, x, level + 1);
@@ -107,7 +85,7 @@ void write_drawing(const CallTree& tree, std::string_view title, std::string_vie
       "<text x=\"3\" y=\"35\">click: zoom, Esc: back, Ctrl-F: search</text><text id=\"status\" x=\"330\" "
       "y=\"35\"></text>\n"
       "<text id=\"details\" x=\"3\" y=\"51\"></text>\n",
-      width, height, escaped(title));
+      width, height, markup_text(title));
   drawing.draw(0, 0, 0);
   out << "<script><![CDATA[\n" << flame_graph_script << "]]></script>\n</svg>\n";
 }
@@ -120,7 +98,7 @@ void write_flame_svg(const CallTree& tree, std::string_view title, std::string_v
 }
 
 void write_flame_html(const CallTree& tree, std::string_view title, std::string_view unit, std::ostream& out) {
-  out << "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>" << escaped(title)
+  out << "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>" << markup_text(title)
       << "</title>\n<body style=\"margin: 0\">\n";
   write_drawing(tree, title, unit, out);
   out << "</body></html>\n";

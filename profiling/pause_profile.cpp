@@ -11,7 +11,7 @@
 namespace plateau {
 namespace {
 
-constexpr std::array<const char*, 4> cause_names{"purge", "destructor", "page_fault", "lock"};
+constexpr std::array<const char*, 5> cause_names{"purge", "destructor", "page_fault", "lock", "collector"};
 
 struct CauseTotals {
   std::atomic<std::int64_t> pauses{0};

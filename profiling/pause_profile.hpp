@@ -17,6 +17,7 @@ enum class PauseCause : std::size_t {
   destructor,  // a large object graph was taken down in this thread
   page_fault,  // the kernel had to find and clear pages
   lock,        // another thread held what this one needed
+  collector,   // a garbage collector, in this thread, had stopped the others
 };
 
 // Sample types pauses/count, pause/nanoseconds, freed_space/bytes; label "cause". All memory is taken by the

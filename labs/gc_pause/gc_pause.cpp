@@ -57,9 +57,9 @@ harness::LabDescription describe() {
                "each generation leaves its pages in the arena that filled it, and the next one is filled from another"},
               {"narenas-1", "narenas:1, one arena for all threads",
                "the frees and the madvise calls are as many as before, and now all threads wait for one arena's lock"},
-              {"trim-often", "the whole heap is purged ten times a second, with the default decay",
-               "purging gives back pages that are free; the pause is made by freeing, and the pages are faulted in "
-               "again"},
+              {"trim-often", "the whole heap is purged ten times a second, from a thread beside the requests",
+               "purging gives back pages that are free; the pause is made by freeing, which gives them back at once, "
+               "and leaves nothing to purge"},
           },
       .gauges = {service_gauges.begin(), service_gauges.end()},
       .lanes = lanes,
@@ -123,7 +123,7 @@ class GcPauseLab final : public harness::Lab {
   }
 
   harness::AllocatorSettings allocator_settings(const ArmSpec& spec) const override {
-    // Once the heap is warm, `decay` hands decay to the policy, and `decay-never` and `trim-often` change it.
+    // Once the heap is warm, `decay` hands decay to the policy, and `decay-never` changes it.
     harness::AllocatorSettings settings;
     settings.malloc_conf =
         fmt::format("abort_conf:true,dirty_decay_ms:0,muzzy_decay_ms:0,narenas:{}", spec.has("narenas-1") ? 1 : arenas);

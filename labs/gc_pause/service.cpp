@@ -28,7 +28,6 @@ namespace {
 constexpr std::size_t worker_stack_bytes = 512 * 1024;
 constexpr std::size_t teardown_threads = 4;
 constexpr std::chrono::milliseconds trim_period{100};
-constexpr std::chrono::milliseconds default_decay{10000};  // jemalloc's
 
 std::uint64_t hash(std::string_view text, std::uint64_t seed) {
   return XXH3_64bits_withSeed(text.data(), text.size(), seed);
@@ -334,7 +333,6 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
     const HeapReply reply = Heap::process().set_dirty_decay(std::chrono::milliseconds(-1));
     if (!reply.done) throw std::runtime_error(fmt::format("decay-never: {}", reply.reason));
   }
-  if (options.trim_often) Heap::process().set_dirty_decay(default_decay);  // where there is decay
   context.offer(controls_of(context, fixes, retention));
   context.ready();
 

@@ -109,9 +109,8 @@ bool ArmKnobs::policy_retains() const {
 }
 
 std::string ArmKnobs::set_percent(double value) {
-  if (!policy_retains()) return controls_.why_no_percent;
-  policy()->set_retain_percent(static_cast<std::uint32_t>(value));
-  return {};
+  const bool set = policy() != nullptr && policy()->set_retain_percent(static_cast<std::uint32_t>(value));
+  return set ? std::string() : controls_.why_no_percent;
 }
 
 std::string ArmKnobs::set_limit(double value) {

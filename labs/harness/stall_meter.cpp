@@ -177,6 +177,7 @@ CollectorTimer::~CollectorTimer() {
   const auto end = Clock::now();
   collector_ns_of_thread += cpu_ns() - cpu_ns_;
   collector_pauses.add(ns_since_epoch(begin_), ns_since_epoch(end));
+  if (end - begin_ >= shortest_recorded) PauseProfile::process().record(PauseCause::collector, end - begin_);
   if (timeline_ != nullptr) timeline_->complete("collection", "collector", begin_, end - begin_);
 }
 

@@ -70,7 +70,8 @@ class TeardownTimer {
 };
 
 // Its lifetime is a garbage collector's stop of the world, on the thread that collects: what that thread computes and
-// what others wait is the collector's in the stalls of all threads, and an event on `timeline`, if there is one.
+// what others wait is the collector's in the stalls of all threads, a pause of cause "collector" in the pause profile,
+// and an event on `timeline`, if there is one.
 class CollectorTimer {
  public:
   explicit CollectorTimer(Timeline* timeline);

@@ -17,8 +17,9 @@ echo "profiler on against off, within one process; it samples once in 512 KiB"
 for arm in before after; do
   target=$([ $arm = before ] && echo "< 3 %" || echo "< 1 %")
   measure() {  # allocator, profiler, variables
-    printf '%-8s %-10s %-10s' $arm "$1" "$2"
-    printf '%s   target %s\n' "$(env "${@:3}" "$bin/profiling_bench" $arm)" "$target"
+    local figures  # by itself, so that a measurement that fails ends the script
+    figures=$(env "${@:3}" "$bin/profiling_bench" $arm)
+    printf '%-8s %-10s %-10s%s   target %s\n' $arm "$1" "$2" "$figures" "$target"
   }
   measure jemalloc jemalloc "LD_PRELOAD=$jemalloc" "MALLOC_CONF=$settings,prof:true,prof_active:false,lg_prof_sample:19"
   measure jemalloc sampler "LD_PRELOAD=$sampler:$jemalloc" "MALLOC_CONF=$settings" PLATEAU_SAMPLE_PERIOD=0

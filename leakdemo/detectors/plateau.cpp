@@ -81,8 +81,8 @@ class Agent final : public Detector {
   std::string_view name() const override { return "plateau"; }
   std::string_view title() const override { return "Plateau: agent and sampler, difference of all RSS"; }
   std::string_view use() const override {
-    return "LD_PRELOAD=libplateau_agent.so:libplateau_sampler.so PLATEAU_PPROF=127.0.0.1:6060; on jemalloc with "
-           "MALLOC_CONF=prof:true";
+    return "LD_PRELOAD=libplateau_agent.so:libplateau_sampler.so PLATEAU_PPROF=127.0.0.1:6060 "
+           "PLATEAU_SAMPLE_PERIOD=262144; on jemalloc with MALLOC_CONF=prof:true,lg_prof_sample:16";
   }
   std::optional<std::string> unavailable() const override { return std::nullopt; }
 

@@ -175,13 +175,6 @@ class RecordedThread {
   std::uintptr_t limit_ = 0;
 };
 
-void* run_thread(void* argument) {
-  const ThreadStart start = *static_cast<ThreadStart*>(argument);
-  next.free(argument);
-  const RecordedThread recorded(start.stack);
-  return start.routine(start.argument);
-}
-
 std::size_t read(MappedRange* out, std::size_t capacity) {
   const Locked locked;
   const auto all = ranges.ranges();
@@ -196,6 +189,15 @@ constexpr MappedMemoryInterface mapped_memory{.read = read};
 
 }  // namespace
 }  // namespace plateau::sampler
+
+// Not in the sampler's namespace: heap profiles drop what a function of the sampler calls (drop_frames).
+static void* run_recorded_thread(void* argument) {
+  using namespace plateau::sampler;
+  const ThreadStart start = *static_cast<ThreadStart*>(argument);
+  next.free(argument);
+  const RecordedThread recorded(start.stack);
+  return start.routine(start.argument);
+}
 
 extern "C" {
 #pragma GCC visibility push(default)
@@ -253,7 +255,7 @@ int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*
   void* const memory = next.malloc(sizeof(ThreadStart));
   if (memory == nullptr) return EAGAIN;
   auto* const start = new (memory) ThreadStart{routine, argument, stack_of(caller)};
-  const int error = create(thread, attributes, run_thread, start);
+  const int error = create(thread, attributes, run_recorded_thread, start);
   if (error != 0) next.free(memory);
   return error;
 }

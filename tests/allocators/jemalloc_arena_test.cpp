@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <memory_resource>
@@ -11,6 +12,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "allocators/heap.hpp"
 
 namespace plateau {
 namespace {
@@ -105,6 +108,44 @@ TEST(JemallocArena, NumbersOfDestroyedArenasAreUsedAgain) {
     std::memset(arena.allocate(1000), 1, 1000);
     EXPECT_LE(arena.index(), first + 1);
   }
+}
+
+// jemalloc itself lets the two meet: a purge of all arenas works on them with no lock held.
+TEST(JemallocArena, MayEndWhileTheWholeHeapIsPurged) {
+  if (!on_jemalloc()) return;
+  std::atomic<bool> ended{false};
+  std::vector<std::thread> purging;
+  for (int t = 0; t < 2; ++t) {
+    purging.emplace_back([&ended] {
+      while (!ended) EXPECT_TRUE(Heap::process().purge().done);
+    });
+  }
+  std::vector<std::thread> owning;
+  for (int t = 0; t < 2; ++t) {
+    owning.emplace_back([] {
+      for (int i = 0; i < 300; ++i) {
+        JemallocArena arena({.dirty_decay = -1ms});
+        void* const block = arena.allocate(1 << 20);
+        std::memset(block, 1, 1 << 20);
+        arena.deallocate(block, 1 << 20);
+        if (i % 3 == 0) arena.reset();
+      }
+    });
+  }
+  for (std::thread& thread : owning) thread.join();
+  ended = true;
+  for (std::thread& thread : purging) thread.join();
+}
+
+TEST(JemallocArena, PurgingTheWholeHeapPurgesItToo) {
+  if (!on_jemalloc()) return;
+  JemallocArena arena({.dirty_decay = -1ms});
+  void* const block = arena.allocate(1 << 20);
+  std::memset(block, 1, 1 << 20);
+  arena.deallocate(block, 1 << 20);
+  ASSERT_GE(arena.statistics().dirty, 1U << 20);
+  ASSERT_TRUE(Heap::process().purge().done);
+  EXPECT_EQ(arena.statistics().dirty, 0U);
 }
 
 TEST(JemallocArena, WithoutACacheSeveralThreadsMayUseIt) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <ostream>
 #include <random>
 #include <string>
 #include <thread>
@@ -23,6 +24,10 @@ constexpr std::size_t block_bytes = 256;
 constexpr std::size_t slab_bytes = 64 * 1024;
 
 enum class FreeOrder { forward, reverse, random };
+
+void PrintTo(FreeOrder order, std::ostream* out) {
+  *out << (order == FreeOrder::forward ? "forward" : order == FreeOrder::reverse ? "reverse" : "random");
+}
 
 template <class Values>
 void arrange(Values& values, FreeOrder order) {

@@ -236,24 +236,22 @@ TEST_F(Traced, GoalIsWhatWasSet) {
   EXPECT_FALSE(PurgeTrace::goal());
 }
 
+// The child's part asks nothing of operator new: AddressSanitizer's malloc does not look after its locks at a fork, and
+// a child that calls it may wait for ever.
 TEST_F(Traced, AForkedChildPurgesAndEnds) {
 #ifdef __SANITIZE_THREAD__
   GTEST_SKIP() << "jemalloc holds more locks over a fork than ThreadSanitizer can count";
-#endif
-#ifdef __SANITIZE_ADDRESS__
-  GTEST_SKIP() << "AddressSanitizer's own malloc does not look after its locks at a fork: a child's first new may hang";
 #endif
   JemallocArena arena({.dirty_decay = 0ms});
   for (int i = 0; i < 20; ++i) {  // at any moment of the trace's own thread
     const pid_t child = ::fork();
     if (child == 0) {
       PurgeTrace::Reader reader;
-      JemallocArena own({.dirty_decay = 0ms});
-      churn(own, 10);
-      const auto events = events_of(reader);
-      const bool right = !events.empty() && events.back().thread == static_cast<std::uint32_t>(::getpid());
+      arena.deallocate(std::memset(arena.allocate(block_bytes), 1, block_bytes), block_bytes);
+      bool seen = false;
+      reader.read([&seen](const PurgeEvent& event) { seen = event.thread == static_cast<std::uint32_t>(::getpid()); });
       PurgeTrace::stop();
-      ::_exit(right ? 0 : 1);
+      ::_exit(seen ? 0 : 1);
     }
     int status = -1;
     ::waitpid(child, &status, 0);

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <ostream>
 #include <string>
 
 #include "labs/harness/memory_limit.hpp"
@@ -42,6 +43,9 @@ struct Case {
   const char* library;
   const char* mode;
 };
+void PrintTo(const Case& one, std::ostream* out) {
+  *out << one.allocator << ", " << one.mode;
+}
 
 class RetentionLimit : public ::testing::TestWithParam<Case> {};
 

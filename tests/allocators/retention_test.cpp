@@ -103,7 +103,7 @@ TEST(RetentionPolicy, WithoutAPercentageDecayIsLeftToTheAllocator) {
   EXPECT_EQ(Heap::process().dirty_decay(), before);
   EXPECT_FALSE(policy.support().sole_purger.done);
   EXPECT_FALSE(policy.support().sole_purger.reason.empty());
-  policy.set_retain_percent(0);
+  EXPECT_FALSE(policy.set_retain_percent(0));
   const std::uint64_t looks = policy.statistics().looks;
   EXPECT_TRUE(comes_true([&] { return policy.statistics().looks > looks + 20; }));
   EXPECT_EQ(policy.statistics().counts.purged_bytes, 0U);
@@ -119,7 +119,7 @@ TEST(RetentionPolicy, KeepsThePercentageAndGivesTheRestBack) {
   // tcmalloc gives a little back by itself; see SaysWhatItCannotDo.
   EXPECT_GT(policy.statistics().unused.value_or(0), 32 * mib) << "it is within the percentage";
 
-  policy.set_retain_percent(10);
+  EXPECT_TRUE(policy.set_retain_percent(10));
   EXPECT_TRUE(comes_true([&] {
     const RetentionStatistics now = policy.statistics();
     return *now.unused <= *now.live / 10 + mib;

@@ -101,7 +101,7 @@ TEST(DebugServer, EveryPageSaysWhatItIs) {
 TEST(DebugServer, TheIndexListsEveryProfileWithItsCount) {
   const DebugServer server(options_with({plain_source("heap"), plain_source("another")}));
   const std::string page = get(server.port(), "/debug/pprof/").body();
-  EXPECT_THAT(page, HasSubstr("<td>1</td><td><a href=\"heap?debug=1\">heap</a></td><td>a profile of the &lt;test>"));
+  EXPECT_THAT(page, HasSubstr("<td>1</td><td><a href=\"heap?debug=1\">heap</a></td><td>a profile of the &lt;test&gt;"));
   EXPECT_THAT(page, HasSubstr(">another</a>"));
 }
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "tests/labs/lab_process.hpp"
 #include "profiling/pprof_reader.hpp"
+#include "tests/labs/lab_process.hpp"
 
 namespace plateau::testing {
 namespace {
@@ -88,12 +88,23 @@ TEST(GcPause, WithoutDecayTheKernelKillsAndASoftLimitSaves) {
   EXPECT_EQ(run_with("decay-never,limit").at("outcome"), "completed");
 }
 
+TEST(GcPause, TrimmingOftenFindsNothingToPurge) {
+  const ScratchFolder folder;
+  const Finished finished = run(GC_PAUSE, {"run", "--fix", "trim-often", "--heap", "64MiB", "--period", "500ms",
+                                           "--periods", "4", "--json", folder / "out.json"});
+  ASSERT_EQ(finished.status, 0) << finished.error;
+  const object trimmed = arm(read_json(folder / "out.json"), 0);
+  EXPECT_GT(number(trimmed.at("gauges").at("purge calls of request threads")), 50);
+  EXPECT_LT(number(trimmed.at("gauges").at("purge calls in the background")),
+            number(trimmed.at("gauges").at("purge calls of request threads")) / 10);
+}
+
 TEST(GcPause, OnACollectorTheWorldStopsAndTheOutputIsTheSame) {
   const ScratchFolder folder;
   const auto run_on = [&](const char* collector) {
-    const Finished finished =
-        run(GC_PAUSE, {"run", "--collector", collector, "--heap", "64MiB", "--period", "500ms", "--periods", "4",
-                       "--json", folder / "out.json", "--trace", folder / "trace.json"});
+    const Finished finished = run(
+        GC_PAUSE, {"run", "--collector", collector, "--heap", "64MiB", "--period", "500ms", "--periods", "4", "--json",
+                   folder / "out.json", "--trace", folder / "trace.json", "--profile", folder / "profiles"});
     EXPECT_EQ(finished.status, 0) << finished.error;
     EXPECT_EQ(finished.error.find(": world stopped ") != std::string::npos, std::string(collector) == "boehm");
     return arm(read_json(folder / "out.json"), 0);
@@ -105,6 +116,10 @@ TEST(GcPause, OnACollectorTheWorldStopsAndTheOutputIsTheSame) {
   EXPECT_EQ(with.at("checksum"), without.at("checksum"));
   EXPECT_GT(number(with.at("pauses").at("by_cause").at("collector")), 0.25);
   EXPECT_THAT(read_text(folder / "trace.json"), HasSubstr("\"collection\""));
+  const auto pauses = read_pprof(read_text(folder / "profiles/run-pauses.pb.gz"));
+  EXPECT_TRUE(std::any_of(pauses.samples.begin(), pauses.samples.end(), [](const auto& sample) {
+    return !sample.labels.empty() && sample.labels[0].text == "collector";
+  }));
 }
 
 class GcPauseOn : public ::testing::TestWithParam<const char*> {};

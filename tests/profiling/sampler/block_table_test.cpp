@@ -81,5 +81,15 @@ TEST(PageFilter, KnowsThePagesOfItsBlocksAndForgetsThem) {
   EXPECT_FALSE(filter->may_hold(block));
 }
 
+TEST(PageFilter, APageOfMoreBlocksThanItCountsIsNeverForgotten) {
+  const auto filter = std::make_unique<PageFilter>();
+  const auto block = [](std::uintptr_t i) { return reinterpret_cast<const void*>(0x7f0000001000 + 8 * i); };
+  for (std::uintptr_t i = 0; i < 300; ++i) filter->add(block(i));
+  for (std::uintptr_t i = 0; i < 299; ++i) {
+    filter->remove(block(i));
+    ASSERT_TRUE(filter->may_hold(block(299))) << i;
+  }
+}
+
 }  // namespace
 }  // namespace plateau::sampler
