@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j 2
 
-.PHONY: help leaks measured-leaks run run-full test test-quick build bench ablate list measured picture pprof report report-pictures pages fuzz sanitize \
+.PHONY: help leaks measured-leaks run run-full test test-quick build bench ablate list measured picture pprof report report-pictures serve pages fuzz sanitize \
         bench-allocators bench-retention bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-pprof setup-fuzz \
         setup-pages setup-browser clean format
 
@@ -29,8 +29,11 @@ report: build pages ## out/report.html: one self-contained page from the results
 	  [ -n "$$results" ] || { echo "plateau: no results in out/; make run writes out/order_service.json" >&2; exit 2; }; \
 	  $(BIN)/report $$results -o out/report.html
 
-report-pictures: report | setup-browser ## the pictures of the report in the README, from out/report.html
-	@tests/browser/run.sh $(BUILD)/tests/browser ../../labs/report/pictures.mjs out/report.html labs/report
+report-pictures: report | setup-browser ## the pictures of the README: of out/report.html, and of the live dashboard (about a minute)
+	@tests/browser/run.sh $(BUILD)/tests/browser ../../labs/report/pictures.mjs out/report.html $(BIN)/order_service labs/report
+
+serve: build pages ## the order service under load, with the live dashboard on http://127.0.0.1:6060, until Ctrl-C
+	@$(BIN)/order_service serve $(SERVE_FLAGS)
 
 pages: build | setup-pages
 	@ninja -C $(BUILD) --quiet pages > $(BUILD)/pages.log || { cat $(BUILD)/pages.log >&2; exit 2; }

@@ -284,6 +284,7 @@ class RetentionPolicy::Driver {
     published_.unused = seen.unused;
     published_.used = seen.used;
     published_.soft_limit = decision_.knobs().soft_limit;
+    published_.retain_percent = decision_.knobs().retain_percent;
     published_.counts = decision_.counts();
     published_.shed = shed;
     ++published_.looks;

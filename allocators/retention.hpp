@@ -51,10 +51,11 @@ inline constexpr std::uint64_t no_soft_limit = std::numeric_limits<std::uint64_t
 
 // In bytes, of the policy's last look at the heap; counts since its start.
 struct RetentionStatistics {
-  std::optional<std::uint64_t> live;        // empty where the allocator does not tell, as in HeapStatistics
-  std::optional<std::uint64_t> unused;      // dirty and muzzy
-  std::uint64_t used = 0;                   // what is held against the soft limit
-  std::optional<std::uint64_t> soft_limit;  // empty: none
+  std::optional<std::uint64_t> live;            // empty where the allocator does not tell, as in HeapStatistics
+  std::optional<std::uint64_t> unused;          // dirty and muzzy
+  std::uint64_t used = 0;                       // what is held against the soft limit
+  std::optional<std::uint64_t> soft_limit;      // empty: none
+  std::optional<std::uint32_t> retain_percent;  // empty: none
   RetentionCounts counts;
   ShedCounts shed;
   std::uint64_t looks = 0;          // at the heap

@@ -10,6 +10,7 @@
 #include "profiling/footprint.hpp"
 #include "profiling/mappings.hpp"
 #include "profiling/markup_text.hpp"
+#include "profiling/metric_families.hpp"
 #include "profiling/pprof.hpp"
 #include "profiling/process_metrics.hpp"
 #include "profiling/profile_text.hpp"
@@ -38,18 +39,20 @@ std::optional<std::uint64_t> parse_address(std::string_view text) {
 
 }  // namespace
 
-DebugAnswer error_answer(unsigned status, std::string_view reason) {
-  return {.status = status, .body = std::string(reason) + "\n", .retry_later = status == 503};
+HttpAnswer refusal_answer(const Refusal& refusal) {
+  HttpAnswer answer = error_answer(refusal.status, refusal.reason);
+  answer.allow = refusal.allow;
+  return answer;
 }
 
-DebugAnswer error_answer(const std::exception& error) {
+HttpAnswer error_answer(const std::exception& error) {
   if (dynamic_cast<const ProfileUnavailable*>(&error) != nullptr) return error_answer(501, error.what());
-  DebugAnswer answer = error_answer(500, error.what());
+  HttpAnswer answer = error_answer(500, error.what());
   answer.retry_later = dynamic_cast<const ProfileBusy*>(&error) != nullptr;
   return answer;
 }
 
-DebugAnswer DebugAnswers::page(const DebugRequest& request, std::string_view body) {
+HttpAnswer DebugAnswers::page(const DebugRequest& request, std::string_view body) {
   switch (request.page) {
     case DebugPage::index:
       return index();
@@ -60,14 +63,14 @@ DebugAnswer DebugAnswers::page(const DebugRequest& request, std::string_view bod
     case DebugPage::footprint:
       return footprint(request);
     case DebugPage::metrics:
-      return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_text()};
+      return metrics();
     case DebugPage::profile:
       break;
   }
   return error_answer(500, "no page");
 }
 
-DebugAnswer DebugAnswers::profile(const DebugRequest& request, Profile profile) {
+HttpAnswer DebugAnswers::profile(const DebugRequest& request, Profile profile) {
   last_counts_[static_cast<std::size_t>(request.source - profiles_.data())] = profile.samples().size();
   const std::string& wanted = request.source->default_sample_type;
   if (!wanted.empty()) profile.default_type = wanted;
@@ -78,7 +81,7 @@ DebugAnswer DebugAnswers::profile(const DebugRequest& request, Profile profile) 
           .file_name = request.source->name + (difference ? "-delta" : "")};
 }
 
-DebugAnswer DebugAnswers::index() const {
+HttpAnswer DebugAnswers::index() const {
   std::string rows;
   const auto row = [&rows](std::string_view href, std::string_view name, std::string_view count,
                            std::string_view description) {
@@ -109,7 +112,7 @@ DebugAnswer DebugAnswers::index() const {
               rows)};
 }
 
-DebugAnswer DebugAnswers::symbols(std::string_view addresses) {
+HttpAnswer DebugAnswers::symbols(std::string_view addresses) {
   std::string text = "num_symbols: 1\n";
   if (addresses.empty()) return {.body = text};
   const std::vector<Mapping> mappings = process_mappings();
@@ -128,7 +131,14 @@ DebugAnswer DebugAnswers::symbols(std::string_view addresses) {
   return {.body = text};
 }
 
-DebugAnswer DebugAnswers::footprint(const DebugRequest& request) const {
+HttpAnswer DebugAnswers::metrics() const {
+  MetricFamilies families;
+  add_process_metrics(families);
+  if (more_metrics_) more_metrics_(families);
+  return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = families.text()};
+}
+
+HttpAnswer DebugAnswers::footprint(const DebugRequest& request) const {
   const Footprint taken = take_footprint(requested_bytes_ ? requested_bytes_() : std::nullopt);
   if (request.readable) return {.body = to_text(taken)};
   if (!request.html) return {.content_type = "application/json", .body = to_json(taken)};

@@ -11,44 +11,43 @@
 #include <vector>
 
 #include "profiling/debug_request.hpp"
+#include "profiling/http_answer.hpp"
 #include "profiling/symbolizer.hpp"
 
 namespace plateau {
 
-struct DebugAnswer {
-  unsigned status = 200;
-  std::string content_type = "text/plain; charset=utf-8";
-  std::string body;
-  std::string file_name = {};  // under which a browser saves it; empty: shown
-  std::string_view allow = {};
-  bool retry_later = false;
-};
+class MetricFamilies;
 
-// An error as Go's net/http/pprof gives it: one line of text.
-DebugAnswer error_answer(unsigned status, std::string_view reason);
+HttpAnswer refusal_answer(const Refusal& refusal);
 
 // The status of what a ProfileSource threw: 501 cannot be had here, 500 anything else.
-DebugAnswer error_answer(const std::exception& error);
+HttpAnswer error_answer(const std::exception& error);
 
 // Thread-safe. The functions block, for as long as the symbolizer has to read debug information at worst.
 class DebugAnswers {
  public:
-  DebugAnswers(std::span<const ProfileSource> profiles, std::function<std::optional<std::uint64_t>()> requested_bytes)
-      : profiles_(profiles), last_counts_(profiles.size()), requested_bytes_(std::move(requested_bytes)) {}
+  DebugAnswers(std::span<const ProfileSource> profiles, std::function<std::optional<std::uint64_t>()> requested_bytes,
+               std::function<void(MetricFamilies&)> more_metrics)
+      : profiles_(profiles),
+        last_counts_(profiles.size()),
+        requested_bytes_(std::move(requested_bytes)),
+        more_metrics_(std::move(more_metrics)) {}
 
   // Of every page but DebugPage::profile. `body` is that of the request.
-  DebugAnswer page(const DebugRequest& request, std::string_view body);
+  HttpAnswer page(const DebugRequest& request, std::string_view body);
   // The profile that was taken for `request`.
-  DebugAnswer profile(const DebugRequest& request, Profile profile);
+  HttpAnswer profile(const DebugRequest& request, Profile profile);
 
  private:
-  DebugAnswer index() const;
-  DebugAnswer symbols(std::string_view addresses);
-  DebugAnswer footprint(const DebugRequest& request) const;
+  HttpAnswer index() const;
+  HttpAnswer symbols(std::string_view addresses);
+  HttpAnswer metrics() const;
+  HttpAnswer footprint(const DebugRequest& request) const;
 
   std::span<const ProfileSource> profiles_;
   std::vector<std::atomic<std::uint64_t>> last_counts_;  // samples of the last profile of each source
   std::function<std::optional<std::uint64_t>()> requested_bytes_;
+  std::function<void(MetricFamilies&)> more_metrics_;
   Symbolizer symbolizer_;
 };
 

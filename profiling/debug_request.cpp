@@ -36,20 +36,6 @@ bool is_own_name(const urls::authority_view& authority, const RequestRules& rule
   return same("localhost") || std::any_of(rules.host_names.begin(), rules.host_names.end(), same);
 }
 
-std::optional<Refusal> refuse_foreigner(const RequestHead& head, const RequestRules& rules) {
-  if (!head.host) return Refusal{400, "the request needs one Host field"};
-  const auto authority = urls::parse_authority(*head.host);
-  if (!authority || authority->has_userinfo()) return Refusal{400, "the Host field is malformed"};
-  if (!is_own_name(*authority, rules)) {
-    return Refusal{403, "the Host field names another host; call this server by its number or as localhost"};
-  }
-  // Browsers send Origin with every POST, and with what scripts of another site ask for.
-  if (head.origin && *head.origin != "http://" + std::string(*head.host)) {
-    return Refusal{403, "requests from pages of another site are refused"};
-  }
-  return std::nullopt;
-}
-
 std::optional<Refusal> refuse_method(const RequestHead& head, DebugPage page) {
   if (head.method == "GET" || head.method == "HEAD") return std::nullopt;
   if (page != DebugPage::symbol) return Refusal{405, "use GET", "GET, HEAD"};
@@ -123,6 +109,20 @@ std::optional<Refusal> read_profile_parameters(const urls::params_view& paramete
 }
 
 }  // namespace
+
+std::optional<Refusal> refuse_foreigner(const RequestHead& head, const RequestRules& rules) {
+  if (!head.host) return Refusal{400, "the request needs one Host field"};
+  const auto authority = urls::parse_authority(*head.host);
+  if (!authority || authority->has_userinfo()) return Refusal{400, "the Host field is malformed"};
+  if (!is_own_name(*authority, rules)) {
+    return Refusal{403, "the Host field names another host; call this server by its number or as localhost"};
+  }
+  // Browsers send Origin with every POST, and with what scripts of another site ask for.
+  if (head.origin && *head.origin != "http://" + std::string(*head.host)) {
+    return Refusal{403, "requests from pages of another site are refused"};
+  }
+  return std::nullopt;
+}
 
 std::variant<DebugRequest, Refusal> understand(const RequestHead& head, const RequestRules& rules) {
   if (const auto refusal = refuse_foreigner(head, rules)) return *refusal;

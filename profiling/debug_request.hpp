@@ -50,6 +50,9 @@ struct Refusal {
   std::string_view allow = {};  // of 405: the methods that are allowed
 };
 
+// Of a client that is none of this server's: one that calls it by a foreign name, or a page of another site.
+std::optional<Refusal> refuse_foreigner(const RequestHead& head, const RequestRules& rules);
+
 // The result refers to `head` and `rules`. Throws std::bad_alloc only.
 std::variant<DebugRequest, Refusal> understand(const RequestHead& head, const RequestRules& rules);
 

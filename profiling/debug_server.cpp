@@ -16,6 +16,7 @@
 #include "allocators/heap.hpp"
 #include "profiling/closed_in_children.hpp"
 #include "profiling/debug_answers.hpp"
+#include "profiling/debug_service.hpp"
 #include "profiling/http_service.hpp"
 #include "profiling/listen_address.hpp"
 #include "profiling/private_descriptors.hpp"
@@ -26,18 +27,6 @@ namespace plateau {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
-
-namespace {
-
-tcp::acceptor listen(asio::io_context& io, const tcp::endpoint& endpoint, const std::string& address) {
-  try {
-    return {io, endpoint};  // with SO_REUSEADDR: a port in use is still refused, one that just ended is not
-  } catch (const boost::system::system_error& error) {
-    throw std::runtime_error("cannot listen on " + address + ": " + error.code().message());
-  }
-}
-
-}  // namespace
 
 class DebugServer::State {
  public:
@@ -93,14 +82,15 @@ class DebugServer::State {
       const bool private_descriptors = may_have_private_descriptors();
       if (private_descriptors) enter_private_descriptor_table();
       asio::thread_pool workers(2);
-      DebugAnswers answers(options_.profiles, options_.requested_bytes);
-      HttpService service(answers, *recorder_,
-                          {.profiles = options_.profiles,
-                           .loopback = endpoint_.address().is_loopback(),
-                           .host_names = options_.host_names},
-                          workers);
+      DebugAnswers answers(options_.profiles, options_.requested_bytes, options_.more_metrics);
+      DebugService debug(answers, *recorder_,
+                         {.profiles = options_.profiles,
+                          .loopback = endpoint_.address().is_loopback(),
+                          .host_names = options_.host_names},
+                         workers);
+      HttpService service(debug);
       asio::io_context io(1);
-      tcp::acceptor acceptor = listen(io, endpoint_, options_.address);
+      tcp::acceptor acceptor = listen_on(io, endpoint_, options_.address);
       const std::uint16_t port = acceptor.local_endpoint().port();
       const ClosedInChildren closed_in_children(private_descriptors ? -1 : acceptor.native_handle());
       asio::co_spawn(io, service.accept(std::move(acceptor)), asio::detached);

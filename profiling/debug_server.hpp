@@ -22,6 +22,8 @@
 
 namespace plateau {
 
+class MetricFamilies;
+
 struct DebugServerOptions {
   std::string address = "127.0.0.1:6060";    // ADDRESS:PORT; port 0 takes a free one
   bool allow_remote = false;                 // needed for an address that is not of this machine alone
@@ -29,6 +31,8 @@ struct DebugServerOptions {
   std::vector<ProfileSource> profiles = process_profiles();
   // For the footprint: what the program asked of the heap and did not give back, when it counts that itself.
   std::function<std::optional<std::uint64_t>()> requested_bytes = {};
+  // For /metrics: figures of the program's own. Called by a thread of the server.
+  std::function<void(MetricFamilies&)> more_metrics = {};
 };
 
 class DebugServer {

@@ -29,6 +29,7 @@ class NoProfiler final : public Backend {
     return {false, std::string(to_string(Heap::process().kind())) +
                        " has no heap profiler: start the program with libplateau_sampler.so first in LD_PRELOAD"};
   }
+  bool active() const override { return false; }
   ProfileReply start(const std::string& /*prefix*/) override { return available(); }
   ProfileReply stop() override { return available(); }
   ProfileReply write(int /*fd*/) override { return available(); }
@@ -135,6 +136,10 @@ ProfileReply write_file(const std::string& path, Write write) {
 
 ProfileReply HeapProfiler::available() {
   return backend().available();
+}
+
+bool HeapProfiler::active() {
+  return backend().active();
 }
 
 ProfileReply HeapProfiler::start(const std::string& prefix) {

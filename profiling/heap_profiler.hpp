@@ -31,6 +31,9 @@ class HeapProfiler {
   // Says whether profiles can be had here, and if not what to change.
   static ProfileReply available();
 
+  // Whether allocations are being recorded, as the profiler itself says.
+  static bool active();
+
   // Begins to record. What was allocated before is in the profile only on jemalloc with prof:true,prof_active:true from
   // the start. `prefix` is where gperftools puts dumps that it makes of its own accord. Not thread-safe.
   static ProfileReply start(const std::string& prefix);

@@ -12,6 +12,7 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual ProfileReply available() const = 0;
+  virtual bool active() const = 0;
   virtual ProfileReply start(const std::string& prefix) = 0;
   virtual ProfileReply stop() = 0;
   // Writes the profile as the allocator's text to an empty file.

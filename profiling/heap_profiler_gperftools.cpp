@@ -21,6 +21,8 @@ class Gperftools final : public Backend {
     return {false, "this tcmalloc has no heap profiler (libtcmalloc_minimal?): preload libtcmalloc.so.4"};
   }
 
+  bool active() const override { return is_running() || sample_period() > 0; }
+
   ProfileReply start(const std::string& prefix) override {
     if (const ProfileReply reply = available(); !reply.done) return reply;
     // With HEAPPROFILE in the environment gperftools has started by itself, and its prefix stands. A program that is

@@ -14,6 +14,7 @@ class Jemalloc final : public Backend {
     return {false, "jemalloc profiles only when started with prof:true in MALLOC_CONF"};
   }
 
+  bool active() const override { return read("opt.prof").on && read("prof.active").on; }
   ProfileReply start(const std::string& /*prefix*/) override { return set_active(true); }
   ProfileReply stop() override { return set_active(false); }
 

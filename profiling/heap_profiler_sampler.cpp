@@ -85,6 +85,8 @@ class Sampler final : public Backend {
  public:
   ProfileReply available() const override { return HeapSampler::available(); }
 
+  bool active() const override { return HeapSampler::counts().active; }
+
   ProfileReply start(const std::string& /*prefix*/) override {
     const SamplerCounts now = HeapSampler::counts();  // it may run since the program started, with the user's period
     return now.active ? available() : HeapSampler::start(now.period_bytes);

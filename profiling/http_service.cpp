@@ -1,24 +1,21 @@
 #include "profiling/http_service.hpp"
 
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <exception>
+#include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
-
-#include "allocators/heap.hpp"
-#include "profiling/request_head.hpp"
-#include "profiling/service_thread.hpp"
 
 namespace plateau {
 
@@ -32,43 +29,8 @@ namespace {
 
 constexpr auto with_error = asio::as_tuple(asio::use_awaitable);
 
-// The result of `function`, run on another executor; what it throws is thrown here.
-template <class Executor, class Function>
-auto run_on(Executor executor, Function function) -> asio::awaitable<decltype(function())> {
-  auto there = [function = std::move(function)]() mutable -> asio::awaitable<decltype(function())> {
-    become_service_thread("plateau-answer");
-    co_return function();
-  };
-  co_return co_await asio::co_spawn(std::move(executor), std::move(there), asio::use_awaitable);
-}
-
-// One more of something, until the end of the block.
-class Counted {
- public:
-  explicit Counted(std::size_t& count) : count_(++count) {}
-  ~Counted() { --count_; }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-
- private:
-  std::size_t& count_;
-};
-
-DebugAnswer refuse(const Refusal& refusal) {
-  DebugAnswer answer = error_answer(refusal.status, refusal.reason);
-  answer.allow = refusal.allow;
-  return answer;
-}
-
-// Whether the client has closed its side, at which nobody waits for an answer any more.
-bool has_left(tcp::socket& client) {
-  char byte = 0;
-  const ssize_t received = ::recv(client.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return received == 0 || (received < 0 && errno != EAGAIN && errno != EINTR);
-}
-
 // What to tell a client whose request could not be read; no status when there is nobody to tell.
-std::optional<DebugAnswer> refuse_unreadable(error_code error) {
+std::optional<HttpAnswer> refuse_unreadable(error_code error) {
   if (error == http::error::header_limit) return error_answer(431, "the request's head is too large");
   if (error == http::error::body_limit) return error_answer(413, "the request's body is too large");
   if (error == beast::error::timeout) return error_answer(408, "the request did not arrive in time");
@@ -77,6 +39,19 @@ std::optional<DebugAnswer> refuse_unreadable(error_code error) {
     return error_answer(400, "the request is no HTTP: " + error.message());
   }
   return std::nullopt;
+}
+
+template <class Body>
+void set_fields(http::response<Body>& response, const HttpAnswer& answer) {
+  response.set(http::field::content_type, answer.content_type);
+  response.set("X-Content-Type-Options", "nosniff");
+  response.set(http::field::cache_control, "no-store");
+  if (answer.status >= 400) response.set("X-Go-Pprof", "1");
+  if (answer.retry_later) response.set(http::field::retry_after, "5");
+  if (!answer.allow.empty()) response.set(http::field::allow, answer.allow);
+  if (!answer.file_name.empty()) {
+    response.set(http::field::content_disposition, "attachment; filename=\"" + answer.file_name + "\"");
+  }
 }
 
 }  // namespace
@@ -151,37 +126,45 @@ asio::awaitable<bool> HttpService::exchange(Connection& connection) {
     co_return false;
   }
   connection.waiting = false;
-  const Request request = parser.release();
+  const HttpRequest request = parser.release();
   const bool head_only = request.method() == http::verb::head;
-  DebugAnswer made = co_await answer(connection, request);
-  co_await write(connection, std::move(made), request.version(), head_only, request.keep_alive());
+  HttpAnswer made = co_await answer(connection, request);
+  const bool keep_alive = request.keep_alive() && !made.stream;
+  co_await write(connection, std::move(made), request.version(), head_only, keep_alive);
   connection.waiting = true;
-  co_return request.keep_alive();
+  co_return keep_alive;
 }
 
-asio::awaitable<void> HttpService::write(Connection& connection, DebugAnswer answer, unsigned version, bool head_only,
+asio::awaitable<HttpAnswer> HttpService::answer(Connection& connection, const HttpRequest& request) {
+  std::optional<HttpAnswer> failed;
+  try {
+    co_return co_await handler_.answer(request, connection.stream.socket());
+  } catch (const std::exception& error) {
+    failed = error_answer(500, error.what());
+  }
+  co_return *std::move(failed);
+}
+
+asio::awaitable<void> HttpService::write(Connection& connection, HttpAnswer answer, unsigned version, bool head_only,
                                          bool keep_alive) {
   http::response<http::string_body> response(static_cast<http::status>(answer.status), version);
-  response.set(http::field::content_type, answer.content_type);
-  response.set("X-Content-Type-Options", "nosniff");
-  response.set(http::field::cache_control, "no-store");
-  if (answer.status >= 400) response.set("X-Go-Pprof", "1");
-  if (answer.retry_later) response.set(http::field::retry_after, "5");
-  if (!answer.allow.empty()) response.set(http::field::allow, answer.allow);
-  if (!answer.file_name.empty()) {
-    response.set(http::field::content_disposition, "attachment; filename=\"" + answer.file_name + "\"");
-  }
+  set_fields(response, answer);
   response.keep_alive(keep_alive);
-  response.body() = std::move(answer.body);
-  response.prepare_payload();
+  if (answer.stream) {
+    response.keep_alive(false);
+  } else {
+    response.body() = std::move(answer.body);
+    response.prepare_payload();
+  }
 
   connection.stream.expires_after(limits_.to_take_answer);
   http::response_serializer<http::string_body> serializer(response);
-  if (head_only) {
+  if (head_only || answer.stream) {
     co_await http::async_write_header(connection.stream, serializer, asio::use_awaitable);
   } else {
     co_await http::async_write(connection.stream, serializer, asio::use_awaitable);
   }
+  if (answer.stream && !head_only) co_await answer.stream(connection.stream);
   if (keep_alive) co_return;
   // Closing with bytes unread would reset the connection, and the client could lose the answer.
   error_code ignored;
@@ -196,66 +179,16 @@ asio::awaitable<void> HttpService::write(Connection& connection, DebugAnswer ans
   }
 }
 
-asio::awaitable<DebugAnswer> HttpService::answer(Connection& connection, const Request& request) {
-  const auto understood = understand(head_of(request), rules_);
-  if (const auto* const refusal = std::get_if<Refusal>(&understood)) co_return refuse(*refusal);
-  const auto& wanted = std::get<DebugRequest>(understood);
-  std::optional<DebugAnswer> failed;
+HttpAnswer error_answer(unsigned status, std::string_view reason) {
+  return {.status = status, .body = std::string(reason) + "\n", .retry_later = status == 503};
+}
+
+tcp::acceptor listen_on(asio::io_context& io, const tcp::endpoint& endpoint, const std::string& address) {
   try {
-    if (wanted.page == DebugPage::profile) co_return co_await profile(connection, wanted);
-    co_return co_await run_on(workers_.get_executor(), [&] { return answers_.page(wanted, request.body()); });
-  } catch (const std::exception& error) {
-    failed = error_answer(error);
+    return {io, endpoint};  // with SO_REUSEADDR: a port in use is still refused, one that just ended is not
+  } catch (const boost::system::system_error& error) {
+    throw std::runtime_error("cannot listen on " + address + ": " + error.code().message());
   }
-  co_return *std::move(failed);
-}
-
-asio::awaitable<DebugAnswer> HttpService::profile(Connection& connection, const DebugRequest& request) {
-  if (profiles_under_way_ >= limits_.profiles_under_way && !co_await end_abandoned(nullptr)) {
-    co_return error_answer(503, "too many profiles are under way; try again");
-  }
-  const Counted one(profiles_under_way_);
-  const ProfileSource& source = *request.source;
-  if (request.purge_first) co_await run_on(encoder_, [] { return Heap::process().purge().done; });
-  if (!request.seconds) {
-    co_return co_await run_on(encoder_, [&] { return answers_.profile(request, recorder_.snapshot(source)); });
-  }
-  auto begun = co_await record(request);
-  asio::steady_timer end(co_await asio::this_coro::executor, *request.seconds);
-  const auto place =
-      recordings_.insert(recordings_.end(), {&source, &connection.stream.socket(), &end, std::move(begun)});
-  co_await end.async_wait(with_error);  // a client that leaves meanwhile changes nothing
-  const std::unique_ptr<Recording> recording = std::move(place->recording);
-  recordings_.erase(place);
-  if (recording == nullptr) co_return error_answer(503, "the client had left, and another one wanted its place");
-  co_return co_await run_on(encoder_, [&] { return answers_.profile(request, recording->finish()); });
-}
-
-asio::awaitable<std::unique_ptr<Recording>> HttpService::record(const DebugRequest& request) {
-  for (;;) {
-    std::exception_ptr busy;
-    try {
-      co_return co_await run_on(encoder_,
-                                [&] { return recorder_.record(*request.source, {.keep_inuse = request.keep_inuse}); });
-    } catch (const ProfileBusy&) {
-      busy = std::current_exception();
-    }
-    if (!co_await end_abandoned(request.source)) std::rethrow_exception(busy);
-  }
-}
-
-asio::awaitable<bool> HttpService::end_abandoned(const ProfileSource* source) {
-  const auto abandoned = std::find_if(recordings_.begin(), recordings_.end(), [&](const UnderWay& one) {
-    return one.recording != nullptr && (source == nullptr || one.source == source) && has_left(*one.client);
-  });
-  if (abandoned == recordings_.end()) co_return false;
-  std::unique_ptr<Recording> recording = std::move(abandoned->recording);
-  abandoned->end->cancel();
-  co_await run_on(encoder_, [&] {
-    recording.reset();
-    return true;
-  });
-  co_return true;
 }
 
 }  // namespace plateau

@@ -1,6 +1,5 @@
 #include "profiling/process_metrics.hpp"
 
-#include <prometheus/text_serializer.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -10,46 +9,14 @@
 #include <iterator>
 #include <optional>
 #include <sstream>
-#include <utility>
-#include <vector>
+#include <string>
 
 #include "allocators/heap.hpp"
 #include "allocators/process_memory.hpp"
+#include "profiling/metric_families.hpp"
 
 namespace plateau {
 namespace {
-
-using prometheus::ClientMetric;
-using prometheus::MetricFamily;
-using prometheus::MetricType;
-
-class Families {
- public:
-  void gauge(std::string name, std::string help, std::optional<double> value) {
-    if (value) add(std::move(name), std::move(help), MetricType::Gauge).gauge.value = *value;
-  }
-  void counter(std::string name, std::string help, std::optional<double> value) {
-    if (value) add(std::move(name), std::move(help), MetricType::Counter).counter.value = *value;
-  }
-  void info(std::string name, std::string help, std::vector<ClientMetric::Label> labels) {
-    ClientMetric& metric = add(std::move(name), std::move(help), MetricType::Gauge);
-    metric.label = std::move(labels);
-    metric.gauge.value = 1;
-  }
-  std::string text() const {
-    std::ostringstream out;
-    prometheus::TextSerializer().Serialize(out, families_);
-    return std::move(out).str();
-  }
-
- private:
-  ClientMetric& add(std::string name, std::string help, MetricType type) {
-    families_.push_back({std::move(name), std::move(help), type, std::vector<ClientMetric>(1)});
-    return families_.back().metric.front();
-  }
-
-  std::vector<MetricFamily> families_;
-};
 
 std::optional<double> number(std::optional<std::uint64_t> value) {
   return value ? std::optional(static_cast<double>(*value)) : std::nullopt;
@@ -88,7 +55,7 @@ std::optional<double> virtual_memory_bytes() {
   return pages * static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
 
-void add_process(Families& families) {
+void add_process(MetricFamilies& families) {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   const auto seconds = [](const timeval& t) {
@@ -118,7 +85,7 @@ void add_process(Families& families) {
                  start_time_seconds());
 }
 
-void add_allocator(Families& families) {
+void add_allocator(MetricFamilies& families) {
   Heap& heap = Heap::process();
   families.info("allocator_info", "The allocator that serves malloc.",
                 {{"name", std::string(to_string(heap.kind()))}, {"version", heap.version()}});
@@ -147,11 +114,9 @@ void add_allocator(Families& families) {
 
 }  // namespace
 
-std::string metrics_text() {
-  Families families;
+void add_process_metrics(MetricFamilies& families) {
   add_process(families);
   add_allocator(families);
-  return families.text();
 }
 
 }  // namespace plateau

@@ -46,7 +46,8 @@ harness::LabDescription describe() {
                "a soft limit below the kernel's, near which caches and unused pages are given up (as GOMEMLIMIT)"},
               {"values", "the user of a request is a value on the stack, not objects on the heap"},
               {"events", "events are recycled: the attribute map is cleared and used again"},
-              {"generations", "each generation lives in an arena of its own and is dropped in O(blocks)"},
+              {"generations", "each generation lives in an arena of its own and is dropped in O(blocks)",
+               "for generations that begin after it is switched"},
           },
       .wrong_fixes =
           {
@@ -79,20 +80,6 @@ double kept_bytes_a_request() {
 
 bool is_collected(const ArmSpec& spec) {
   return spec.options.at("collector") == "boehm";
-}
-
-ServiceOptions service_options(const ArmSpec& spec) {
-  return {.values = spec.has("values"),
-          .events = spec.has("events"),
-          .generations = spec.has("generations"),
-          .decay = spec.has("decay"),
-          .soft_limit = spec.has("limit") ? std::optional(static_cast<std::uint64_t>(
-                                                soft_limit_over_heap * spec.options.at("heap").to_number<double>()))
-                                          : std::nullopt,
-          .more_threads = spec.has("more-threads"),
-          .trim_often = spec.has("trim-often"),
-          .decay_never = spec.has("decay-never"),
-          .collected = is_collected(spec)};
 }
 
 class GcPauseLab final : public harness::Lab {
@@ -158,7 +145,8 @@ class GcPauseLab final : public harness::Lab {
     }
     context.set_gauge(gauge_predicted_teardown, NAN);
     context.set_gauge(gauge_predicted_purge, NAN);
-    if (!options.generations && !options.more_threads && !options.collected) publish_forecast(context, stream);
+    const bool is_forecast = !options.generations && !options.more_threads && !options.collected && !spec.service_rate;
+    if (is_forecast) publish_forecast(context, stream);
     run_service(context, stream, options);
   }
 
@@ -186,6 +174,7 @@ class GcPauseLab final : public harness::Lab {
                                    kept_bytes_a_request()) *
         lanes;  // in an arena, whose last block is half empty on average
     description_.operations_per_second = static_cast<double>(requests_per_generation_) / period_;
+    description_.service_rate = description_.operations_per_second;
     description_.hours = period_ * static_cast<double>(periods_) / 3600;
     description_.ablation_hours = description_.hours;
     description_.pause_period_s = period_;

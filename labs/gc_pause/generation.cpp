@@ -67,11 +67,13 @@ void ResidentBlocks::do_deallocate(void* block, std::size_t bytes, std::size_t a
 void begin_generation_before(GenerationSlot& slot, std::pmr::memory_resource* heap, std::size_t expected_sessions) {
   std::pmr::polymorphic_allocator<> allocator(heap);
   slot.generation = allocator.new_object<Generation>(heap, expected_sessions);
+  slot.in_arena = false;
 }
 
 void begin_generation_after(GenerationSlot& slot, std::size_t expected_sessions) {
   std::pmr::polymorphic_allocator<> allocator(&slot.arena);
   slot.generation = allocator.new_object<Generation>(&slot.arena, expected_sessions);
+  slot.in_arena = true;
 }
 
 // O(objects): every one is visited and freed.

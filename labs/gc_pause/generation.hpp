@@ -92,6 +92,7 @@ struct GenerationSlot {
   // What a generation had is kept for the one that follows.
   Arena arena{{.block_bytes = arena_block_bytes, .max_block_bytes = arena_block_bytes}, ResidentBlocks::instance()};
   Generation* generation = nullptr;
+  bool in_arena = false;  // it was begun with the fix
 };
 
 void begin_generation_before(GenerationSlot& slot, std::pmr::memory_resource* heap, std::size_t expected_sessions);

@@ -17,6 +17,8 @@
 #include "labs/gc_pause/collected_heap.hpp"
 #include "labs/harness/random.hpp"
 #include "labs/harness/stall_meter.hpp"
+#include "labs/harness/switched_options.hpp"
+#include "labs/harness/switched_retention.hpp"
 
 namespace plateau::gc_pause {
 using harness::SplitMix64;
@@ -32,6 +34,20 @@ std::uint64_t hash(std::string_view text, std::uint64_t seed) {
 }
 
 }  // namespace
+
+ServiceOptions service_options(const harness::ArmSpec& spec) {
+  return {.values = spec.has("values"),
+          .events = spec.has("events"),
+          .generations = spec.has("generations"),
+          .decay = spec.has("decay"),
+          .soft_limit = spec.has("limit") ? std::optional(static_cast<std::uint64_t>(
+                                                soft_limit_over_heap * spec.options.at("heap").to_number<double>()))
+                                          : std::nullopt,
+          .more_threads = spec.has("more-threads"),
+          .trim_often = spec.has("trim-often"),
+          .decay_never = spec.has("decay-never"),
+          .collected = spec.options.at("collector") == "boehm"};
+}
 
 void fill_generation(Generation& generation, const RequestStream& stream, std::uint64_t requests) {
   Request request;
@@ -115,7 +131,7 @@ void Lane::begin_generation(std::uint64_t number) {
 }
 
 void Lane::expire(GenerationSlot& slot) {
-  if (options_.generations) {
+  if (slot.in_arena) {
     expire_after(slot);
   } else if (options_.collected) {
     slot.generation = nullptr;  // the collector finds out that nobody points to it any more
@@ -180,12 +196,13 @@ class BurstCounter {
 };
 
 // GOGC and GOMEMLIMIT. With the soft limit alone, unused pages are given back as the allocator's own decay has it.
-std::unique_ptr<RetentionPolicy> make_retention_policy(const ServiceOptions& options) {
-  if (!options.decay && !options.soft_limit) return nullptr;
-  return std::make_unique<RetentionPolicy>(
-      RetentionOptions{.retain_percent = options.decay ? std::optional(retain_percent) : std::nullopt,
-                       .soft_limit = options.soft_limit.value_or(no_soft_limit)});
+std::optional<RetentionOptions> retention_options(const ServiceOptions& options) {
+  if (!options.decay && !options.soft_limit) return std::nullopt;
+  return RetentionOptions{.retain_percent = options.decay ? std::optional(retain_percent) : std::nullopt,
+                          .soft_limit = options.soft_limit.value_or(no_soft_limit)};
 }
+
+using Fixes = harness::SwitchedOptions<ServiceOptions, lanes>;
 
 // Whose turn it is in a lane: generation g belongs to worker g % workers_per_lane.
 using Turn = std::atomic<std::uint64_t>;
@@ -197,6 +214,30 @@ void wait_for(const Turn& turn, std::uint64_t wanted) {
 void pass_on(Turn& turn) {
   turn.fetch_add(1);
   turn.notify_all();
+}
+
+// Whose fixes are in the order of the lab's description.
+harness::ServiceControls controls_of(const harness::ArmContext& context, Fixes& fixes,
+                                     harness::SwitchedRetention& retention) {
+  harness::ServiceControls controls;
+  controls.switch_fixes = [&](const std::vector<std::string>& names) {
+    harness::ArmSpec spec = context.spec();
+    spec.fixes = names;
+    const ServiceOptions options = service_options(spec);
+    retention.follow(retention_options(options));
+    fixes.set(options);
+  };
+  controls.works_with = [&](std::size_t fix) {
+    static constexpr std::array flags{&ServiceOptions::values, &ServiceOptions::events, &ServiceOptions::generations};
+    if (fix >= 2) return fixes.in_all_lanes(flags[fix - 2]);
+    if (retention.policy() == nullptr) return false;
+    const RetentionStatistics statistics = retention.policy()->statistics();
+    return fix == 0 ? statistics.retain_percent.has_value() : statistics.soft_limit.has_value();
+  };
+  controls.retention_policy = [&] { return retention.policy(); };
+  controls.why_no_percent = "it comes with the fix decay";
+  controls.why_no_limit = "it comes with the fixes decay and limit";
+  return controls;
 }
 
 }  // namespace
@@ -216,6 +257,7 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
   for (std::size_t i = 0; i < lanes; ++i) {
     all.push_back(std::make_unique<Lane>(stream, options, events, heap, context.timeline()));
   }
+  Fixes fixes(options);
   // The stream's first generations fill the heap, and then replace each other once; the arm's own requests come after.
   constexpr std::uint64_t filling_generations = 2 * generations;
   const std::uint64_t filling = filling_generations * stream.requests_per_generation();
@@ -247,6 +289,7 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
           continue;
         }
         context.wait_until_due(index - filling);
+        if (const auto switched = fixes.take(lane_number)) lane.switch_fixes(*switched);
         meter->begin();
         lane.handle(index);
         meter->end();
@@ -283,17 +326,14 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
   }
   filled.wait();
   // Now that the heap is warm: the filling frees faster than a service does.
-  auto policy = make_retention_policy(options);
-  ShedOrder::Registration shedding;
-  if (policy) {
-    shedding = policy->on_shed(
-        0, [&events] { return events.statistics().idle_bytes; },
-        [&events](const ShedRequest& /*request*/) { return events.trim(); });
-  }
+  harness::SwitchedRetention retention([&events] { return events.statistics().idle_bytes; },
+                                       [&events](const ShedRequest& /*request*/) { return events.trim(); });
+  retention.follow(retention_options(options));
   if (options.decay_never && !options.decay) {
     const HeapReply reply = Heap::process().set_dirty_decay(std::chrono::milliseconds(-1));
     if (!reply.done) throw std::runtime_error(fmt::format("decay-never: {}", reply.reason));
   }
+  context.offer(controls_of(context, fixes, retention));
   context.ready();
 
   std::thread housekeeper([&] {
@@ -314,8 +354,7 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
   done.wait();
   ended.store(true);
   housekeeper.join();
-  shedding = {};
-  policy.reset();  // its thread must not outlive main
+  retention.follow({});  // its thread must not outlive main
   context.finish();
 }
 

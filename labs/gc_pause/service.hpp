@@ -30,6 +30,8 @@ struct ServiceOptions {
   bool collected = false;     // the reference: sessions on a garbage collector's heap
 };
 
+ServiceOptions service_options(const harness::ArmSpec& spec);
+
 // Keeps what the first `requests` requests of lane 0 bring, as the service does.
 void fill_generation(Generation& generation, const RequestStream& stream, std::uint64_t requests);
 
@@ -46,6 +48,8 @@ class Lane {
 
   // Request `index` of the stream. The first of a new generation begins it, and waits while the oldest expires.
   void handle(std::uint64_t index);
+  // Between two requests. Generations that live already stay as they were begun.
+  void switch_fixes(const ServiceOptions& options) { options_ = options; }
   // Of the output since the last call.
   std::uint64_t take_digest();
   // Unused bytes in the arenas of generations.
@@ -60,7 +64,7 @@ class Lane {
   void read_session(const Request& request, std::uint64_t current);
 
   const RequestStream& stream_;
-  const ServiceOptions options_;
+  ServiceOptions options_;
   EventRecycler& events_;
   std::pmr::memory_resource* const heap_;
   Timeline* const timeline_;

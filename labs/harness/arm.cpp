@@ -25,6 +25,7 @@ json::object to_json(const ArmSpec& spec) {
           {"hours", spec.hours},
           {"operations_per_second", spec.time.operations_per_second},
           {"speedup", spec.time.speedup},
+          {"service_rate", spec.service_rate ? json::value(*spec.service_rate) : json::value(nullptr)},
           {"seed", spec.seed},
           {"profile_dir", spec.profile_dir},
           {"profile_raw", spec.profile_raw},
@@ -42,6 +43,7 @@ ArmSpec arm_spec_from_json(const json::object& json) {
   spec.hours = json.at("hours").to_number<double>();
   spec.time.operations_per_second = json.at("operations_per_second").to_number<double>();
   spec.time.speedup = json.at("speedup").to_number<double>();
+  if (!json.at("service_rate").is_null()) spec.service_rate = json.at("service_rate").to_number<double>();
   spec.seed = json.at("seed").to_number<std::uint64_t>();
   spec.profile_dir = json::value_to<std::string>(json.at("profile_dir"));
   spec.profile_raw = json.at("profile_raw").as_bool();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -21,6 +22,8 @@
 
 namespace plateau::harness {
 
+inline constexpr std::uint64_t endless = std::numeric_limits<std::uint64_t>::max() / 4;  // operations
+
 struct ArmSpec {
   std::string name;                // "before", "after", "only-query", …; unique in an experiment, used in file names
   std::vector<std::string> fixes;  // wrong fixes too
@@ -28,6 +31,9 @@ struct ArmSpec {
   std::optional<std::uint64_t> memory_limit;
   double hours = 24;  // simulated
   TimeScale time;
+  // Of a service, which goes on until it is ended: operations a second of wall clock at its start. Its wall-clock knobs
+  // are not compressed. Empty: an experiment.
+  std::optional<double> service_rate;
   std::uint64_t seed = 1;
   std::string profile_dir;      // empty: no heap profiles
   bool profile_raw = false;     // keep the allocator's own dumps beside them
@@ -38,9 +44,12 @@ struct ArmSpec {
   // Whether the allocator has to record stacks.
   bool profiled() const { return !profile_dir.empty() || !pprof_address.empty(); }
   bool has(std::string_view fix) const { return std::find(fixes.begin(), fixes.end(), fix) != fixes.end(); }
-  std::uint64_t operations() const { return time.operations_in(hours * 3600); }
+  std::uint64_t operations() const { return service_rate ? endless : time.operations_in(hours * 3600); }
+  double operations_per_wall_second() const { return service_rate.value_or(time.operations_per_second * time.speedup); }
   // Wall-clock length of a window of latency over time.
-  std::chrono::nanoseconds latency_window() const { return LatencyWindows::length_for(time.due(operations())); }
+  std::chrono::nanoseconds latency_window() const {
+    return LatencyWindows::length_for(service_rate ? std::chrono::minutes(10) : time.due(operations()));
+  }
 };
 
 boost::json::object to_json(const ArmSpec& spec);

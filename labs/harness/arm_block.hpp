@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "allocators/heap.hpp"
+#include "labs/harness/knob.hpp"
 #include "labs/harness/latency_histogram.hpp"
 #include "labs/harness/latency_windows.hpp"
 #include "labs/harness/stall.hpp"
@@ -35,7 +36,7 @@ class SharedNumber {
 };
 
 struct SharedHeap {
-  SharedNumber requested, allocated, active, resident, retained, metadata, dirty, purges, madvise_calls;
+  SharedNumber requested, allocated, active, resident, mapped, retained, metadata, dirty, muzzy, purges, madvise_calls;
   SharedNumber slab_bytes, slab_region_bytes;
 };
 
@@ -73,12 +74,24 @@ struct ArmBlock {
   std::atomic<std::uint64_t> start_cpu_us{0};  // CPU time spent before the arm was ready
   std::atomic<std::uint64_t> start_minor_faults{0};
   std::atomic<std::int64_t> ready_ns{0};  // CLOCK_MONOTONIC
+  // Since the process started, as of the last look of its sampler, which was at this CLOCK_MONOTONIC.
+  std::atomic<std::int64_t> sampled_ns{0};
+  std::atomic<std::uint64_t> cpu_us{0};
+  std::atomic<std::uint64_t> minor_faults{0};
+  std::atomic<std::uint64_t> sampler_cpu_ns{0};     // of the thread that fills this block in
+  SharedNumber purge_calls, purge_bytes, purge_ns;  // timed, where PurgeTrace runs
   SharedHeap heap;
   std::array<std::atomic<double>, max_gauges> gauges{};  // the lab's own figures, named by its description
   std::array<DigestSeries, max_lanes> digests;
   std::array<LatencyHistogram, max_workers> latency;
   std::array<StallSeries, max_lanes> stalls;  // of labs that measure pauses, and so are the windows
   std::array<LatencyWindows, max_lanes> latency_windows;
+
+  // Of a service.
+  std::array<SharedKnob, knob_count> knobs;
+  // On 127.0.0.1; 0: none.
+  std::atomic<std::uint32_t> debug_port{0};
+  std::atomic<std::uint32_t> api_port{0};  // for operations from outside
 
   std::uint64_t total_operations() const {
     std::uint64_t sum = 0;

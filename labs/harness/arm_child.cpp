@@ -1,6 +1,7 @@
 #include "labs/harness/arm_child.hpp"
 
 #include <fmt/format.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -14,6 +15,8 @@
 #include "allocators/allocation_counter.hpp"
 #include "allocators/heap.hpp"
 #include "allocators/process_memory.hpp"
+#include "allocators/purge_trace.hpp"
+#include "labs/harness/arm_metrics.hpp"
 #include "labs/harness/arm_profiles.hpp"
 #include "profiling/black_box.hpp"
 #include "profiling/debug_server.hpp"
@@ -25,9 +28,10 @@
 namespace plateau::harness {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr std::chrono::milliseconds sample_period{50};
+// Of a service, which may be asked for something in between.
+constexpr std::chrono::milliseconds service_sample_period{200};
+constexpr std::chrono::milliseconds knob_period{20};
 // A look at the allocator's statistics takes its locks and a millisecond of CPU, which requests would have to wait for.
 constexpr std::chrono::milliseconds sample_period_with_pauses{250};
 constexpr double peak_profile_step = 0.05;  // of the limit: a new peak profile each time RSS has grown by so much
@@ -40,13 +44,20 @@ std::uint64_t cpu_us(const rusage& usage) {
   return us(usage.ru_utime) + us(usage.ru_stime);
 }
 
+std::uint64_t thread_cpu_ns() {
+  timespec cpu{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+  return static_cast<std::uint64_t>(cpu.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(cpu.tv_nsec);
+}
+
 }  // namespace
 
-ArmContext::ArmContext(ArmSpec spec, ArmBlock& block, std::vector<int> sockets, bool measures_pauses)
+ArmContext::ArmContext(ArmSpec spec, ArmBlock& block, std::vector<int> sockets, const LabDescription& lab)
     : spec_(std::move(spec)),
       block_(block),
       sockets_(std::move(sockets)),
-      measures_pauses_(measures_pauses),
+      lab_(lab),
+      knobs_(spec_, block_, schedule_, lab_),
       timeline_(spec_.trace_file.empty() ? nullptr : std::make_unique<Timeline>()),
       window_(spec_.latency_window()),
       start_(Clock::now()) {}
@@ -67,27 +78,31 @@ void ArmContext::ready() {
     }
   }
   publish();
-  if (measures_pauses_) fault_ns_ = measure_minor_fault_ns();
+  if (lab_.measures_pauses) fault_ns_ = measure_minor_fault_ns();
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   block_.start_cpu_us.store(cpu_us(usage), std::memory_order_relaxed);
   block_.start_minor_faults.store(static_cast<std::uint64_t>(usage.ru_minflt), std::memory_order_relaxed);
   start_ = Clock::now();
+  schedule_.start(spec_.operations_per_wall_second(), start_);
+  knobs_.publish();
   block_.ready_ns.store(std::chrono::nanoseconds(start_.time_since_epoch()).count(), std::memory_order_relaxed);
   block_.phase.store(Phase::running, std::memory_order_release);
   sampler_ = std::thread([this] { sample_loop(); });
 }
 
 void ArmContext::wait_until_due(std::uint64_t index) const {
-  const auto due = start_ + spec_.time.due(index);
-  if (Clock::now() < due) std::this_thread::sleep_until(due);
+  for (auto now = Clock::now();; now = Clock::now()) {
+    const auto due = schedule_.due(index);
+    if (now >= due) return;
+    std::this_thread::sleep_until(std::min(due, now + longest_sleep));
+  }
 }
 
-void ArmContext::finish_operation(std::size_t lane, std::size_t worker, std::uint64_t index) {
-  const auto due = spec_.time.due(index);
-  const double us = std::chrono::duration<double, std::micro>(Clock::now() - (start_ + due)).count();
+void ArmContext::finish_operation(std::size_t lane, std::size_t worker, Clock::time_point due) {
+  const double us = std::chrono::duration<double, std::micro>(Clock::now() - due).count();
   block_.latency[worker].record(us);
-  if (measures_pauses_) block_.latency_windows[lane].record(due, window_, us);
+  if (lab_.measures_pauses) block_.latency_windows[lane].record(due - start_, window_, us);
   auto& done = block_.operations[lane];
   done.store(done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // one writer a lane at a time
 }
@@ -102,14 +117,28 @@ void ArmContext::set_slack(std::size_t lane, std::size_t bytes) {
 
 void ArmContext::sample_loop() {
   try {
+    ::pthread_setname_np(::pthread_self(), "sampler");
     while (!stopping_.load(std::memory_order_relaxed)) {
       publish();
+      if (spec_.service_rate) {
+        serve_knobs(Clock::now() + service_sample_period);
+        block_.sampler_cpu_ns.store(thread_cpu_ns(), std::memory_order_relaxed);
+        continue;
+      }
       dump_peak_profile_if_grown();
-      std::this_thread::sleep_for(measures_pauses_ ? sample_period_with_pauses : sample_period);
+      std::this_thread::sleep_for(lab_.measures_pauses ? sample_period_with_pauses : sample_period);
     }
   } catch (...) {
     fail_with_current_exception();
   }
+}
+
+void ArmContext::serve_knobs(Clock::time_point until) {
+  while (Clock::now() < until && !stopping_.load(std::memory_order_relaxed)) {
+    knobs_.turn();
+    std::this_thread::sleep_for(knob_period);
+  }
+  knobs_.publish();
 }
 
 std::uint64_t ArmContext::requested_bytes() const {
@@ -135,15 +164,28 @@ void ArmContext::publish() {
   block_.heap.allocated.set(heap.allocated);
   block_.heap.active.set(heap.active);
   block_.heap.resident.set(heap.resident);
+  block_.heap.mapped.set(heap.mapped);
   block_.heap.retained.set(heap.retained);
   block_.heap.metadata.set(heap.metadata);
   block_.heap.dirty.set(heap.dirty);
+  block_.heap.muzzy.set(heap.muzzy);
   block_.heap.purges.set(heap.purges);
   block_.heap.madvise_calls.set(heap.madvise_calls);
   if (const auto slabs = Heap::process().slab_statistics()) {
     block_.heap.slab_bytes.set(slabs->slab_bytes);
     block_.heap.slab_region_bytes.set(slabs->region_bytes);
   }
+  if (PurgeTrace::running()) {
+    const auto [request_threads, background] = PurgeTrace::totals();
+    block_.purge_calls.set(request_threads.calls + background.calls);
+    block_.purge_bytes.set(request_threads.bytes + background.bytes);
+    block_.purge_ns.set(request_threads.wall_ns + background.wall_ns);
+  }
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  block_.cpu_us.store(cpu_us(usage), std::memory_order_relaxed);
+  block_.minor_faults.store(static_cast<std::uint64_t>(usage.ru_minflt), std::memory_order_relaxed);
+  block_.sampled_ns.store(std::chrono::nanoseconds(Clock::now().time_since_epoch()).count(), std::memory_order_release);
 }
 
 void ArmContext::dump_peak_profile_if_grown() {
@@ -171,7 +213,7 @@ void ArmContext::finish() {
     if (own_rss_bytes() > profiled_rss_) dump_profile("peak");
     dump_profile("end");
   }
-  if (measures_pauses_ && !spec_.profile_dir.empty()) {
+  if (lab_.measures_pauses && !spec_.profile_dir.empty()) {
     Symbolizer symbolizer;
     Profile pauses = PauseProfile::process().snapshot();
     std::ofstream(profile_file(spec_, "pauses", "pb.gz"), std::ios::binary | std::ios::trunc)
@@ -202,12 +244,14 @@ void ArmContext::fail_with_current_exception() noexcept {
 namespace {
 
 // What --pprof asks for, from before the start-up heap is built until the arm ends.
-std::unique_ptr<DebugServer> serve_profiles(const ArmContext& context) {
+std::unique_ptr<DebugServer> serve_profiles(const ArmContext& context, const LabDescription& lab,
+                                            const ArmBlock& block) {
   if (context.spec().pprof_address.empty()) return nullptr;
   try {
     return std::make_unique<DebugServer>(
         DebugServerOptions{.address = context.spec().pprof_address,
-                           .requested_bytes = [&context] { return std::optional(context.requested_bytes()); }});
+                           .requested_bytes = [&context] { return std::optional(context.requested_bytes()); },
+                           .more_metrics = [&](MetricFamilies& families) { add_arm_metrics(lab, block, families); }});
   } catch (const std::exception& error) {
     throw std::runtime_error(fmt::format("--pprof: {}", error.what()));
   }
@@ -224,8 +268,7 @@ void run_arm_process(const Lab& lab, const std::string& argument) {
 
   std::vector<int> sockets;
   for (const auto& socket : json.at("sockets").as_array()) sockets.push_back(static_cast<int>(socket.as_int64()));
-  ArmContext context(arm_spec_from_json(json.at("spec").as_object()), block, std::move(sockets),
-                     lab.description().measures_pauses);
+  ArmContext context(arm_spec_from_json(json.at("spec").as_object()), block, std::move(sockets), lab.description());
   try {
     Heap& heap = Heap::process();
     store_text(block.allocator_name, to_string(heap.kind()));
@@ -243,7 +286,8 @@ void run_arm_process(const Lab& lab, const std::string& argument) {
       const ProfileReply reply = HeapProfiler::start(fmt::format("{}/{}-gperftools", spec.profile_dir, spec.name));
       if (!reply.done) throw std::runtime_error("--profile: " + reply.reason);
     }
-    const auto server = serve_profiles(context);
+    const auto server = serve_profiles(context, lab.description(), block);
+    if (server) block.debug_port.store(server->port(), std::memory_order_relaxed);
     lab.run_arm(context);
     throw std::logic_error("the lab returned without finish()");
   } catch (...) {

@@ -12,7 +12,9 @@
 
 #include "labs/harness/arm.hpp"
 #include "labs/harness/arm_block.hpp"
+#include "labs/harness/arm_knobs.hpp"
 #include "labs/harness/lab.hpp"
+#include "labs/harness/load_schedule.hpp"
 #include "labs/harness/stall_meter.hpp"
 #include "profiling/timeline.hpp"
 
@@ -25,7 +27,7 @@ namespace plateau::harness {
 // What the lab's code is given. The methods are thread-safe and allocate nothing unless they say so.
 class ArmContext {
  public:
-  ArmContext(ArmSpec spec, ArmBlock& block, std::vector<int> sockets, bool measures_pauses);
+  ArmContext(ArmSpec spec, ArmBlock& block, std::vector<int> sockets, const LabDescription& lab);
   ~ArmContext();
   ArmContext(const ArmContext&) = delete;
   ArmContext& operator=(const ArmContext&) = delete;
@@ -33,13 +35,25 @@ class ArmContext {
   const ArmSpec& spec() const { return spec_; }
   std::span<const int> sockets() const { return sockets_; }
 
+  // Of a service: the port of 127.0.0.1 on which it takes operations from outside.
+  void set_api_port(std::uint16_t port) { block_.api_port.store(port, std::memory_order_relaxed); }
+  // Of a service: what may be turned while it runs. Before ready().
+  void offer(ServiceControls controls) { knobs_.offer(std::move(controls)); }
   // The start-up heap is complete: measurement begins, and intended start times count from here. Once, by the main
   // thread.
   void ready();
+  using Clock = std::chrono::steady_clock;
+  // When operation `index` is due. Of a service, that may change until then: look again after `longest_sleep`.
+  Clock::time_point due(std::uint64_t index) const { return schedule_.due(index); }
+  static constexpr std::chrono::milliseconds longest_sleep{50};
   // Blocks until operation `index` is due; returns at once when it is late.
   void wait_until_due(std::uint64_t index) const;
   // From the intended start of the operation until now, into the histogram of `worker`.
-  void finish_operation(std::size_t lane, std::size_t worker, std::uint64_t index);
+  void finish_operation(std::size_t lane, std::size_t worker, std::uint64_t index) {
+    finish_operation(lane, worker, due(index));
+  }
+  // The same of one that was not in the schedule.
+  void finish_operation(std::size_t lane, std::size_t worker, Clock::time_point due);
   // For labs that measure pauses: the meter of a worker that serves `lane`, made by its thread after ready().
   StallMeter stall_meter(std::size_t lane) const;
   // What --trace asked for; null when it did not.
@@ -60,6 +74,7 @@ class ArmContext {
 
  private:
   void sample_loop();
+  void serve_knobs(Clock::time_point until);
   void publish();
   void dump_profile(std::string_view moment);
   void dump_peak_profile_if_grown();
@@ -67,11 +82,13 @@ class ArmContext {
   ArmSpec spec_;
   ArmBlock& block_;
   std::vector<int> sockets_;
-  const bool measures_pauses_;
+  const LabDescription& lab_;
+  LoadSchedule schedule_;
+  ArmKnobs knobs_;
   std::unique_ptr<Timeline> timeline_;
   double fault_ns_ = 0;
   std::chrono::nanoseconds window_{};
-  std::chrono::steady_clock::time_point start_;
+  Clock::time_point start_;
   std::uint64_t profiled_rss_ = 0;
   std::unique_ptr<BlackBox> black_box_;  // with profiles and a limit, once ready
   std::atomic<bool> stopping_{false};

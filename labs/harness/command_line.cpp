@@ -19,6 +19,7 @@
 #include "labs/harness/arm_parent.hpp"
 #include "labs/harness/arm_profiles.hpp"
 #include "labs/harness/interrupt.hpp"
+#include "labs/harness/live/serve.hpp"
 #include "labs/harness/pauses.hpp"
 #include "labs/harness/progress.hpp"
 #include "labs/harness/result.hpp"
@@ -41,6 +42,8 @@ struct Settings {
   std::string pprof;
   std::string trace;
   std::string fix = "none";
+  std::optional<double> rate;
+  ServeOptions serve;
 };
 
 std::optional<std::uint64_t> parse_limit(const std::string& text) {
@@ -69,6 +72,7 @@ class Session {
     const LabDescription& description = lab.description();
     check_range("--hours", settings.hours, 0.001, 10000);
     check_range("--speedup", settings.speedup, 1, 100000);
+    check_range("--rate", settings.rate, 0, 1000000);
     choose_allocator(settings.allocator);
     base_.allocator = settings.allocator;
     base_.memory_limit =
@@ -134,6 +138,19 @@ class Session {
     }
     write();
     return 0;
+  }
+
+  int serve() {
+    const LabDescription& description = lab_.description();
+    ArmSpec spec = base_;
+    spec.name = "service";
+    spec.fixes = parse_fixes(description, settings_.fix);
+    spec.service_rate = settings_.rate.value_or(description.service_rate);
+    spec.pprof_address = "127.0.0.1:0";  // behind the dashboard's
+    lab_.prepare(spec);
+    ServeOptions options = settings_.serve;
+    options.command = settings_.command;
+    return harness::serve(lab_, spec, options);
   }
 
   int ablate() {
@@ -349,6 +366,13 @@ int lab_main(Lab& lab, int argc, char** argv) {
   CLI::App* const run = app.add_subcommand("run", "one arm");
   run->add_option("--fix", settings.fix, "none, all, LIST, or all,-NAME")->capture_default_str();
   CLI::App* const ablate = app.add_subcommand("ablate", "each fix alone, all but each, and the wrong fixes");
+  CLI::App* const serve = app.add_subcommand(
+      "serve", "runs on as a service, with a live dashboard, until Ctrl-C; times are not compressed");
+  serve->add_option("--fix", settings.fix, "none, all, LIST, or all,-NAME")->capture_default_str();
+  serve->add_option("--rate", settings.rate, "operations a second to begin with (default: the lab's)");
+  serve->add_option("--address", settings.serve.address, "ADDRESS:PORT of the dashboard; port 0 takes a free one")
+      ->capture_default_str();
+  serve->add_flag("--allow-remote", settings.serve.allow_remote, "the address may be one that other machines reach");
   CLI::App* const list = app.add_subcommand("list", "fixes, wrong fixes and mechanisms");
 
   try {
@@ -362,6 +386,7 @@ int lab_main(Lab& lab, int argc, char** argv) {
     Session session(lab, settings);
     if (run->parsed()) return session.single();
     if (ablate->parsed()) return session.ablate();
+    if (serve->parsed()) return session.serve();
     return session.experiment();
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);

@@ -27,6 +27,7 @@ struct Mechanism {
 struct Fix {
   std::string_view name;
   std::string_view sentence;
+  std::string_view when_switched = {};  // in a running service: what is lost, or when it takes effect
 };
 
 // A fix that sounds right and fails; `reason` says why, `hours` how long it must run for that to show.
@@ -53,6 +54,7 @@ struct LabDescription {
   double before_speedup = 1;  // for arms without all fixes
   double after_speedup = 1;
   bool measures_pauses = false;  // its workers use ArmContext::stall_meter
+  double service_rate = 0;       // operations a second at which `serve` begins
   double pause_period_s = 0;     // of those labs: how often what pauses it happens
 };
 

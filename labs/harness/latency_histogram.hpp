@@ -2,6 +2,7 @@
 // process that fills it, and never allocates.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <tuple>
@@ -36,6 +37,20 @@ class BasicLatencyHistogram {
     histogram_ += other.histogram_;
     if (other.max_us_ > max_us_) max_us_ = other.max_us_;
     count_ += other.count_;
+  }
+
+  // What was recorded since `earlier`, a state that this one was in. Its maximum is the upper edge of its last bin.
+  BasicLatencyHistogram since(const BasicLatencyHistogram& earlier) const {
+    BasicLatencyHistogram result = *this;
+    result.histogram_ -= earlier.histogram_;
+    result.count_ = 0;
+    double last_edge = 0;
+    for (const auto& [upper, n] : result.buckets()) {
+      result.count_ += n;
+      last_edge = upper;
+    }
+    result.max_us_ = std::min(last_edge, max_us_);
+    return result;
   }
 
   std::uint64_t count() const { return count_; }

@@ -172,7 +172,9 @@ json::object to_json(const LabDescription& lab) {
     mechanisms.push_back(json::object{{"name", name}, {"sentence", sentence}});
   }
   json::array fixes;
-  for (const auto& [name, sentence] : lab.fixes) fixes.push_back(json::object{{"name", name}, {"sentence", sentence}});
+  for (const Fix& fix : lab.fixes) {
+    fixes.push_back(json::object{{"name", fix.name}, {"sentence", fix.sentence}});
+  }
   json::array wrong_fixes;
   for (const WrongFix& wrong : lab.wrong_fixes) {
     wrong_fixes.push_back(json::object{{"name", wrong.name}, {"sentence", wrong.sentence}, {"reason", wrong.reason}});

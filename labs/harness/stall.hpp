@@ -38,22 +38,25 @@ struct Stall {
 // Shorter operations are not kept as stalls.
 inline constexpr double stall_threshold_us = 250;
 
-// One writer.
+// The last `capacity` stalls. One writer; a reader in another process must not be behind by as many.
 struct StallSeries {
   static constexpr std::size_t capacity = 8192;
-  std::atomic<std::uint32_t> count{0};
-  std::atomic<std::uint64_t> dropped{0};
+  std::atomic<std::uint64_t> count{0};      // that there were
   std::atomic<double> longest_short_us{0};  // of the operations that were no stalls
   std::array<Stall, capacity> stalls{};
 
   void append(const Stall& stall) {
     const auto at = count.load(std::memory_order_relaxed);
-    if (at >= capacity) {
-      dropped.fetch_add(1, std::memory_order_relaxed);
-      return;
-    }
-    stalls[at] = stall;
+    stalls[at % capacity] = stall;
     count.store(at + 1, std::memory_order_release);
+  }
+
+  // Those from number `first` on that are kept. Gives the number of the next one.
+  template <class Visit>
+  std::uint64_t read_from(std::uint64_t first, Visit visit) const {
+    const auto end = count.load(std::memory_order_acquire);
+    for (auto at = std::max(first, end > capacity ? end - capacity : 0); at < end; ++at) visit(stalls[at % capacity]);
+    return end;
   }
 };
 

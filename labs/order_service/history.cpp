@@ -33,6 +33,12 @@ std::string_view HistoryAmongTemporaries::newest_note() const {
   return records_.empty() ? std::string_view() : std::string_view(records_.back().note);
 }
 
+const HistoryEntry* HistoryAmongTemporaries::find(OrderId id) const {
+  const auto found = std::lower_bound(records_.begin(), records_.end(), id,
+                                      [](const Record& record, OrderId wanted) { return record.entry.id < wanted; });
+  return found != records_.end() && found->entry.id == id ? &found->entry : nullptr;
+}
+
 void HistoryAmongTemporaries::expire(double now_s) {
   while (!records_.empty() && records_.front().entry.placed_s + history_s < now_s) records_.pop_front();
 }
@@ -73,6 +79,15 @@ std::string_view HistoryInArenas::newest_note() const {
   if (head_ == tail_ || newest().newest == nullptr) return {};
   const Record* const record = newest().newest;
   return {reinterpret_cast<const char*>(record + 1), record->note_bytes};
+}
+
+const HistoryEntry* HistoryInArenas::find(OrderId id) const {
+  for (std::uint64_t at = tail_; at > head_; --at) {
+    const Record* record = ring_[(at - 1) % ring_.size()]->newest;
+    while (record != nullptr && record->entry.id > id) record = record->previous;
+    if (record != nullptr) return record->entry.id == id ? &record->entry : nullptr;
+  }
+  return nullptr;
 }
 
 void HistoryInArenas::expire(double now_s) {

@@ -32,6 +32,8 @@ class History {
   virtual std::uint64_t recent_total_cents() const = 0;
   // Note of the newest order; empty when it has none, or there is no order.
   virtual std::string_view newest_note() const = 0;
+  // Null when it is not there (any more). O(log n) or O(orders of a quarter of an hour).
+  virtual const HistoryEntry* find(OrderId id) const = 0;
   // Forgets what is older than `history_s`.
   virtual void expire(double now_s) = 0;
   virtual std::uint64_t records() const = 0;
@@ -45,6 +47,7 @@ class HistoryAmongTemporaries final : public History {
   void record(const HistoryEntry& entry, std::string_view note) override;
   std::uint64_t recent_total_cents() const override;
   std::string_view newest_note() const override;
+  const HistoryEntry* find(OrderId id) const override;
   void expire(double now_s) override;
   std::uint64_t records() const override { return records_.size(); }
   std::size_t slack_bytes() const override { return 0; }
@@ -65,6 +68,7 @@ class HistoryInArenas final : public History {
   void record(const HistoryEntry& entry, std::string_view note) override;
   std::uint64_t recent_total_cents() const override;
   std::string_view newest_note() const override;
+  const HistoryEntry* find(OrderId id) const override;
   void expire(double now_s) override;
   std::uint64_t records() const override { return records_; }
   std::size_t slack_bytes() const override;

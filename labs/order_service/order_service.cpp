@@ -48,9 +48,11 @@ const harness::LabDescription& describe() {
               {"buffers", "confirmations are encoded in an arena and into recycled buffers, not into fresh ones"},
               {"items", "the vector of items is reserved, not grown one push at a time"},
               {"query", "the IN (…) query is built in one reserved builder, not by repeated concatenation"},
-              {"outbox", "the outbox is bounded and its entries expire, instead of waiting for ever"},
+              {"outbox", "the outbox is bounded and its entries expire, instead of waiting for ever",
+               "an outbox begins empty when it is switched"},
               {"lifetimes",
-               "history lives in arenas of its own and each batch in an arena, not side by side on the heap"},
+               "history lives in arenas of its own and each batch in an arena, not side by side on the heap",
+               "history begins empty when it is switched"},
               {"retention",
                "unused pages are purged in the background after 1 s, not after 10 s of activity, and a policy sheds "
                "what is idle before the limit"},
@@ -71,21 +73,9 @@ const harness::LabDescription& describe() {
       .ablation_hours = 6,
       .before_speedup = 800,
       .after_speedup = 1980,
+      .service_rate = 500,
   };
   return description;
-}
-
-ServiceOptions service_options(const ArmSpec& spec) {
-  ServiceOptions options;
-  options.buffers = spec.has("buffers");
-  options.items = spec.has("items");
-  options.query = spec.has("query");
-  options.outbox = spec.has("outbox");
-  options.lifetimes = spec.has("lifetimes");
-  options.retention = spec.has("retention");
-  options.trim_often = spec.has("trim-often");
-  options.settlement_orders = spec.options.at("settlement_orders").to_number<std::uint32_t>();
-  return options;
 }
 
 class OrderServiceLab final : public harness::Lab {
@@ -112,6 +102,7 @@ class OrderServiceLab final : public harness::Lab {
 
   void prepare(ArmSpec& spec) const override {
     if (spec.has("bigger-limit") && spec.memory_limit) spec.memory_limit = *spec.memory_limit * 2;
+    if (spec.service_rate) return;  // its batches are not compared
     constexpr std::uint64_t most_batches = harness::DigestSeries::capacity - 2;
     if (const std::uint64_t a_lane = spec.operations() / lanes; a_lane / settlement_orders_ > most_batches) {
       throw harness::UsageError(fmt::format("--settlement-orders {}: for {:.4g} hours give at least {}",
@@ -121,12 +112,9 @@ class OrderServiceLab final : public harness::Lab {
 
   harness::AllocatorSettings allocator_settings(const ArmSpec& spec) const override {
     using std::chrono::milliseconds;
-    const bool fixed = spec.has("retention");
-    const milliseconds decay =
-        spec.has("decay-only") ? milliseconds(0) : spec.time.compressed(milliseconds(fixed ? 1000 : 10000));
     harness::AllocatorSettings settings;
-    settings.malloc_conf =
-        fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0,background_thread:{}", decay.count(), fixed);
+    settings.malloc_conf = fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0,background_thread:{}",
+                                       dirty_decay(spec).count(), spec.has("retention"));
     if (spec.profiled()) settings.malloc_conf += ",prof:true,prof_active:true,lg_prof_sample:19,prof_accum:true";
     // What --profile records is exact there; a server can only ask for samples.
     if (!spec.pprof_address.empty()) settings.environment.emplace_back("TCMALLOC_SAMPLE_PARAMETER=524288");
@@ -152,7 +140,8 @@ class OrderServiceLab final : public harness::Lab {
     const ServiceOptions options = service_options(spec);
     context.set_gauge(gauge_kill_hour, NAN);
     context.set_gauge(gauge_pinned, NAN);
-    if (spec.options.at("orders").is_null() && spec.memory_limit) {  // the forecast knows the generator's law
+    if (spec.options.at("orders").is_null() && spec.memory_limit &&
+        !spec.service_rate) {  // the forecast knows the generator's law
       publish_forecast(context, store, *source, options);
     }
     run_service(context, store, *source, options);

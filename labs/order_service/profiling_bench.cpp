@@ -114,7 +114,7 @@ int run(std::string_view arm) {
   Pool pool({.block_bytes = arena_block_bytes});
   SynchronizedResource blocks(pool);
   const ServiceOptions options{.buffers = after, .items = after, .query = after, .outbox = after, .lifetimes = after};
-  Lane lane(store, source, options, buffers, &blocks, socket);
+  Lane lane(store, source, options, buffers, &blocks, socket, 0);
   const std::uint64_t orders = after ? 200 : 50;  // 10 to 15 ms
   Slices slices(lane, orders);
   measure(slices, orders, after ? 500 : 250);

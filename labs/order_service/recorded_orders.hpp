@@ -1,9 +1,9 @@
-// Orders from a file, one JSON object a line, replayed from the first again when they run out:
-//   {"customer": 17, "lines": [{"sku": "SKU-000123", "quantity": 2, "note": "leave with the neighbour"}]}
+// Orders from a file, one JSON object a line (see order_json.hpp), replayed from the first again when they run out.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "labs/order_service/order.hpp"
@@ -21,8 +21,9 @@ class RecordedOrders final : public OrderSource {
 
  private:
   struct Line {
-    const Product* product = nullptr;
+    std::string_view sku;  // the store's
     std::uint32_t quantity = 0;
+    std::uint32_t unit_price_cents = 0;
     std::string note;
   };
   struct Recorded {

@@ -3,16 +3,21 @@
 #include <pthread.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include "allocators/heap.hpp"
 #include "allocators/pool.hpp"
 #include "allocators/retention.hpp"
 #include "allocators/synchronized_resource.hpp"
 #include "labs/harness/random.hpp"
+#include "labs/harness/switched_options.hpp"
+#include "labs/harness/switched_retention.hpp"
 #include "labs/order_service/downstream.hpp"
+#include "labs/order_service/order_api.hpp"
 #include "labs/order_service/query.hpp"
 
 namespace plateau::order_service {
@@ -38,19 +43,37 @@ std::unique_ptr<History> make_history(bool fixed, std::pmr::memory_resource* blo
 
 }  // namespace
 
+ServiceOptions service_options(const harness::ArmSpec& spec) {
+  return {.buffers = spec.has("buffers"),
+          .items = spec.has("items"),
+          .query = spec.has("query"),
+          .outbox = spec.has("outbox"),
+          .lifetimes = spec.has("lifetimes"),
+          .retention = spec.has("retention"),
+          .trim_often = spec.has("trim-often"),
+          .settlement_orders = spec.options.at("settlement_orders").to_number<std::uint32_t>()};
+}
+
+std::chrono::milliseconds dirty_decay(const harness::ArmSpec& spec) {
+  using std::chrono::milliseconds;
+  if (spec.has("decay-only")) return milliseconds(0);
+  return spec.time.compressed(milliseconds(spec.has("retention") ? 1000 : 10000));
+}
+
 Lane::Lane(const Store& store, const OrderSource& source, const ServiceOptions& options, BufferRecycler& buffers,
-           std::pmr::memory_resource* blocks, int socket)
+           std::pmr::memory_resource* blocks, int socket, OrderId first_id)
     : store_(store),
       source_(source),
       options_(options),
       socket_(socket),
+      blocks_(blocks),
       batch_arena_({.block_bytes = arena_block_bytes, .max_block_bytes = arena_block_bytes, .retain_bytes = 0}, blocks),
-      batch_memory_(options.lifetimes ? static_cast<std::pmr::memory_resource*>(&batch_arena_)
-                                      : std::pmr::new_delete_resource()),
+      batch_memory_(memory_of_batches(options.lifetimes)),
       encoder_(buffers),
       outbox_(make_outbox(options.outbox)),
       history_(make_history(options.lifetimes, blocks)),
-      acknowledged_(256) {
+      acknowledged_(256),
+      next_id_(first_id) {
   order_.lines.reserve(max_lines);
   related_.reserve(related_per_customer);
 }
@@ -59,45 +82,80 @@ Lane::~Lane() {
   options_.lifetimes ? forget_batch_after() : forget_batch_before();
 }
 
+std::pmr::memory_resource* Lane::memory_of_batches(bool fixed) {
+  return fixed ? static_cast<std::pmr::memory_resource*>(&batch_arena_) : std::pmr::new_delete_resource();
+}
+
+void Lane::switch_fixes(const ServiceOptions& options) {
+  if (options.outbox != options_.outbox) outbox_ = make_outbox(options.outbox);
+  if (options.lifetimes != options_.lifetimes) {
+    history_ = make_history(options.lifetimes, blocks_);
+    batch_memory_ = memory_of_batches(options.lifetimes);
+  }
+  options_ = options;
+  update_figures();
+}
+
 void Lane::handle(std::uint64_t index) {
   source_.read(index, order_);
-  const Customer* const customer = store_.find_customer(order_.customer);
+  process(order_);
+}
+
+void Lane::handle(OutsideOrder& outside) {
+  if (outside.order != nullptr) {
+    outside.total_cents = process(*outside.order);
+    outside.id = outside.order->id;
+    outside.found = true;
+  } else {
+    if (outside.id == OutsideOrder::newest) outside.id = next_id_ - lanes;
+    const HistoryEntry* const entry = history_->find(outside.id);
+    outside.found = entry != nullptr;
+    if (entry != nullptr) outside.total_cents = entry->total_cents;
+  }
+}
+
+// Simulated time is a count of orders, wherever they come from.
+std::uint64_t Lane::process(Order& order) {
+  order.id = std::exchange(next_id_, next_id_ + lanes);
+  order.placed_s = static_cast<double>(order.id) / orders_per_second;
+  const Customer* const customer = store_.find_customer(order.customer);
   if (customer == nullptr) throw std::invalid_argument("order of an unknown customer");
 
-  const auto numbers = store_.related(order_.customer);
+  const auto numbers = store_.related(order.customer);
   store_.select_orders(options_.query ? build_query_after(numbers, query_) : build_query_before(numbers, query_),
                        related_);
 
-  Items items = options_.items ? build_order_items_after(order_, store_, batch_memory_)
-                               : build_order_items_before(order_, store_, batch_memory_);
+  Items items = options_.items ? build_order_items_after(order, store_, batch_memory_)
+                               : build_order_items_before(order, store_, batch_memory_);
   std::uint64_t total_cents = 0;
   for (const Item& item : items) total_cents += item.total_cents;
 
   const Confirmation confirmation{
-      order_, *customer, items, related_, store_.terms(order_.customer), total_cents, history_->recent_total_cents()};
+      order, *customer, items, related_, store_.terms(order.customer), total_cents, history_->recent_total_cents()};
   Payload payload = options_.buffers ? encoder_.encode_after(confirmation) : encoder_.encode_before(confirmation);
   digest_ = SplitMix64::mix(digest_ ^ XXH3_64bits(payload->data(), payload->size()));
-  send_confirmation(socket_, order_.id, *payload);
-  outbox_->keep(order_.id, order_.placed_s, std::move(payload));
+  send_confirmation(socket_, order.id, *payload);
+  outbox_->keep(order.id, order.placed_s, std::move(payload));
 
-  const bool audited = order_.customer % audited_one_in == 0;
-  history_->record({order_.id, total_cents, static_cast<std::uint32_t>(order_.placed_s), order_.customer},
-                   audited ? order_.lines.front().note : std::string_view());
-  keep_until_settled(std::move(items), total_cents);
+  const bool audited = order.customer % audited_one_in == 0;
+  history_->record({order.id, total_cents, static_cast<std::uint32_t>(order.placed_s), order.customer},
+                   audited ? order.lines.front().note : std::string_view());
+  keep_until_settled(order.id, std::move(items), total_cents);
 
-  if (index / lanes % acknowledgements_every == 0) {
+  if (order.id / lanes % acknowledgements_every == 0) {
     take_acknowledgements();
-    outbox_->expire(order_.placed_s);
+    outbox_->expire(order.placed_s);
   }
-  if (index / lanes % housekeeping_every == 0) {
-    history_->expire(order_.placed_s);
+  if (order.id / lanes % housekeeping_every == 0) {
+    history_->expire(order.placed_s);
     update_figures();
   }
+  return total_cents;
 }
 
-void Lane::keep_until_settled(Items items, std::uint64_t total_cents) {
+void Lane::keep_until_settled(OrderId id, Items items, std::uint64_t total_cents) {
   std::pmr::polymorphic_allocator<WorkingOrder> allocator(batch_memory_);
-  newest_ = allocator.new_object<WorkingOrder>(order_.id, total_cents, std::move(items), newest_);
+  newest_ = allocator.new_object<WorkingOrder>(id, total_cents, std::move(items), newest_);
 }
 
 std::uint64_t Lane::settle() {
@@ -170,6 +228,41 @@ void publish_figures(harness::ArmContext& context, const std::vector<std::unique
   set(gauge_history, &LaneFigures::history_records);
 }
 
+using Fixes = harness::SwitchedOptions<ServiceOptions, lanes>;
+
+// Decay is the allocator's; the policy holds a soft limit below the kernel's.
+std::optional<RetentionOptions> retention_options(const ServiceOptions& options) {
+  if (!options.retention) return std::nullopt;
+  return RetentionOptions{.retain_percent = std::nullopt};
+}
+
+// Whose fixes are in the order of the lab's description.
+harness::ServiceControls controls_of(const harness::ArmContext& context, Fixes& fixes,
+                                     harness::SwitchedRetention& retention) {
+  static constexpr std::array flags{&ServiceOptions::buffers, &ServiceOptions::items, &ServiceOptions::query,
+                                    &ServiceOptions::outbox, &ServiceOptions::lifetimes};
+  harness::ServiceControls controls;
+  controls.switch_fixes = [&](const std::vector<std::string>& names) {
+    harness::ArmSpec spec = context.spec();
+    spec.fixes = names;
+    const ServiceOptions options = service_options(spec);
+    if (options.retention != (retention.policy() != nullptr)) {
+      Heap& heap = Heap::process();
+      heap.set_dirty_decay(dirty_decay(spec));  // where there is decay, and background threads
+      heap.set_background_thread(options.retention);
+      retention.follow(retention_options(options));
+    }
+    fixes.set(options);
+  };
+  controls.works_with = [&](std::size_t fix) {
+    return fix < flags.size() ? fixes.in_all_lanes(flags[fix]) : retention.policy() != nullptr;
+  };
+  controls.retention_policy = [&] { return retention.policy(); };
+  controls.why_no_percent = "this service leaves unused pages to the allocator's decay";
+  controls.why_no_limit = "it comes with the fix retention";
+  return controls;
+}
+
 // Whose turn it is in a lane: batch b belongs to worker b % workers_per_lane.
 struct Turn {
   std::atomic<std::uint64_t> batch{0};
@@ -191,25 +284,51 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
   SynchronizedResource blocks(pool);
   std::vector<std::unique_ptr<Lane>> all;
   for (std::size_t i = 0; i < lanes; ++i) {
-    all.push_back(std::make_unique<Lane>(store, source, options, buffers, &blocks, context.sockets()[i]));
+    all.push_back(std::make_unique<Lane>(store, source, options, buffers, &blocks, context.sockets()[i], i));
   }
-  // Decay is the allocator's; the policy holds a soft limit below the kernel's.
-  std::optional<RetentionPolicy> policy;
-  ShedOrder::Registration idle_buffers;
-  if (options.retention) {
-    policy.emplace(RetentionOptions{.retain_percent = std::nullopt});
-    idle_buffers = policy->on_shed(
-        0, [&buffers] { return buffers.statistics().idle_bytes; },
-        [&buffers](const ShedRequest& /*request*/) { return buffers.trim(); });
-  }
+  harness::SwitchedRetention retention([&buffers] { return buffers.statistics().idle_bytes; },
+                                       [&buffers](const ShedRequest& /*request*/) { return buffers.trim(); });
+  retention.follow(retention_options(options));
   const std::uint64_t orders = context.spec().operations();
   const std::uint64_t purge_every = static_cast<std::uint64_t>(60 * orders_per_second);
   std::array<Turn, lanes> turns;
+  Fixes fixes(options);
 
   // Idle blocks and buffers that the lanes share; counted with the first lane.
   const auto shared_slack = [&] {
     const std::scoped_lock lock(blocks.mutex());
     return pool.statistics().free_bytes() + buffers.statistics().idle_bytes;
+  };
+
+  // Of a service: what comes from outside is handled while the lane has nothing else to do, and once between any two
+  // orders of its own; its fixes are switched then, too.
+  std::array<OutsideOrders, lanes> outside;
+  std::array<std::uint32_t, lanes> outside_unsettled{};
+  const auto handle_outside = [&](Lane& lane, std::size_t lane_number, std::size_t worker, OutsideOrder& order) {
+    const auto arrived = order.arrived;
+    const bool is_order = order.order != nullptr;
+    lane.handle(order);
+    order.done();  // it is gone
+    if (!is_order) return;
+    context.finish_operation(lane_number, worker, arrived);
+    if (++outside_unsettled[lane_number] < options.settlement_orders) return;
+    outside_unsettled[lane_number] = 0;
+    lane.settle();
+  };
+  const auto wait_until_due = [&](Lane& lane, std::size_t lane_number, std::size_t place, std::uint64_t index) {
+    if (!context.spec().service_rate) return context.wait_until_due(index);
+    const std::size_t worker = lane_number * workers_per_lane + place;
+    for (;;) {
+      const auto now = harness::ArmContext::Clock::now();
+      const auto until = std::min(context.due(index), now + harness::ArmContext::longest_sleep);
+      OutsideOrder* const order = outside[lane_number].pop_until(until);
+      if (order != nullptr) handle_outside(lane, lane_number, worker, *order);
+      if (const auto switched = fixes.take(lane_number)) {
+        lane.settle();
+        lane.switch_fixes(*switched);
+      }
+      if (context.due(index) <= now) return;
+    }
   };
 
   const auto work = [&](std::size_t lane_number, std::size_t place) {
@@ -227,7 +346,7 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
       const std::uint64_t end = std::min(lane_orders, whole_end);
       for (std::uint64_t i = begin; i < end; ++i) {
         const std::uint64_t index = i * lanes + lane_number;
-        context.wait_until_due(index);
+        wait_until_due(lane, lane_number, place, index);
         lane.handle(index);
         if (options.trim_often && index % purge_every == 0) Heap::process().purge();
         context.finish_operation(lane_number, lane_number * workers_per_lane + place, index);
@@ -246,6 +365,12 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
     }
   };
 
+  std::optional<OrderApi> api;
+  if (context.spec().service_rate) {
+    api.emplace(store, outside, [&fixes] { return fixes.in_all_lanes(&ServiceOptions::buffers); });
+    context.set_api_port(api->port());
+    context.offer(controls_of(context, fixes, retention));
+  }
   context.ready();
   std::vector<std::thread> threads;
   for (std::size_t lane = 0; lane < lanes; ++lane) {
@@ -260,8 +385,7 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
     }
   }
   for (std::thread& thread : threads) thread.join();
-  idle_buffers = {};
-  policy.reset();  // its thread uses what the end of the process destroys
+  retention.follow({});  // its thread uses what the end of the process destroys
   context.finish();
 }
 

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -20,6 +21,7 @@
 #include "labs/order_service/items.hpp"
 #include "labs/order_service/order.hpp"
 #include "labs/order_service/outbox.hpp"
+#include "labs/order_service/outside_orders.hpp"
 #include "labs/order_service/store.hpp"
 
 namespace plateau::order_service {
@@ -35,6 +37,11 @@ struct ServiceOptions {
   std::uint32_t settlement_orders = calibration_settlement_orders;
 };
 
+ServiceOptions service_options(const harness::ArmSpec& spec);
+
+// How long the allocator keeps unused pages.
+std::chrono::milliseconds dirty_decay(const harness::ArmSpec& spec);
+
 // Own figures of a lane, read by others while it works.
 struct LaneFigures {
   std::atomic<std::uint64_t> outbox_entries{0};
@@ -47,13 +54,19 @@ struct LaneFigures {
 class Lane {
  public:
   // `blocks` gives blocks of `arena_block_bytes` to the lane's arenas, and is shared with other lanes.
+  // Its orders are numbered from `first_id` on, in steps of `lanes`, as they come.
   Lane(const Store& store, const OrderSource& source, const ServiceOptions& options, BufferRecycler& buffers,
-       std::pmr::memory_resource* blocks, int socket);
+       std::pmr::memory_resource* blocks, int socket, OrderId first_id);
   ~Lane();
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
+  // Order `index` of the source.
   void handle(std::uint64_t index);
+  // One from outside: handled as any other, or looked for in the lane's history. Then it is done.
+  void handle(OutsideOrder& order);
+  // Between two batches. What an outbox or a history holds is forgotten when its fix is switched.
+  void switch_fixes(const ServiceOptions& options);
   // Ends the batch: totals are computed, working orders forgotten. Gives the digest of the batch's whole output.
   std::uint64_t settle();
   // Unused bytes in arenas and worker buffers.
@@ -71,7 +84,9 @@ class Lane {
     WorkingOrder* previous;
   };
 
-  void keep_until_settled(Items items, std::uint64_t total_cents);
+  std::pmr::memory_resource* memory_of_batches(bool fixed);
+  std::uint64_t process(Order& order);  // gives its total
+  void keep_until_settled(OrderId id, Items items, std::uint64_t total_cents);
   void forget_batch_before();
   void forget_batch_after();
   void take_acknowledgements();
@@ -79,10 +94,11 @@ class Lane {
 
   const Store& store_;
   const OrderSource& source_;
-  const ServiceOptions options_;
+  ServiceOptions options_;
   const int socket_;
+  std::pmr::memory_resource* const blocks_;
   Arena batch_arena_;
-  std::pmr::memory_resource* const batch_memory_;
+  std::pmr::memory_resource* batch_memory_;
   Encoder encoder_;
   std::unique_ptr<Outbox> outbox_;
   std::unique_ptr<History> history_;
@@ -91,6 +107,7 @@ class Lane {
   std::vector<const PastOrder*> related_;
   std::vector<OrderId> acknowledged_;
   WorkingOrder* newest_ = nullptr;
+  OrderId next_id_;
   std::uint64_t digest_ = 0;
   LaneFigures figures_;
 };

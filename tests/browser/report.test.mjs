@@ -2,13 +2,12 @@
 import assert from 'node:assert/strict';
 import {execFileSync, spawnSync} from 'node:child_process';
 import {mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
-import {createRequire} from 'node:module';
 import {tmpdir} from 'node:os';
 import {join, resolve} from 'node:path';
 import {after, before, test} from 'node:test';
 import {pathToFileURL} from 'node:url';
+import {launch, newPage} from './browser.mjs';
 
-const {chromium} = createRequire(join(process.env.NODE_MODULES, 'x'))('playwright-core');
 const [orderService, report] = process.argv.slice(2).map((file) => resolve(file));
 
 const folder = mkdtempSync(join(tmpdir(), `plateau-browser-${process.pid}-`));
@@ -30,16 +29,11 @@ function withAblationAndPauses(run) {
 }
 
 async function open(options = {}) {
-  const context = await browser.newContext({viewport: {width: 1280, height: 900}, offline: true, ...options});
-  const page = await context.newPage();
-  page.setDefaultTimeout(120_000);  // the machine may be busy with other tests
-  const complaints = [];
-  page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
-  page.on('pageerror', (error) => complaints.push(String(error)));
-  page.on('request', (request) => request.url().startsWith('http') && complaints.push(`asked for ${request.url()}`));
-  await page.goto(pathToFileURL(file('report.html')).href);
-  await page.waitForSelector('footer');
-  return {page, complaints, close: () => context.close()};
+  const opened = await newPage(browser, {offline: true, ...options});
+  opened.page.on('request', (request) => request.url().startsWith('http') && opened.complaints.push(`asked for ${request.url()}`));
+  await opened.page.goto(pathToFileURL(file('report.html')).href);
+  await opened.page.waitForSelector('footer');
+  return opened;
 }
 
 before(async () => {
@@ -51,7 +45,7 @@ before(async () => {
   writeFileSync(file('ablation.json'), JSON.stringify(ablation));
   writeFileSync(file('pauses.json'), JSON.stringify(pauses));
   execFileSync(report, ['run.json', 'ablation.json', 'pauses.json', '-o', 'report.html'], {cwd: folder});
-  browser = await chromium.launch({executablePath: '/usr/bin/chromium', args: ['--no-sandbox']});
+  browser = await launch();
 });
 
 after(async () => {

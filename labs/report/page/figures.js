@@ -20,11 +20,11 @@ function draw(chart) {
   if (width === 0) return;
   chart.instance ??= echarts.init(chart.place, null, {renderer: 'svg'});
   chart.instance.resize({width, height: chart.height(width < narrowest)});
-  chart.instance.setOption(base(chart.option(theme(), width < narrowest), width < narrowest), {notMerge: true});
+  chart.instance.setOption(styled(chart.option(theme(), width < narrowest), width < narrowest), {notMerge: true});
 }
 
 // What all charts have in common.
-function base(option, narrow) {
+export function styled(option, narrow) {
   const colours = theme();
   // By name, and not inherited: texts are measured before they are in the page.
   const font = {fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 12, color: colours.ink};

@@ -6,6 +6,13 @@ import {theme} from './theme.js';
 
 const symbols = ['circle', 'rect', 'triangle', 'diamond', 'roundRect', 'pin'];
 
+// The next of 1, 2, 5, 10, … below or above, for the ends of a logarithmic axis.
+function roundEnd(value, isUpper) {
+  const decade = 10 ** Math.floor(Math.log10(value));
+  const steps = [1, 2, 5, 10].map((step) => step * decade);
+  return isUpper ? steps.find((step) => step > value) : steps.findLast((step) => step < value) ?? decade / 2;
+}
+
 export function matrixFigure(lab) {
   const arms = lab.results.filter((one) => !one.result.ablation).flatMap((one) => one.result.arms)
     .filter((arm) => arm.cpu_seconds > 0 && arm.input.orders > 0);
@@ -23,7 +30,7 @@ export function matrixFigure(lab) {
     option: (colours, narrow) => ({
       grid: {left: 64, right: narrow ? 24 : 90, top: 40, bottom: 44},
       legend: {show: false},
-      xAxis: {type: 'log', min: 'dataMin', name: 'peak RSS, MB', nameLocation: 'middle', nameGap: 28, splitLine: {show: true, lineStyle: {color: colours.faint}},
+      xAxis: {type: 'log', min: roundEnd(Math.min(...points.map(({peak}) => peak / 1e6)), false), max: roundEnd(Math.max(...points.map(({peak}) => peak / 1e6)), true), name: 'peak RSS, MB', nameLocation: 'middle', nameGap: 28, splitLine: {show: true, lineStyle: {color: colours.faint}},
         axisLabel: {formatter: (x) => Math.round(x).toLocaleString('en-US')}},
       yAxis: {type: 'value', name: `${operation}s / CPU s`, min: 0, axisLabel: {formatter: (y) => y.toLocaleString('en-US')}},
       tooltip: {trigger: 'item', formatter: (p) => p.value[2]},

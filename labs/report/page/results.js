@@ -31,10 +31,10 @@ export function byLab(results) {
   });
 }
 
-export const isOutOfMemory = (arm) => arm.outcome !== 'completed';
+export const isOutOfMemory = (arm) => ['oom_killed', 'allocation_failed'].includes(arm.outcome);
 
 export const outcomeText = (arm) =>
-  ({completed: 'completed', oom_killed: 'killed by the kernel', allocation_failed: 'out of memory'})[arm.outcome] ?? arm.outcome;
+  ({completed: 'completed', running: 'still running', oom_killed: 'killed by the kernel', allocation_failed: 'out of memory'})[arm.outcome] ?? arm.outcome;
 
 export const fixesText = (fixes) => (fixes.length === 0 ? 'none' : fixes.join(', '));
 

@@ -6,6 +6,8 @@ const light = {
   before: '#c44e00', after: '#0063a3', other: ['#7a5195', '#00795a', '#8a6d00', '#b03a79', '#4a5568'],
   machine: '#8a919c', limit: '#5d636d', bad: '#b3261e', good: '#00694f',
   parts: {live: '#4a5b7c', rounding: '#9fb0cb', slabs: '#cc6fa5', padding: '#e0a100', dirty: '#009e73', rest: '#b4b8bf'},
+  live: {requested: '#4a5b7c', rounding: '#9fb0cb', slack: '#cc6fa5', dirty: '#009e73', metadata: '#e0a100', free_blocks: '#7a5195', muzzy: '#8fd3bd', file: '#8a6d00', shared: '#b03a79', other: '#b4b8bf',
+    p50: '#9fb0cb', p99: '#0063a3', p999: '#c44e00', max: '#1b1d21'},
   causes: {purge: '#c44e00', purge_wait: '#e0a100', teardown: '#cc6fa5', collector: '#7a5195', fault: '#4a5b7c', machine: '#c9cdd3', unexplained: '#1b1d21'},
 };
 const dark = {
@@ -13,6 +15,8 @@ const dark = {
   before: '#ff9350', after: '#62b5f5', other: ['#b99ad6', '#3cc9a0', '#d6b94a', '#ee8fbe', '#a9b4c6'],
   machine: '#8d95a1', limit: '#a2a9b4', bad: '#ff8a80', good: '#4fd1a8',
   parts: {live: '#7f93bd', rounding: '#4f5f80', slabs: '#dd86b8', padding: '#e3ae2c', dirty: '#1fb587', rest: '#6b717b'},
+  live: {requested: '#7f93bd', rounding: '#4f5f80', slack: '#dd86b8', dirty: '#1fb587', metadata: '#e3ae2c', free_blocks: '#b99ad6', muzzy: '#2f6f60', file: '#d6b94a', shared: '#ee8fbe', other: '#6b717b',
+    p50: '#4f5f80', p99: '#62b5f5', p999: '#ff9350', max: '#e8eaed'},
   causes: {purge: '#ff9350', purge_wait: '#e3ae2c', teardown: '#dd86b8', collector: '#b99ad6', fault: '#7f93bd', machine: '#4a505a', unexplained: '#e8eaed'},
 };
 

@@ -1,0 +1,141 @@
+#include "labs/harness/arm_knobs.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <exception>
+
+#include "allocators/heap.hpp"
+#include "profiling/heap_profiler.hpp"
+
+namespace plateau::harness {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr double unknown = SharedKnob::unknown;
+
+double number(std::optional<milliseconds> value) {
+  return value ? static_cast<double>(value->count()) : unknown;
+}
+
+std::string reason_of(const HeapReply& reply) {
+  return reply.done ? std::string() : std::string(reply.reason);
+}
+
+std::string reason_of(const ProfileReply& reply) {
+  return reply.done ? std::string() : reply.reason;
+}
+
+}  // namespace
+
+void ArmKnobs::offer(ServiceControls controls) {
+  controls_ = std::move(controls);
+  const std::string allocator(to_string(Heap::process().kind()));
+  for (const KnobId id : {KnobId::dirty_decay, KnobId::muzzy_decay, KnobId::background_thread}) {
+    store_text(knob(id).why_not, allocator + " has no such setting");
+  }
+  store_text(knob(KnobId::retain_percent).why_not, controls_.why_no_percent);
+  store_text(knob(KnobId::soft_limit).why_not, controls_.why_no_limit);
+  const ProfileReply profiles = HeapProfiler::available();
+  has_profiler_ = profiles.done;
+  store_text(knob(KnobId::profiling).why_not, profiles.reason);
+}
+
+void ArmKnobs::turn() {
+  for (std::size_t i = 0; i < knob_count; ++i) {
+    SharedKnob& one = block_.knobs[i];
+    const std::uint32_t asked = one.asked.load(std::memory_order_acquire);
+    if (asked == one.answered.load(std::memory_order_relaxed)) continue;
+    std::string reason;
+    try {
+      reason = set(static_cast<KnobId>(i), one.wanted.load(std::memory_order_relaxed));
+    } catch (const std::exception& error) {
+      reason = error.what();
+    }
+    store_text(one.reason, reason);
+    publish();
+    one.answered.store(asked, std::memory_order_release);
+  }
+}
+
+void ArmKnobs::publish() {
+  const auto show = [this](KnobId id, double value) { knob(id).in_force.store(value, std::memory_order_relaxed); };
+  const Heap& heap = Heap::process();
+  show(KnobId::load, schedule_.operations_per_second());
+  show(KnobId::dirty_decay, number(heap.dirty_decay()));
+  show(KnobId::muzzy_decay, number(heap.muzzy_decay()));
+  const auto background = heap.background_thread();
+  show(KnobId::background_thread, background ? static_cast<double>(*background) : unknown);
+  show(KnobId::profiling, has_profiler_ ? static_cast<double>(HeapProfiler::active()) : unknown);
+  const bool has_policy = policy() != nullptr;
+  const RetentionStatistics retention = has_policy ? policy()->statistics() : RetentionStatistics{};
+  show(KnobId::retain_percent, retention.retain_percent ? *retention.retain_percent : unknown);
+  show(KnobId::soft_limit, has_policy ? static_cast<double>(retention.soft_limit.value_or(0)) : unknown);
+  for (std::size_t fix = 0; controls_.works_with && fix < lab_.fixes.size(); ++fix) {
+    fix_knob(fix).in_force.store(controls_.works_with(fix) ? 1 : 0, std::memory_order_relaxed);
+  }
+}
+
+std::string ArmKnobs::set(KnobId id, double value) {
+  Heap& heap = Heap::process();
+  switch (id) {
+    case KnobId::load:
+      schedule_.change(value, LoadSchedule::Clock::now());
+      return {};
+    case KnobId::dirty_decay:
+      if (policy_retains()) return "the retention policy has taken decay over: set what that retains";
+      return reason_of(heap.set_dirty_decay(milliseconds(std::llround(value))));
+    case KnobId::muzzy_decay:
+      return reason_of(heap.set_muzzy_decay(milliseconds(std::llround(value))));
+    case KnobId::background_thread:
+      return reason_of(heap.set_background_thread(value != 0));
+    case KnobId::retain_percent:
+      return set_percent(value);
+    case KnobId::soft_limit:
+      return set_limit(value);
+    case KnobId::profiling:
+      return reason_of(value != 0 ? HeapProfiler::start("") : HeapProfiler::stop());
+    case KnobId::purge:
+      return reason_of(heap.purge());
+    case KnobId::first_fix:
+      break;
+  }
+  return switch_fix(static_cast<std::size_t>(id) - static_cast<std::size_t>(KnobId::first_fix), value != 0);
+}
+
+bool ArmKnobs::policy_retains() const {
+  return policy() != nullptr && policy()->statistics().retain_percent;
+}
+
+std::string ArmKnobs::set_percent(double value) {
+  const bool set = policy() != nullptr && policy()->set_retain_percent(static_cast<std::uint32_t>(value));
+  return set ? std::string() : controls_.why_no_percent;
+}
+
+std::string ArmKnobs::set_limit(double value) {
+  if (policy() == nullptr) return controls_.why_no_limit;
+  policy()->set_soft_limit(value > 0 ? static_cast<std::uint64_t>(value) : no_soft_limit);
+  return {};
+}
+
+std::string ArmKnobs::switch_fix(std::size_t fix, bool on) {
+  if (!controls_.switch_fixes) return "this service cannot switch its fixes while it runs";
+  std::vector<std::string> fixes;
+  for (std::size_t i = 0; i < lab_.fixes.size(); ++i) {
+    // Of the others, what was last asked for may not be in force yet.
+    const SharedKnob& other = fix_knob(i);
+    const bool asked = other.asked.load(std::memory_order_relaxed) > 0;
+    const bool wanted = i == fix ? on
+                        : asked  ? other.wanted.load(std::memory_order_relaxed) != 0
+                                 : other.in_force.load(std::memory_order_relaxed) != 0;
+    if (wanted) fixes.emplace_back(lab_.fixes[i].name);
+  }
+  for (const WrongFix& wrong : lab_.wrong_fixes) {
+    if (spec_.has(wrong.name)) fixes.emplace_back(wrong.name);
+  }
+  controls_.switch_fixes(fixes);
+  return {};
+}
+
+}  // namespace plateau::harness

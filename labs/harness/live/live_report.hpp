@@ -1,0 +1,22 @@
+// What was seen of a service, as a result that the report shows.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include <boost/json.hpp>
+
+#include "labs/harness/arm.hpp"
+#include "labs/harness/lab.hpp"
+#include "labs/harness/live/live_feed.hpp"
+#include "labs/harness/running_arm.hpp"
+
+namespace plateau::harness {
+
+// Of the process that runs, or ran last: what `--json` writes for one arm, but for a field "live" with the marks, and
+// an outcome that can also be "running" or "failed". `series` holds at least one sample.
+boost::json::object live_result(const Lab& lab, const ArmSpec& spec, RunningArm& arm, const std::deque<Sample>& series,
+                                const LiveFeed& feed, const std::vector<std::string>& command);
+
+}  // namespace plateau::harness

@@ -1,0 +1,67 @@
+#include "labs/harness/live/serve.hpp"
+
+#include <fmt/format.h>
+#include <time.h>
+
+#include <chrono>
+#include <cstdio>
+#include <exception>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include "labs/harness/live/live_service.hpp"
+#include "labs/harness/usage_error.hpp"
+#include "profiling/http_service.hpp"
+#include "profiling/listen_address.hpp"
+
+namespace plateau::harness {
+namespace asio = boost::asio;
+namespace {
+
+asio::ip::tcp::endpoint endpoint_of(const ServeOptions& options) {
+  try {
+    return parse_listen_address(options.address, options.allow_remote);
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(fmt::format("--address {}", error.what()));
+  }
+}
+
+constexpr std::size_t most_connections = 256;  // load comes from outside, too
+
+double thread_cpu_s() {
+  timespec cpu{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+  return static_cast<double>(cpu.tv_sec) + static_cast<double>(cpu.tv_nsec) * 1e-9;
+}
+
+}  // namespace
+
+int serve(const Lab& lab, const ArmSpec& spec, const ServeOptions& options) {
+  const asio::ip::tcp::endpoint endpoint = endpoint_of(options);
+  const auto start = std::chrono::steady_clock::now();
+  const double cpu_before = thread_cpu_s();
+  LiveService live(lab, spec, options.command, endpoint.address().is_loopback());
+  HttpService http(live, {.connections = most_connections});
+  asio::io_context io(1);
+  asio::ip::tcp::acceptor acceptor = listen_on(io, endpoint, options.address);
+  const asio::ip::tcp::endpoint bound = acceptor.local_endpoint();
+  fmt::print("{} serves on http://{}:{}/ until Ctrl-C\n", lab.description().name, bound.address().to_string(),
+             bound.port());
+  std::fflush(stdout);
+  asio::co_spawn(io, http.accept(std::move(acceptor)), asio::detached);
+  std::exception_ptr failed;
+  asio::co_spawn(io, live.run(), [&](std::exception_ptr error) {
+    failed = error;
+    io.stop();
+  });
+  io.run();
+  if (failed) std::rethrow_exception(failed);
+  const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  fmt::print("\nthe dashboard cost {:.2f} % of a CPU in the service, and {:.2f} % beside it\n", live.cost() * 100,
+             (thread_cpu_s() - cpu_before) / wall * 100);
+  return 0;
+}
+
+}  // namespace plateau::harness

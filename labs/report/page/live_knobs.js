@@ -1,0 +1,135 @@
+// Knobs of the running process: what is in force as the process says, and what came of turning them.
+import {h} from './dom.js';
+import {clock, inUnit} from './live_text.js';
+
+const megabyte = 1e6;
+// What people try first, of knobs whose range says little.
+const usual = {
+  load: [0, 100, 500, 2000],
+  dirty_decay: [0, 1000, 10000, -1],
+  muzzy_decay: [0, 1000, -1],
+  retain_percent: [10, 50, 100],
+};
+
+// A title is a name, and what it means; knobs of the same name need all of it.
+function named(knob, knobs) {
+  const [name, ...more] = knob.title.split(': ');
+  const isUnique = knobs.filter((one) => one.title.startsWith(`${name}: `)).length < 2;
+  return isUnique ? {name, meaning: more.join(': ')} : {name: knob.title, meaning: ''};
+}
+
+// As people read and type it: bytes in MB.
+const scaleOf = (knob) => (knob.unit === 'B' ? {unit: 'MB', factor: megabyte} : {unit: knob.unit ?? '', factor: 1});
+const valueText = (knob, value) => (value === null || value === undefined ? '–' : typeof value === 'boolean' ? (value ? 'on' : 'off') : inUnit(knob.unit ?? '', value));
+const changeText = (knob, {old, new: wanted, read_back: now}) => {
+  if (wanted === null || wanted === undefined) return '';
+  const refused = now !== wanted ? ` (asked for ${valueText(knob, wanted)})` : '';
+  return `: ${valueText(knob, old)} → ${valueText(knob, now)}${refused}`;
+};
+
+class Knob {
+  constructor(knob, {name, meaning}, turn) {
+    this.knob = knob;
+    this.meaning = meaning;
+    this.turn = turn;
+    const id = `knob-${knob.id}`;
+    this.note = h('p', {class: 'note', id: `${id}-note`});
+    this.error = h('p', {class: 'error', role: 'alert'});
+    this.controls = [];
+    this.now = h('output', {class: 'now'});
+    const line = {switch: () => this.switchLine(id, name), action: () => this.actionLine(id, name), number: () => this.numberLine(id, name),
+      choice: () => this.choiceLine(id, name)}[knob.kind]();
+    this.element = h('div', {class: 'knob', id}, line, this.note, this.error);
+    this.update(knob);
+  }
+
+  control(tag, attributes, ...children) {
+    const made = h(tag, {'aria-describedby': this.note.id, ...attributes}, ...children);
+    this.controls.push(made);
+    return made;
+  }
+
+  switchLine(id, name) {
+    const box = this.control('input', {type: 'checkbox', role: 'switch', id: `${id}-value`, onchange: () => this.ask(box.checked)});
+    this.show = (value) => { box.checked = value === true; };
+    return h('label', {class: 'line'}, box, ' ', h('b', {}, name));
+  }
+
+  actionLine(id, name) {
+    this.show = () => {};
+    return this.control('button', {type: 'button', id: `${id}-value`, onclick: () => this.ask(null)}, name);
+  }
+
+  choiceLine(id, name) {
+    const list = this.control('select', {id: `${id}-value`, onchange: () => this.ask(list.value)}, (this.knob.choices ?? []).map((choice) => h('option', {value: choice}, choice)));
+    this.show = (value) => { list.value = value; };
+    return h('label', {class: 'line'}, h('b', {}, name), ' ', list);
+  }
+
+  numberLine(id, name) {
+    const {unit, factor} = scaleOf(this.knob);
+    const input = this.control('input', {type: 'number', id: `${id}-value`, step: 'any', min: this.knob.min / factor, max: this.knob.max / factor, required: true});
+    const set = this.control('button', {type: 'submit'}, 'Set');
+    const presets = (usual[this.knob.id] ?? []).map((value) => this.control('button', {type: 'button', class: 'preset', onclick: () => this.ask(value)}, String(value / factor)));
+    // What somebody is typing is left alone.
+    this.show = (value) => { if (document.activeElement !== input) input.value = value === null ? '' : value / factor; };
+    return h('form', {onsubmit: (event) => { event.preventDefault(); this.ask(Number(input.value) * factor); }},
+      h('label', {for: input.id}, h('b', {}, name)), this.now,
+      h('div', {class: 'line'}, input, ' ', unit, ' ', set, presets.length > 0 ? [' ', presets] : null));
+  }
+
+  update(knob) {
+    this.knob = knob;
+    this.show(knob.value);
+    this.now.textContent = knob.kind === 'number' ? valueText(knob, knob.value) : '';
+    for (const control of this.controls) control.disabled = !knob.available;
+    this.element.classList.toggle('unavailable', !knob.available);
+    this.note.textContent = knob.available ? this.meaning : [this.meaning, `Not here: ${knob.why_not}.`].filter(Boolean).join(' ');
+  }
+
+  async ask(value) {
+    const focused = document.activeElement;
+    this.error.textContent = '';
+    this.controls.forEach((control) => { control.disabled = true; });
+    const answer = await this.turn(this.knob.id, value).catch((error) => ({error: String(error.message ?? error)}));
+    if (answer.error !== undefined) this.error.textContent = answer.error;
+    this.update({...this.knob, value: answer.error === undefined ? answer.value : this.knob.value});
+    if (this.controls.includes(focused)) focused.focus();
+  }
+}
+
+export class KnobPanel {
+  constructor(place) {
+    this.place = place;
+    this.knobs = new Map();
+    this.log = h('ol', {class: 'log', id: 'changes', 'aria-live': 'polite'});
+  }
+
+  begin(hello) {
+    const turn = async (id, value) => {
+      const reply = await fetch(`/live/knobs/${id}`, {method: 'POST', headers: {'Content-Type': 'application/json', 'X-Plateau-Token': hello.token}, body: JSON.stringify({value})});
+      return reply.json().catch(() => ({error: `the answer was ${reply.status}`}));
+    };
+    if (hello.knobs.length === this.knobs.size && hello.token === this.token) {
+      this.update(hello.knobs);  // and not made anew under somebody's hands
+    } else {
+      this.knobs = new Map(hello.knobs.map((knob) => [knob.id, new Knob(knob, named(knob, hello.knobs), turn)]));
+      const of = (isWanted) => [...this.knobs.values()].filter((one) => isWanted(one.knob.id)).map((one) => one.element);
+      const isFix = (id) => id.startsWith('fix-');
+      this.place.replaceChildren(h('h3', {}, 'Knobs'), ...of((id) => !isFix(id)), h('h3', {}, 'Fixes'), ...of(isFix), h('h3', {}, 'Changes'), this.log);
+    }
+    this.token = hello.token;
+    this.log.replaceChildren();
+    hello.marks.forEach((mark) => this.mark(mark));
+  }
+
+  update(knobs) {
+    for (const knob of knobs) this.knobs.get(knob.id)?.update(knob);
+  }
+
+  // Newest first.
+  mark(mark) {
+    const knob = this.knobs.get(mark.knob)?.knob ?? {};
+    this.log.prepend(h('li', {'data-knob': mark.knob}, h('time', {}, clock(mark.t)), ' ', mark.title.split(': ')[0], changeText(knob, mark)));
+  }
+}

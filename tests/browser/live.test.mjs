@@ -1,0 +1,160 @@
+// node live.test.mjs ORDER_SERVICE: the dashboard of a service that runs, as people use it.
+import assert from 'node:assert/strict';
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join, resolve} from 'node:path';
+import {createInterface} from 'node:readline';
+import {after, before, test} from 'node:test';
+import {pathToFileURL} from 'node:url';
+import {launch, newPage} from './browser.mjs';
+
+const [orderService] = process.argv.slice(2).map((file) => resolve(file));
+const folder = mkdtempSync(join(tmpdir(), `plateau-live-${process.pid}-`));
+let browser;
+let service;
+let url;
+
+// Gives the process, and its address once it listens.
+async function serve() {
+  const lab = spawn(orderService, ['serve', '--address', '127.0.0.1:0'], {stdio: ['ignore', 'pipe', 'inherit']});
+  const lines = createInterface({input: lab.stdout});
+  const [line] = await once(lines, 'line');
+  lines.on('line', () => {});  // the rest is read, and not looked at
+  return [lab, line.match(/http:\S+/)[0]];
+}
+
+async function open(options) {
+  const opened = await newPage(browser, options);
+  await opened.page.goto(url);
+  await opened.page.locator('#knob-load .now', {hasText: '/s'}).waitFor();  // the service is ready
+  return opened;
+}
+
+// Axes and their texts are grey: what has a colour is a figure.
+const isDrawn = (figure) => figure.locator('canvas').first().evaluate((canvas) => {
+  const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  let coloured = 0;
+  for (let i = 0; i < pixels.length; i += 4) {
+    const most = Math.max(pixels[i], pixels[i + 1], pixels[i + 2]);
+    const least = Math.min(pixels[i], pixels[i + 1], pixels[i + 2]);
+    if (pixels[i + 3] > 200 && most - least > 40) ++coloured;
+  }
+  return coloured > 50;
+});
+
+before(async () => {
+  [service, url] = await serve();
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  service?.kill('SIGKILL');
+  rmSync(folder, {recursive: true, force: true});
+});
+
+test('every chart is drawn and goes on, and nothing is complained about', async () => {
+  const {page, complaints, close} = await open();
+  // What cannot be told is hidden once something has been drawn.
+  await page.locator('#charts canvas').first().waitFor();
+  const ids = await page.locator('#charts figure:not([hidden])').evaluateAll((all) => all.map((figure) => figure.id));
+  assert.ok(ids.length >= 8, ids.join());
+  for (const id of ids) {
+    const figure = page.locator(`#${id}`);
+    await figure.scrollIntoViewIfNeeded();
+    await figure.locator('canvas').first().waitFor();
+    assert.ok(await isDrawn(figure), `an empty chart: ${await figure.locator('h4').textContent()}`);
+  }
+  await page.evaluate(() => scrollTo(0, 0));
+  const value = () => page.locator('#live-memory .keys b').first().textContent();
+  const first = await value();
+  await page.waitForFunction((old) => document.querySelector('#live-memory .keys b').textContent !== old, first);
+  await page.locator('#figures summary').click();
+  await page.locator('#figures tbody tr').first().waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test('a knob changes the process, and every tab marks it', async () => {
+  const one = await open();
+  const other = await open();
+  await one.page.locator('#knob-dirty_decay input').fill('123');
+  await one.page.locator('#knob-dirty_decay').getByRole('button', {name: 'Set'}).click();
+  for (const {page} of [one, other]) {
+    await page.locator('#changes li[data-knob="dirty_decay"]', {hasText: '→ 123 ms'}).waitFor();
+    await page.locator('#knob-dirty_decay .now', {hasText: '123 ms'}).waitFor();
+  }
+  // A fix, by the keyboard alone.
+  const fix = one.page.locator('[id^="knob-fix-"] input').first();
+  await fix.focus();
+  await one.page.keyboard.press('Space');
+  await other.page.locator('[id^="knob-fix-"] input').first().and(other.page.locator(':checked')).waitFor();
+  const late = await open();  // a tab that comes later catches up
+  await late.page.locator('#changes li[data-knob="dirty_decay"]', {hasText: '→ 123 ms'}).waitFor();
+  for (const {complaints, close} of [one, other, late]) {
+    assert.deepEqual(complaints, []);
+    await close();
+  }
+});
+
+test('a knob that is not there says why', async () => {
+  const {page, close} = await open();
+  const unavailable = page.locator('.knob.unavailable').first();
+  assert.ok(await unavailable.locator('input').isDisabled());
+  assert.match(await unavailable.locator('.note').textContent(), /Not here: ./);
+  await close();
+});
+
+test('a refusal is shown at its knob', async () => {
+  const {page, close} = await open();
+  await page.route('**/live/knobs/load', (route) => route.continue({headers: {...route.request().headers(), 'x-plateau-token': 'of another service'}}));
+  await page.locator('#knob-load').getByRole('button', {name: '100', exact: true}).click();
+  await page.locator('#knob-load [role=alert]', {hasText: 'token'}).waitFor();
+  await close();
+});
+
+test('a flame graph of the running process', async () => {
+  const {page, complaints, close} = await open();
+  await page.getByRole('button', {name: 'Flame graph'}).click();
+  await page.locator('#live-flame g.frame', {hasText: 'order_service'}).first().waitFor();
+  await page.locator('#profile-kind').selectOption({label: 'CPU'});
+  await page.locator('#profile-seconds').fill('1');
+  await page.getByRole('button', {name: 'Flame graph'}).click();
+  await page.locator('#live-flame figcaption', {hasText: 'CPU, at'}).waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test('what was seen is saved as a report', async () => {
+  const {page, close} = await open();
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', {name: 'Save report'}).click()]);
+  const file = join(folder, 'report.html');
+  await download.saveAs(file);
+  await page.goto(pathToFileURL(file).href);
+  await page.locator('#order_service-rss svg').waitFor();
+  await close();
+});
+
+test('dark, and in a narrow window without sideways scrolling', async () => {
+  const {page, complaints, close} = await open({viewport: {width: 400, height: 800}, colorScheme: 'dark'});
+  const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const dark = await background();
+  await page.locator('#theme').click();
+  assert.notEqual(await background(), dark);
+  assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 400);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+// The last, since it is.
+test('the end of the service is shown as such', async () => {
+  const {page, close} = await open();
+  const exit = once(service, 'exit');
+  service.kill('SIGINT');
+  await page.locator('#state.ended').waitFor();
+  assert.match(await page.locator('#state').textContent(), /ended/);
+  await exit;
+  await close();
+});

@@ -1,0 +1,322 @@
+// Protects `serve`: what the page is told, that its knobs act on the running process, and who may turn them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <boost/json.hpp>
+
+#include "tests/labs/lab_process.hpp"
+#include "tests/labs/served_lab.hpp"
+
+namespace plateau::testing {
+namespace {
+
+namespace json = boost::json;
+using ::testing::HasSubstr;
+
+double value(const json::value& sample, std::size_t column) {
+  const json::value& found = sample.at("values").at(column);
+  return found.is_null() ? -1 : found.to_number<double>();
+}
+
+// One service for all tests that leave it as they found it.
+class Serve : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { lab_ = std::make_unique<ServedLab>(ORDER_SERVICE, std::vector<std::string>{}); }
+  static void TearDownTestSuite() {
+    EXPECT_EQ(lab_->interrupt(), 0);
+    EXPECT_THAT(lab_->program().rest_of_output(), HasSubstr("the dashboard cost"));
+    lab_.reset();
+  }
+
+  static unsigned status_of(std::string_view bytes) {
+    HttpClient client(lab_->port());
+    client.send(bytes);
+    return client.receive().result_int();
+  }
+
+  static std::unique_ptr<ServedLab> lab_;
+};
+std::unique_ptr<ServedLab> Serve::lab_;
+
+TEST_F(Serve, TheStreamBeginsWithWhatThereIsAndGoesOnWithSamples) {
+  EventStream stream(lab_->port());
+  const json::value hello = stream.next("hello");
+  EXPECT_EQ(hello.at("lab").as_string(), "order_service");
+  EXPECT_TRUE(hello.at("end").is_null());
+  const json::value& history = hello.at("history");
+  const std::size_t kept = history.at("t").as_array().size();
+  EXPECT_GT(kept, 0U);
+  for (const json::value& column : hello.at("columns").as_array()) {
+    EXPECT_EQ(history.at(column.at("id").as_string()).as_array().size(), kept) << column;
+  }
+  EXPECT_EQ(history.at("latency").as_array().size(), kept);
+
+  json::value sample = stream.next("sample");
+  const double first = sample.at("t").to_number<double>();
+  sample = stream.next("sample");
+  EXPECT_GT(sample.at("t").to_number<double>(), first);
+  EXPECT_EQ(sample.at("values").as_array().size(), hello.at("columns").as_array().size());
+  EXPECT_EQ(sample.at("latency").as_array().size(), hello.at("latency_edges_us").as_array().size());
+}
+
+TEST_F(Serve, ThePartsOfRssAddUpToIt) {
+  const json::value sample = EventStream(lab_->port()).next("sample");
+  double parts = 0;
+  std::size_t column = 0;
+  for (const json::value& one : lab_->hello().at("columns").as_array()) {
+    const json::value& part = sample.at("values").at(column++);
+    if (one.at("group").as_string() == "rss" && !part.is_null()) parts += part.to_number<double>();
+  }
+  EXPECT_NEAR(parts, value(sample, lab_->column("rss")), 1);
+  EXPECT_GT(value(sample, lab_->column("requested")), 50e6) << "the store alone is larger";
+}
+
+TEST_F(Serve, TheLoadIsThatOfTheKnob) {
+  EventStream stream(lab_->port());
+  const std::size_t done = lab_->column("done");
+  stream.next("sample", [&](const json::value& sample) { return value(sample, done) > 100; });
+  EXPECT_EQ(lab_->turn("load", R"({"value": 0})").body(), "{\"value\":0}\n");
+  stream.next("sample", [&](const json::value& sample) { return value(sample, done) == 0; });
+  EXPECT_EQ(lab_->turn("load", R"({"value": 500})").result_int(), 200U);
+  stream.next("sample", [&](const json::value& sample) { return value(sample, done) > 100; });
+}
+
+TEST_F(Serve, AKnobIsReadBackAndMarkedForEveryClient) {
+  EventStream one(lab_->port());
+  EventStream other(lab_->port());
+  const HttpReply reply = lab_->turn("dirty_decay", R"({"value": 123})");
+  EXPECT_EQ(json::parse(reply.body()).at("value"), 123);
+  for (EventStream* const stream : {&one, &other}) {
+    const json::value mark = stream->next("mark");
+    EXPECT_EQ(mark.at("knob").as_string(), "dirty_decay");
+    EXPECT_EQ(mark.at("old"), 10000) << "times are not compressed";
+    EXPECT_EQ(mark.at("new"), 123);
+    EXPECT_EQ(mark.at("read_back"), 123);
+    stream->next("knobs");
+  }
+  EXPECT_EQ(lab_->knob("dirty_decay").at("value"), 123);
+  EXPECT_EQ(lab_->turn("dirty_decay", R"({"value": 10000})").result_int(), 200U);
+}
+
+// With unused pages kept for ever there are some, until they are purged.
+TEST_F(Serve, PurgeActsOnTheProcess) {
+  EventStream stream(lab_->port());
+  const std::size_t dirty = lab_->column("dirty");
+  EXPECT_EQ(lab_->turn("dirty_decay", R"({"value": -1})").result_int(), 200U);
+  stream.next("sample", [&](const json::value& sample) { return value(sample, dirty) > 100'000; });
+  EXPECT_EQ(lab_->turn("load", R"({"value": 0})").result_int(), 200U);
+  const std::size_t done = lab_->column("done");
+  stream.next("sample", [&](const json::value& sample) { return value(sample, done) == 0; });
+  EXPECT_EQ(lab_->turn("purge", R"({"value": null})").result_int(), 200U);
+  stream.next("sample", [&](const json::value& sample) { return value(sample, dirty) == 0; });
+  EXPECT_EQ(lab_->turn("dirty_decay", R"({"value": 10000})").result_int(), 200U);
+  EXPECT_EQ(lab_->turn("load", R"({"value": 500})").result_int(), 200U);
+}
+
+TEST_F(Serve, EveryFixIsSwitchedInTheRunningService) {
+  for (const std::string fix : {"buffers", "items", "query", "outbox", "lifetimes", "retention"}) {
+    EXPECT_EQ(lab_->turn("fix-" + fix, R"({"value": true})").body(), "{\"value\":true}\n") << fix;
+  }
+  EXPECT_EQ(lab_->knob("background_thread").at("value"), true);
+  EXPECT_EQ(lab_->knob("dirty_decay").at("value"), 1000);
+  EXPECT_EQ(lab_->knob("soft_limit").at("available"), true) << "the policy has come with it";
+  for (const std::string fix : {"buffers", "items", "query", "outbox", "lifetimes", "retention"}) {
+    EXPECT_EQ(lab_->turn("fix-" + fix, R"({"value": false})").body(), "{\"value\":false}\n") << fix;
+  }
+}
+
+TEST_F(Serve, ProfilingStopsAndStarts) {
+  EXPECT_EQ(lab_->turn("profiling", R"({"value": false})").body(), "{\"value\":false}\n");
+  EXPECT_EQ(lab_->turn("profiling", R"({"value": true})").body(), "{\"value\":true}\n");
+}
+
+TEST_F(Serve, WhatCannotBeHadSaysWhy) {
+  const json::value knob = lab_->knob("retain_percent");
+  EXPECT_EQ(knob.at("available"), false);
+  EXPECT_THAT(std::string(knob.at("why_not").as_string()), HasSubstr("leaves unused pages to the allocator's decay"));
+  const HttpReply refused = lab_->turn("retain_percent", R"({"value": 50})");
+  EXPECT_EQ(refused.result_int(), 409U);
+  EXPECT_THAT(refused.body(), HasSubstr("leaves unused pages to the allocator's decay"));
+}
+
+TEST_F(Serve, ValuesThatAreNoneAreRefused) {
+  const std::vector<std::pair<const char*, const char*>> bad{
+      {"load", R"({"value": -1})"},
+      {"load", R"({"value": 1e300})"},
+      {"load", R"({"value": "500"})"},
+      {"load", R"({"value": null})"},
+      {"load", "{}"},
+      {"load", "500"},
+      {"load", "no JSON"},
+      {"load", ""},
+      {"dirty_decay", R"({"value": -2})"},
+      {"background_thread", R"({"value": 1})"},
+  };
+  for (const auto& [knob, body] : bad) {
+    const HttpReply reply = lab_->turn(knob, body);
+    EXPECT_EQ(reply.result_int(), 400U) << knob << ' ' << body;
+    const std::string reason(json::parse(reply.body()).at("error").as_string());
+    EXPECT_FALSE(reason.empty());
+    EXPECT_EQ(reason.find('\n'), std::string::npos) << reason;
+  }
+  EXPECT_EQ(lab_->turn("nonsense", R"({"value": 1})").result_int(), 404U);
+  EXPECT_EQ(lab_->knob("load").at("value"), 500);
+}
+
+TEST_F(Serve, OnlyThePageMayTurnAKnob) {
+  const std::string token = "X-Plateau-Token: " + std::string(lab_->hello().at("token").as_string()) + "\r\n";
+  const std::string body = R"({"value": 1})";
+  EXPECT_EQ(status_of(request("POST", "/live/knobs/load", {}, body)), 403U);
+  EXPECT_EQ(status_of(request("POST", "/live/knobs/load", "X-Plateau-Token: 0\r\n", body)), 403U);
+  EXPECT_EQ(status_of(request("POST", "/live/knobs/load", token + "Origin: http://evil.example\r\n", body)), 403U);
+  EXPECT_EQ(status_of("POST /live/knobs/load HTTP/1.1\r\nHost: evil.example\r\n" + token +
+                      "Content-Length: 12\r\n\r\n" + body),
+            403U);
+  EXPECT_EQ(status_of(request("GET", "/live/knobs/load", token)), 405U);
+  EXPECT_EQ(status_of("GET /live/stream HTTP/1.1\r\nHost: evil.example\r\n\r\n"), 403U) << "it has the token";
+  EXPECT_EQ(status_of(request("GET", "/live/stream", "Origin: http://evil.example\r\n")), 403U);
+  EXPECT_EQ(lab_->knob("load").at("value"), 500);
+}
+
+TEST_F(Serve, TheServicesOwnPagesAreBehindIt) {
+  const std::string metrics = get(lab_->port(), "/metrics").body();
+  for (const char* const name :
+       {"process_resident_memory_bytes ", "plateau_operations_total ", "plateau_latency_seconds{quantile=\"0.99\"} ",
+        "plateau_latency_seconds_count ", "plateau_lab{figure=\"outbox entries\"} "}) {
+    EXPECT_THAT(metrics, HasSubstr(std::string("\n") + name));
+  }
+  const HttpReply heap = get(lab_->port(), "/debug/pprof/heap");
+  EXPECT_EQ(heap.result_int(), 200U);
+  EXPECT_EQ(heap[boost::beast::http::field::content_disposition], "attachment; filename=\"heap\"");
+  EXPECT_THAT(get(lab_->port(), "/debug/pprof/heap?debug=1").body(), HasSubstr("order_service::"));
+  EXPECT_EQ(get(lab_->port(), "/debug/pprof/heap?seconds=nonsense").result_int(), 400U);
+  EXPECT_EQ(get(lab_->port(), "/debug/nonsense").result_int(), 404U);
+}
+
+constexpr std::string_view good_order =
+    R"({"customer": 17, "lines": [{"sku": "SKU-000123", "quantity": 2, "note": "leave with the neighbour"}]})";
+
+HttpReply post_orders(std::uint16_t port, std::string_view body) {
+  HttpClient client(port);
+  client.send(request("POST", "/api/orders", {}, body));
+  return client.receive();
+}
+
+TEST_F(Serve, OrdersFromOutsideAreHandledAndCanBeAskedFor) {
+  const HttpReply one = post_orders(lab_->port(), good_order);
+  ASSERT_EQ(one.result_int(), 200U) << one.body();
+  const json::value first = json::parse(one.body()).at("orders").at(0);
+  EXPECT_GT(first.at("total_cents").to_number<int>(), 0);
+  const HttpReply more = post_orders(lab_->port(), "[" + std::string(good_order) + "," + std::string(good_order) + "]");
+  ASSERT_EQ(more.result_int(), 200U) << more.body();
+  const json::value orders = json::parse(more.body()).at("orders");
+  ASSERT_EQ(orders.as_array().size(), 2U);
+  EXPECT_NE(orders.at(0).at("order_id"), orders.at(1).at("order_id"));
+
+  const auto number = [](const json::value& order) {
+    return std::to_string(order.at("order_id").to_number<std::uint64_t>());
+  };
+  const std::string ids = number(first) + "," + number(orders.at(0)) + ",999999999999," + number(orders.at(1));
+  const json::value found = json::parse(get(lab_->port(), "/api/orders?ids=" + ids).body());
+  EXPECT_EQ(found.at("orders"), (json::array{first, orders.at(0), orders.at(1)}));
+  EXPECT_EQ(found.at("missing").at(0).to_number<std::uint64_t>(), 999999999999U);
+  EXPECT_EQ(get(lab_->port(), "/api/orders").result_int(), 200U) << "the newest";
+}
+
+TEST_F(Serve, OrdersThatAreNoneAreRefusedWithTheReason) {
+  const auto with_line = [](std::string_view line) {
+    return R"({"customer": 17, "lines": [)" + std::string(line) + "]}";
+  };
+  const std::vector<std::pair<std::string, const char*>> bad{
+      {"", "no JSON"},
+      {"{", "no JSON"},
+      {"17", "not a JSON object"},
+      {"[]", "no order in the array"},
+      {"{}", "no \"customer\""},
+      {R"({"customer": 1e9, "lines": []})", "\"customer\""},
+      {R"({"customer": 17, "lines": []})", "\"lines\""},
+      {with_line(R"({"sku": "nonsense", "quantity": 1})"), "not in the catalogue"},
+      {with_line(R"({"sku": "SKU-000123", "quantity": 0})"), "\"quantity\""},
+      {with_line(R"({"sku": "SKU-000123", "quantity": 1, "note": ")" + std::string(5000, 'x') + R"("})"), "a note"},
+      {"[" + std::string(good_order) + ", {}]", "order 1: no \"customer\""},
+  };
+  for (const auto& [body, reason] : bad) {
+    const HttpReply reply = post_orders(lab_->port(), body);
+    EXPECT_EQ(reply.result_int(), 400U) << body.substr(0, 100);
+    EXPECT_THAT(std::string(json::parse(reply.body()).at("error").as_string()), HasSubstr(reason));
+  }
+  EXPECT_EQ(get(lab_->port(), "/api/orders?ids=").result_int(), 400U);
+  EXPECT_EQ(get(lab_->port(), "/api/orders?ids=1,x").result_int(), 400U);
+  EXPECT_EQ(get(lab_->port(), "/api/nonsense").result_int(), 404U);
+  EXPECT_EQ(post_orders(lab_->port(), std::string((1 << 20) + 1, ' ')).result_int(), 413U);
+}
+
+// Many at once, more than there is room for: each is either handled, and then found again, or refused as a whole.
+TEST_F(Serve, WhatWasAcknowledgedUnderOverloadIsThere) {
+  std::string body = "[";
+  for (int i = 0; i < 256; ++i) body += (i > 0 ? "," : "") + std::string(good_order);
+  body += "]";
+  constexpr int clients = 12;  // 3072 orders, of which 2048 can wait
+  std::vector<std::thread> threads;
+  std::array<HttpReply, clients> replies;
+  for (HttpReply& reply : replies) threads.emplace_back([&] { reply = post_orders(lab_->port(), body); });
+  for (std::thread& thread : threads) thread.join();
+  int handled = 0;
+  for (const HttpReply& reply : replies) {
+    if (reply.result_int() == 503U) {
+      EXPECT_FALSE(reply["Retry-After"].empty());
+      continue;
+    }
+    ASSERT_EQ(reply.result_int(), 200U) << reply.body();
+    ++handled;
+    const json::value orders = json::parse(reply.body()).at("orders");
+    ASSERT_EQ(orders.as_array().size(), 256U);
+    std::string ids;
+    for (const json::value& order : orders.as_array()) {
+      ids += (ids.empty() ? "" : ",") + std::to_string(order.at("order_id").to_number<std::uint64_t>());
+    }
+    EXPECT_EQ(json::parse(get(lab_->port(), "/api/orders?ids=" + ids).body()).at("orders"), orders);
+  }
+  EXPECT_GT(handled, 0);
+}
+
+TEST_F(Serve, TheReportIsOfWhatWasSeen) {
+  const HttpReply reply = get(lab_->port(), "/live/report");
+  if (reply.result_int() == 500U) GTEST_SKIP() << reply.body();  // without npm there is no page
+  ASSERT_EQ(reply.result_int(), 200U);
+  EXPECT_THAT(reply.body(), HasSubstr("<!doctype html>"));
+}
+
+TEST(ServeEnd, TheKernelsKillIsToldAndThePageStays) {
+  ServedLab lab(ORDER_SERVICE, {"--memory-limit", "192MiB", "--rate", "4000"});
+  EventStream stream(lab.port());
+  const json::value end = stream.next("end");
+  EXPECT_THAT(std::string(end.at("outcome").as_string()), ::testing::AnyOf("oom_killed", "allocation_failed"));
+  const json::value hello = EventStream(lab.port()).next("hello");
+  EXPECT_EQ(hello.at("end").at("outcome"), end.at("outcome"));
+  EXPECT_GT(hello.at("history").at("t").as_array().size(), 0U);
+  EXPECT_EQ(lab.turn("load", R"({"value": 1})").result_int(), 409U);
+  EXPECT_EQ(get(lab.port(), "/metrics").result_int(), 503U);
+  EXPECT_EQ(lab.turn("start_again", R"({"value": null})").result_int(), 200U);
+  stream.next("sample");
+  EXPECT_EQ(lab.interrupt(), 0);
+  EXPECT_EQ(stream.next("end").at("outcome").as_string(), "stopped");
+  EXPECT_THAT(cgroups_of(lab.program().pid()), ::testing::IsEmpty());
+}
+
+TEST(ServeEnd, AnAddressThatCannotBeHadIsOneLine) {
+  EXPECT_EQ(run(ORDER_SERVICE, {"serve", "--address", "nonsense"}).error,
+            "order_service: --address nonsense: give ADDRESS:PORT such as 127.0.0.1:6060\n");
+  const Finished remote = run(ORDER_SERVICE, {"serve", "--address", "0.0.0.0:0"});
+  EXPECT_EQ(remote.status, 2);
+  EXPECT_THAT(remote.error, HasSubstr("other machines"));
+}
+
+}  // namespace
+}  // namespace plateau::testing
