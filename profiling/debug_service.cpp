@@ -1,9 +1,6 @@
 #include "profiling/debug_service.hpp"
 
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <exception>
 #include <utility>
 
@@ -12,6 +9,8 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "allocators/heap.hpp"
+#include "profiling/counted.hpp"
+#include "profiling/http_service.hpp"
 #include "profiling/request_head.hpp"
 #include "profiling/run_on.hpp"
 
@@ -23,25 +22,6 @@ using asio::ip::tcp;
 namespace {
 
 constexpr auto with_error = asio::as_tuple(asio::use_awaitable);
-
-// One more of something, until the end of the block.
-class Counted {
- public:
-  explicit Counted(std::size_t& count) : count_(++count) {}
-  ~Counted() { --count_; }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-
- private:
-  std::size_t& count_;
-};
-
-// Whether the client has closed its side, at which nobody waits for an answer any more.
-bool has_left(tcp::socket& client) {
-  char byte = 0;
-  const ssize_t received = ::recv(client.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return received == 0 || (received < 0 && errno != EAGAIN && errno != EINTR);
-}
 
 }  // namespace
 

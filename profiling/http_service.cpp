@@ -1,6 +1,9 @@
 #include "profiling/http_service.hpp"
 
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <exception>
 #include <optional>
 #include <stdexcept>
@@ -16,6 +19,8 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
+
+#include "profiling/counted.hpp"
 
 namespace plateau {
 
@@ -45,6 +50,7 @@ template <class Body>
 void set_fields(http::response<Body>& response, const HttpAnswer& answer) {
   response.set(http::field::content_type, answer.content_type);
   response.set("X-Content-Type-Options", "nosniff");
+  response.set("X-Frame-Options", "DENY");  // a page of another site must not lead a click to a button here
   response.set(http::field::cache_control, "no-store");
   if (answer.status >= 400) response.set("X-Go-Pprof", "1");
   if (answer.retry_later) response.set(http::field::retry_after, "5");
@@ -80,8 +86,8 @@ asio::awaitable<void> HttpService::accept(tcp::acceptor acceptor) {
       accepted = !error;
       if (accepted) {
         make_room();
-        // Else the new one is closed: all others are being served.
-        if (connections_.size() < limits_.connections) {
+        // Else the new one is closed: all others have sent a request.
+        if (connections_.size() < most_connections()) {
           asio::co_spawn(acceptor.get_executor(), serve(std::move(socket)), asio::detached);
         }
       }
@@ -96,7 +102,7 @@ asio::awaitable<void> HttpService::accept(tcp::acceptor acceptor) {
 
 // A client that holds a connection without asking for anything must not keep out one that asks.
 void HttpService::make_room() {
-  if (connections_.size() < limits_.connections) return;
+  if (connections_.size() < most_connections()) return;
   const auto idle =
       std::find_if(connections_.begin(), connections_.end(), [](const Connection* one) { return one->waiting; });
   if (idle != connections_.end()) (*idle)->give_up();
@@ -128,7 +134,12 @@ asio::awaitable<bool> HttpService::exchange(Connection& connection) {
   connection.waiting = false;
   const HttpRequest request = parser.release();
   const bool head_only = request.method() == http::verb::head;
-  HttpAnswer made = co_await answer(connection, request);
+  HttpAnswer made;  // no co_await in a conditional expression: GCC 12 destroys its result twice
+  if (under_way_ < limits_.connections) {
+    made = co_await answer(connection, request);
+  } else {
+    made = error_answer(503, "too many requests are under way; try again");
+  }
   const bool keep_alive = request.keep_alive() && !made.stream;
   co_await write(connection, std::move(made), request.version(), head_only, keep_alive);
   connection.waiting = true;
@@ -136,6 +147,7 @@ asio::awaitable<bool> HttpService::exchange(Connection& connection) {
 }
 
 asio::awaitable<HttpAnswer> HttpService::answer(Connection& connection, const HttpRequest& request) {
+  const Counted one(under_way_);
   std::optional<HttpAnswer> failed;
   try {
     co_return co_await handler_.answer(request, connection.stream.socket());
@@ -181,6 +193,12 @@ asio::awaitable<void> HttpService::write(Connection& connection, HttpAnswer answ
 
 HttpAnswer error_answer(unsigned status, std::string_view reason) {
   return {.status = status, .body = std::string(reason) + "\n", .retry_later = status == 503};
+}
+
+bool has_left(tcp::socket& client) {
+  char byte = 0;
+  const ssize_t received = ::recv(client.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return received == 0 || (received < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 tcp::acceptor listen_on(asio::io_context& io, const tcp::endpoint& endpoint, const std::string& address) {

@@ -16,6 +16,7 @@
 namespace plateau {
 
 struct HttpLimits {
+  // Requests that are answered at a time; one more gets 503. Twice as many connections are kept, the others waiting.
   std::size_t connections = 64;
   std::uint32_t head_bytes = 8 * 1024;
   std::size_t body_bytes = 1024 * 1024;  // pprof asks for the symbols of a whole profile at once
@@ -55,6 +56,7 @@ class HttpService {
     bool given_up_ = false;
   };
 
+  std::size_t most_connections() const { return 2 * limits_.connections; }
   void make_room();
   boost::asio::awaitable<void> serve(boost::asio::ip::tcp::socket socket);
   boost::asio::awaitable<bool> exchange(Connection& connection);
@@ -65,7 +67,11 @@ class HttpService {
   HttpHandler& handler_;
   const HttpLimits limits_;
   std::list<Connection*> connections_;  // the oldest first
+  std::size_t under_way_ = 0;           // requests
 };
+
+// Whether the client has closed its side, at which nobody waits for an answer any more.
+bool has_left(boost::asio::ip::tcp::socket& client);
 
 // Listens on `endpoint`. Throws std::runtime_error, in one line with `address`, when it cannot be had.
 boost::asio::ip::tcp::acceptor listen_on(boost::asio::io_context& io, const boost::asio::ip::tcp::endpoint& endpoint,

@@ -347,21 +347,23 @@ int lab_main(Lab& lab, int argc, char** argv) {
   app.add_option("--allocator", settings.allocator, "jemalloc, tcmalloc, mimalloc, glibc, or /path/to/lib.so")
       ->capture_default_str();
   app.add_option("--memory-limit", settings.memory_limit, "such as 2GiB, or none (default: the lab's)");
-  app.add_option("--hours", settings.hours, "simulated hours to run (default: the lab's)");
-  app.add_option("--speedup", settings.speedup,
-                 "simulated seconds per real second; 1 is uncompressed (default: the lab's)");
+  CLI::Option* const hours = app.add_option("--hours", settings.hours, "simulated hours to run (default: the lab's)");
+  CLI::Option* const speedup = app.add_option(
+      "--speedup", settings.speedup, "simulated seconds per real second; 1 is uncompressed (default: the lab's)");
   app.add_option("--seed", settings.seed, "of the generated input")->capture_default_str();
-  app.add_option("--json", settings.json, "write the result to this file");
+  CLI::Option* const json = app.add_option("--json", settings.json, "write the result to this file");
   CLI::Option* const profile = app.add_option(
       "--profile", settings.profile,
       "write heap profiles (start, peak, end of each arm, and the last before its limit; .pb.gz) into this folder");
   app.add_flag("--profile-raw", settings.profile_raw, "keep the allocator's own dumps beside them (.heap)")
       ->needs(profile);
-  app.add_option("--pprof", settings.pprof,
-                 "serve /debug/pprof, /debug/footprint and /metrics of the running arm at this ADDRESS:PORT");
-  app.add_option("--trace", settings.trace,
-                 "write what each arm did when to this file (FILE-ARM for several), for ui.perfetto.dev or "
-                 "chrome://tracing");
+  CLI::Option* const pprof =
+      app.add_option("--pprof", settings.pprof,
+                     "serve /debug/pprof, /debug/footprint and /metrics of the running arm at this ADDRESS:PORT");
+  CLI::Option* const trace =
+      app.add_option("--trace", settings.trace,
+                     "write what each arm did when to this file (FILE-ARM for several), for ui.perfetto.dev or "
+                     "chrome://tracing");
   lab.add_options(app);
   CLI::App* const run = app.add_subcommand("run", "one arm");
   run->add_option("--fix", settings.fix, "none, all, LIST, or all,-NAME")->capture_default_str();
@@ -373,6 +375,9 @@ int lab_main(Lab& lab, int argc, char** argv) {
   serve->add_option("--address", settings.serve.address, "ADDRESS:PORT of the dashboard; port 0 takes a free one")
       ->capture_default_str();
   serve->add_flag("--allow-remote", settings.serve.allow_remote, "the address may be one that other machines reach");
+  for (CLI::Option* const of_an_experiment : {hours, speedup, json, profile, pprof, trace}) {
+    serve->excludes(of_an_experiment);
+  }
   CLI::App* const list = app.add_subcommand("list", "fixes, wrong fixes and mechanisms");
 
   try {

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <fstream>
 #include <sstream>
@@ -92,7 +93,8 @@ std::string to_string(LimitKind kind) {
 
 MemoryLimit::MemoryLimit(std::optional<std::uint64_t> bytes, const std::string& name, const CgroupPlaces& places)
     : bytes_(bytes) {
-  const std::string group = group_prefix + std::to_string(::getpid()) + "-" + name;
+  static std::atomic<unsigned> made{0};  // a name again may be that of a group that still lives
+  const std::string group = group_prefix + std::to_string(::getpid()) + "-" + std::to_string(++made) + "-" + name;
   if (make_v2(places, group)) {
     kind_ = LimitKind::cgroup_v2;
   } else if (make_v1(places, group)) {

@@ -10,7 +10,7 @@ export const launch = () => chromium.launch({executablePath: '/usr/bin/chromium'
 export async function newPage(browser, options = {}) {
   const context = await browser.newContext({viewport: {width: 1280, height: 900}, ...options});
   const page = await context.newPage();
-  page.setDefaultTimeout(120_000);  // the machine may be busy with other tests
+  page.setDefaultTimeout(60_000);  // the machine may be busy with other tests
   const complaints = [];
   page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(String(error)));

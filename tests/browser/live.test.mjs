@@ -73,6 +73,11 @@ test('every chart is drawn and goes on, and nothing is complained about', async 
   await page.waitForFunction((old) => document.querySelector('#live-memory .keys b').textContent !== old, first);
   await page.locator('#figures summary').click();
   await page.locator('#figures tbody tr').first().waitFor();
+  // The same figures are behind each chart.
+  for (const id of ids) {
+    await page.locator(`#${id} summary`).click();
+    await page.locator(`#${id} tbody tr`).first().waitFor();
+  }
   assert.deepEqual(complaints, []);
   await close();
 });
@@ -107,6 +112,47 @@ test('a knob that is not there says why', async () => {
   await close();
 });
 
+test('bytes are asked for in whole MB and as whole bytes', async () => {
+  const {page, close} = await open();
+  const asked = [];
+  await page.route('**/live/knobs/soft_limit', (route) => {
+    asked.push(JSON.parse(route.request().postData()).value);
+    return route.fulfill({json: {value: asked[0]}});
+  });
+  await page.locator('#knob-fix-retention input').check();  // with which it comes
+  await page.locator('#knob-soft_limit:not(.unavailable)').waitFor();
+  await page.locator('#knob-soft_limit input').fill('1000.1');  // 1000.1 * 1e6 is no whole number in binary
+  await page.locator('#knob-soft_limit').getByRole('button', {name: 'Set'}).click();
+  await page.waitForFunction(() => document.querySelector('#knob-soft_limit .now').textContent.includes('GB'));
+  assert.deepEqual(asked, [1000100000]);
+  await close();
+});
+
+test('a tab that nobody sees has no connection, and catches up', async () => {
+  const {page, complaints, close} = await open();
+  const setHidden = (isHidden) => page.evaluate((value) => {
+    Object.defineProperty(document, 'hidden', {configurable: true, get: () => value});
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, isHidden);
+  const streams = [];
+  page.on('request', (request) => request.url().endsWith('/live/stream') && streams.push(request));
+  const ended = page.waitForEvent('requestfailed', (request) => request.url().endsWith('/live/stream'));
+  await setHidden(true);
+  await ended;
+  const other = await open();
+  await other.page.locator('#knob-load').getByRole('button', {name: '100', exact: true}).click();
+  await other.page.locator('#knob-load .now', {hasText: '100/s'}).waitFor();
+  assert.equal(streams.length, 0);
+  assert.doesNotMatch(await page.locator('#knob-load .now').textContent(), /^100\/s/);
+  await setHidden(false);
+  await page.locator('#knob-load .now', {hasText: '100/s'}).waitFor();
+  assert.equal(streams.length, 1);
+  await other.page.locator('#knob-load').getByRole('button', {name: '500', exact: true}).click();
+  await other.close();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test('a refusal is shown at its knob', async () => {
   const {page, close} = await open();
   await page.route('**/live/knobs/load', (route) => route.continue({headers: {...route.request().headers(), 'x-plateau-token': 'of another service'}}));
@@ -128,12 +174,23 @@ test('a flame graph of the running process', async () => {
 });
 
 test('what was seen is saved as a report', async () => {
-  const {page, close} = await open();
+  const {page, complaints, close} = await open();
+  await page.locator('#knob-muzzy_decay').getByRole('button', {name: '1000', exact: true}).click();
+  await page.locator('#changes li[data-knob="muzzy_decay"]').waitFor();
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', {name: 'Save report'}).click()]);
   const file = join(folder, 'report.html');
   await download.saveAs(file);
   await page.goto(pathToFileURL(file).href);
-  await page.locator('#order_service-rss svg').waitFor();
+  const charts = page.locator('#order_service-seen figure:not([hidden])');
+  await page.locator('#live-memory canvas').waitFor();
+  for (const chart of await charts.all()) {
+    await chart.scrollIntoViewIfNeeded();
+    await chart.locator('canvas').first().waitFor();
+    assert.ok(await isDrawn(chart), `an empty chart: ${await chart.locator('h4').textContent()}`);
+  }
+  await page.getByRole('row', {name: /Muzzy decay 0 ms → 1,000 ms/}).waitFor();
+  assert.equal(await page.locator('header .outcomes').textContent().then((text) => /simulated/.test(text)), false);
+  assert.deepEqual(complaints, []);
   await close();
 });
 

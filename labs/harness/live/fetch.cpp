@@ -4,12 +4,17 @@
 #include <chrono>
 #include <string>
 #include <utility>
+#include <variant>
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
+
+#include "profiling/http_service.hpp"
 
 namespace plateau::harness {
 namespace asio = boost::asio;
@@ -19,7 +24,15 @@ using asio::ip::tcp;
 
 namespace {
 
-constexpr std::chrono::minutes longest_answer{11};  // a recording may take ten
+constexpr std::chrono::milliseconds between_looks_at_a_client{200};
+
+asio::awaitable<void> until_left(tcp::socket& client) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  while (!has_left(client)) {
+    timer.expires_after(between_looks_at_a_client);
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+}
 
 // The name in `attachment; filename="NAME"`.
 std::string file_name_of(std::string_view disposition) {
@@ -44,10 +57,34 @@ asio::awaitable<beast::tcp_stream> Upstream::connection(std::uint16_t port) {
   co_return std::move(stream);
 }
 
-asio::awaitable<HttpAnswer> Upstream::fetch(std::uint16_t port, const HttpRequest& request) {
+asio::awaitable<HttpAnswer> Upstream::fetch_while_awaited(std::uint16_t port, const HttpRequest& request,
+                                                          std::chrono::seconds longest, tcp::socket& client) {
+  using namespace asio::experimental::awaitable_operators;
+  auto first = co_await (attempt(port, request, longest) || until_left(client));
+  if (first.index() == 1) throw boost::system::system_error(asio::error::connection_aborted);
+  Attempt made = std::get<0>(std::move(first));
+  if (made.failed) std::rethrow_exception(made.failed);
+  co_return std::move(made.answer);
+}
+
+// The operator || waits for the first that succeeds: an error must be a result.
+asio::awaitable<Upstream::Attempt> Upstream::attempt(std::uint16_t port, const HttpRequest& request,
+                                                     std::chrono::seconds longest) {
+  Attempt made;
+  try {
+    made.answer = co_await fetch(port, request, longest);
+  } catch (...) {
+    made.failed = std::current_exception();
+  }
+  co_return std::move(made);
+}
+
+asio::awaitable<HttpAnswer> Upstream::fetch(std::uint16_t port, const HttpRequest& request,
+                                            std::chrono::seconds longest) {
   beast::tcp_stream stream = co_await connection(port);
-  stream.expires_after(longest_answer);
-  http::request<http::string_body> handed_on(request.method(), request.target(), 11);
+  stream.expires_after(longest);
+  const http::verb method = request.method() == http::verb::head ? http::verb::get : request.method();
+  http::request<http::string_body> handed_on(method, request.target(), 11);
   handed_on.set(http::field::host, "127.0.0.1:" + std::to_string(port));
   for (const http::field field : {http::field::accept, http::field::content_type}) {
     if (request.count(field) > 0) handed_on.set(field, request[field]);
@@ -59,7 +96,6 @@ asio::awaitable<HttpAnswer> Upstream::fetch(std::uint16_t port, const HttpReques
   beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
   parser.body_limit(boost::none);
-  parser.skip(request.method() == http::verb::head);
   co_await http::async_read(stream, buffer, parser, asio::use_awaitable);
   http::response<http::string_body> response = parser.release();
   if (response.keep_alive() && buffer.size() == 0 && idle_.size() < most_idle) {

@@ -17,6 +17,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::chrono::seconds to_take_events{30};
+constexpr std::chrono::seconds longest_silence{15};  // before a comment shows that the connection lives
 
 void append_event(std::string& text, std::string_view name, std::string_view data) {
   fmt::format_to(std::back_inserter(text), "event: {}\ndata: {}\n\n", name, data);
@@ -70,6 +71,13 @@ std::string history_text(const std::deque<LiveSample>& samples) {
   return text + '}';
 }
 
+// One object of the fields of both, of which neither is empty; `more` is a JSON text.
+std::string joined(const json::object& fields, const std::string& more) {
+  std::string text = json::serialize(fields);
+  text.back() = ',';
+  return text.append(more, 1);
+}
+
 template <class Item>
 void drop_before(std::deque<Item>& items, double t) {
   while (!items.empty() && items.front().t < t) items.pop_front();
@@ -78,7 +86,7 @@ void drop_before(std::deque<Item>& items, double t) {
 }  // namespace
 
 json::object to_json(const LiveMark& mark) {
-  return {{"t", mark.t},        {"knob", mark.knob},  {"title", mark.title},
+  return {{"t", mark.t},        {"knob", mark.knob},  {"title", mark.title},        {"unit", mark.unit},
           {"old", mark.before}, {"new", mark.wanted}, {"read_back", mark.read_back}};
 }
 
@@ -110,14 +118,22 @@ void LiveFeed::wake() {
   for (asio::steady_timer* const one : waiting_) one->cancel();
 }
 
-std::string LiveFeed::hello() const {
-  json::object greeting = greeting_();
+std::string LiveFeed::seen() const {
+  json::array columns;
+  for (const LiveColumn& column : live_columns()) {
+    columns.push_back(
+        json::object{{"id", column.id}, {"group", column.group}, {"title", column.title}, {"unit", column.unit}});
+  }
   json::array marks;
   for (const LiveMark& mark : marks_) marks.push_back(to_json(mark));
-  greeting["marks"] = std::move(marks);
-  std::string text = json::serialize(greeting);
-  text.back() = ',';
-  return text + R"("history":)" + history_text(samples_) + '}';
+  return joined({{"columns", std::move(columns)},
+                 {"latency_edges_us", json::value_from(LiveSampler::latency_edges_us())},
+                 {"marks", std::move(marks)}},
+                R"({"history":)" + history_text(samples_) + '}');
+}
+
+std::string LiveFeed::hello() const {
+  return joined(greeting_(), seen());
 }
 
 asio::awaitable<void> LiveFeed::stream(boost::beast::tcp_stream& client) {
@@ -133,13 +149,16 @@ asio::awaitable<void> LiveFeed::stream(boost::beast::tcp_stream& client) {
   std::string text;
   std::uint64_t next = begin_anew(text);
   for (;;) {
-    client.expires_after(to_take_events);
-    co_await asio::async_write(client, asio::buffer(text), asio::use_awaitable);
-    text.clear();
+    if (!text.empty()) {
+      client.expires_after(to_take_events);
+      co_await asio::async_write(client, asio::buffer(text), asio::use_awaitable);
+      text.clear();
+    }
     if (next == next_) {
       if (closed_) co_return;
-      changed.expires_at(asio::steady_timer::time_point::max());
-      co_await changed.async_wait(asio::as_tuple(asio::use_awaitable));
+      changed.expires_after(longest_silence);
+      const auto [woken] = co_await changed.async_wait(asio::as_tuple(asio::use_awaitable));
+      if (!woken) text = ": nothing new\n\n";
       continue;
     }
     if (next + events_.size() < next_) {

@@ -23,6 +23,7 @@ struct LiveMark {
   double t = 0;  // s
   std::string knob;
   std::string title;
+  std::string unit;
   boost::json::value before;
   boost::json::value wanted;
   boost::json::value read_back;
@@ -51,7 +52,9 @@ class LiveFeed {
   void close();
 
   const std::deque<LiveSample>& samples() const { return samples_; }
-  const std::deque<LiveMark>& marks() const { return marks_; }
+
+  // {"columns", "latency_edges_us", "marks", "history"}, as the page reads them: what there is of the last ten minutes.
+  std::string seen() const;
 
   // Writes events until the client leaves or does not take them in time, which is thrown, or the feed is closed.
   boost::asio::awaitable<void> stream(boost::beast::tcp_stream& client);

@@ -79,9 +79,7 @@ json::object live_result(const Lab& lab, const ArmSpec& spec, RunningArm& arm, c
   json::object& written = json.at("arms").at(0).as_object();
   if (!ended) written["outcome"] = "running";
   written.at("memory").as_object()["major_faults"] = nullptr;  // not known while it runs
-  json::array marks;
-  for (const LiveMark& mark : feed.marks()) marks.push_back(to_json(mark));
-  json["live"] = json::object{{"marks", std::move(marks)}};
+  json["live"] = json::parse(feed.seen());
   return json;
 }
 

@@ -14,8 +14,8 @@
 
 namespace plateau::harness {
 
-// Of the process that runs, or ran last: what `--json` writes for one arm, but for a field "live" with the marks, and
-// an outcome that can also be "running" or "failed". `series` holds at least one sample.
+// Of the process that runs, or ran last: what `--json` writes for one arm, but for a field "live" with what the feed
+// has seen, and an outcome that can also be "running" or "failed". `series` holds at least one sample.
 boost::json::object live_result(const Lab& lab, const ArmSpec& spec, RunningArm& arm, const std::deque<Sample>& series,
                                 const LiveFeed& feed, const std::vector<std::string>& command);
 

@@ -19,6 +19,7 @@
 #include "labs/harness/usage_error.hpp"
 #include "labs/report/document.hpp"
 #include "labs/report/page.hpp"
+#include "profiling/counted.hpp"
 #include "profiling/debug_answers.hpp"
 #include "profiling/request_head.hpp"
 #include "profiling/run_on.hpp"
@@ -33,6 +34,9 @@ constexpr auto with_error = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds between_looks_at_a_knob{10};
 constexpr std::chrono::seconds longest_turn{30};
 constexpr std::chrono::milliseconds for_last_words{300};  // to clients
+constexpr std::chrono::seconds for_last_answers{2};       // of the service
+constexpr std::chrono::seconds longest_operation{30};
+constexpr std::chrono::minutes longest_recording{11};  // ten, and a profile to be written
 constexpr std::string_view start_again_id = "start_again";
 
 std::string make_token() {
@@ -78,6 +82,13 @@ asio::awaitable<void> LiveService::run() {
   end({"stopped", "the service was ended"});
   feed_.close();
   co_await sleep_for(for_last_words);
+  for (const auto until = Clock::now() + for_last_answers; handed_on_ > 0 && Clock::now() < until;) {
+    co_await sleep_for(between_looks_at_a_knob);
+  }
+}
+
+void LiveService::finish() {
+  worker_.join();
   upstream_.close();
 }
 
@@ -100,8 +111,10 @@ void LiveService::look() {
   // A sample counts only if the service was at work after it was taken: RSS falls while a process ends.
   if (!process || arm_->block().phase.load(std::memory_order_acquire) != Phase::running) return;
   if (series_.empty()) {
-    fmt::print("{} is ready: {} {}\n", lab_.description().name, load_text(arm_->block().allocator_name),
-               load_text(arm_->block().allocator_version));
+    fmt::print("{} is ready: {} {}, limit {} by {}\n", lab_.description().name, load_text(arm_->block().allocator_name),
+               load_text(arm_->block().allocator_version),
+               spec_.memory_limit ? fmt::format("{:.0f} MB", static_cast<double>(*spec_.memory_limit) / 1e6) : "none",
+               to_string(arm_->limit_kind()));
     std::fflush(stdout);
     feed_.greet_again();  // now its knobs are known
   }
@@ -117,19 +130,9 @@ void LiveService::end(End how) {
 }
 
 json::object LiveService::greeting() const {
-  json::array columns;
-  for (const LiveColumn& column : live_columns()) {
-    columns.push_back(
-        json::object{{"id", column.id}, {"group", column.group}, {"title", column.title}, {"unit", column.unit}});
-  }
-  const auto started = std::chrono::duration_cast<std::chrono::milliseconds>(started_.time_since_epoch());
   return {{"lab", lab_.description().name},
           {"description", lab_.description().symptom},
           {"token", token_},
-          {"period_ms", live_period.count()},
-          {"started", started.count()},
-          {"columns", std::move(columns)},
-          {"latency_edges_us", json::value_from(LiveSampler::latency_edges_us())},
           {"knobs", knobs_json()},
           {"end", end_ ? json::value{{"outcome", end_->outcome}, {"text", end_->text}} : json::value(nullptr)}};
 }
@@ -146,8 +149,9 @@ json::array LiveService::knobs_json() const {
   return result;
 }
 
-asio::awaitable<HttpAnswer> LiveService::answer(const HttpRequest& request, asio::ip::tcp::socket& /*client*/) {
+asio::awaitable<HttpAnswer> LiveService::answer(const HttpRequest& request, asio::ip::tcp::socket& client) {
   if (const auto refusal = refuse_foreigner(head_of(request), rules_)) co_return refusal_answer(*refusal);
+  if (request.method() == http::verb::unknown) co_return refusal_answer({405, "use GET or POST", "GET, HEAD, POST"});
   const std::string_view target = request.target();
   const std::string_view path = target.substr(0, target.find('?'));
   const bool reads = request.method() == http::verb::get || request.method() == http::verb::head;
@@ -158,7 +162,7 @@ asio::awaitable<HttpAnswer> LiveService::answer(const HttpRequest& request, asio
   }
   if (path.starts_with("/api/")) co_return co_await hand_on(arm_->block().api_port, request);
   for (const std::string_view of_the_service : {"/debug/", "/pprof/", "/metrics"}) {
-    if (path.starts_with(of_the_service)) co_return co_await hand_on(arm_->block().debug_port, request);
+    if (path.starts_with(of_the_service)) co_return co_await hand_on(arm_->block().debug_port, request, &client);
   }
   if (path != "/" && path != "/live/stream" && path != "/live/report")
     co_return error_answer(404, "no such page; / is the dashboard");
@@ -169,12 +173,15 @@ asio::awaitable<HttpAnswer> LiveService::answer(const HttpRequest& request, asio
                        .stream = [this](boost::beast::tcp_stream& client) { return feed_.stream(client); }};
 }
 
-asio::awaitable<HttpAnswer> LiveService::hand_on(const std::atomic<std::uint32_t>& port, const HttpRequest& request) {
-  const std::uint32_t number = port.load(std::memory_order_relaxed);
+asio::awaitable<HttpAnswer> LiveService::hand_on(const std::atomic<std::uint32_t>& port, const HttpRequest& request,
+                                                 asio::ip::tcp::socket* client) {
+  const auto number = static_cast<std::uint16_t>(port.load(std::memory_order_relaxed));
   if (!is_running() || number == 0) co_return error_answer(503, "the service does not run, or has no such port");
+  const Counted one(handed_on_);
   std::optional<HttpAnswer> failed;
   try {
-    co_return co_await upstream_.fetch(static_cast<std::uint16_t>(number), request);
+    if (client == nullptr) co_return co_await upstream_.fetch(number, request, longest_operation);
+    co_return co_await upstream_.fetch_while_awaited(number, request, longest_recording, *client);
   } catch (const boost::system::system_error& error) {
     failed = error_answer(502, "the service did not answer: " + error.code().message());
   }
@@ -183,6 +190,8 @@ asio::awaitable<HttpAnswer> LiveService::hand_on(const std::atomic<std::uint32_t
 
 asio::awaitable<HttpAnswer> LiveService::report() {
   if (series_.empty()) co_return error_answer(503, "nothing has been seen of the service yet");
+  if (reports_ > 0) co_return error_answer(503, "a report is being made; try again");
+  const Counted one(reports_);
   report::ResultFile seen{.path = "what was seen live", .text = {}, .result = {}};
   seen.result = live_result(lab_, spec_, *arm_, series_, feed_, command_);
   std::string page = co_await run_on(worker_.get_executor(), [&seen] {
@@ -200,8 +209,7 @@ asio::awaitable<HttpAnswer> LiveService::knob_answer(std::string_view id, const 
     co_return json_error(403, "the token is not that of this service; reload the page");
   }
   if (id == start_again_id) {
-    start_again();
-    co_return json_answer(200, {{"value", nullptr}});
+    co_return start_again();
   }
   const auto knob = std::find_if(knobs_.begin(), knobs_.end(), [id](const LiveKnob& one) { return one.id == id; });
   if (knob == knobs_.end()) co_return json_error(404, "there is no such knob");
@@ -222,14 +230,17 @@ asio::awaitable<HttpAnswer> LiveService::knob_answer(std::string_view id, const 
 
 // Waits until the service has answered, and until what was asked for is in force, for those that take effect later.
 asio::awaitable<HttpAnswer> LiveService::turn(const LiveKnob& knob, double value) {
-  const RunningArm* const arm = arm_.get();
+  const std::uint64_t start = starts_;
   SharedKnob& shared = arm_->block().knobs[static_cast<std::size_t>(knob.shared)];
-  json::value before = read_back(knob, arm->block());
+  json::value before = read_back(knob, arm_->block());
   const std::uint32_t request = ask(shared, value);
   bool answered = false;
   for (const auto until = Clock::now() + longest_turn; Clock::now() < until;) {
     co_await sleep_for(between_looks_at_a_knob);
-    if (arm_.get() != arm || !is_running()) co_return json_error(409, "the service ended meanwhile");
+    if (starts_ != start || !is_running()) co_return json_error(409, "the service ended meanwhile");
+    if (shared.asked.load(std::memory_order_relaxed) != request) {
+      co_return json_error(409, "somebody else turned the knob meanwhile");
+    }
     answered = is_answered(shared, request);
     if (!answered) continue;
     if (const std::string reason = load_text(shared.reason); !reason.empty()) co_return json_error(409, reason);
@@ -241,19 +252,25 @@ asio::awaitable<HttpAnswer> LiveService::turn(const LiveKnob& knob, double value
 
 HttpAnswer LiveService::mark(const LiveKnob& knob, json::value before, json::value wanted) {
   const json::value now = read_back(knob, arm_->block());
-  feed_.add(LiveMark{now_s(), knob.id, knob.title, std::move(before), std::move(wanted), now});
+  feed_.add(LiveMark{now_s(), knob.id, knob.title, std::string(knob.unit), std::move(before), std::move(wanted), now});
   feed_.add("knobs", json::serialize(knobs_json()));
   return json_answer(200, {{"value", now}});
 }
 
-void LiveService::start_again() {
-  arm_.reset();  // its cgroup has the name of the next one's
-  arm_ = std::make_unique<RunningArm>(lab_, spec_);
+// What has been asked of the old one and is not answered is lost with it.
+HttpAnswer LiveService::start_again() {
+  try {
+    arm_ = std::make_unique<RunningArm>(lab_, spec_);
+  } catch (const std::exception& error) {
+    return json_error(503, fmt::format("the service could not be started again: {}", error.what()));
+  }
+  ++starts_;
   sampler_.emplace(lab_.description(), spec_);
   series_.clear();
   end_.reset();
-  feed_.add(LiveMark{now_s(), std::string(start_again_id), "Started again", nullptr, nullptr, nullptr});
+  feed_.add(LiveMark{now_s(), std::string(start_again_id), "Started again", {}, nullptr, nullptr, nullptr});
   feed_.greet_again();
+  return json_answer(200, {{"value", nullptr}});
 }
 
 double LiveService::cost() const {

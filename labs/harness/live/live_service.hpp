@@ -38,8 +38,10 @@ class LiveService final : public HttpHandler {
   // Starts the arm. `command`: as the user gave it, for the report. `loopback`: the page is for this machine only.
   LiveService(const Lab& lab, ArmSpec spec, std::vector<std::string> command, bool loopback);
 
-  // Samples until Ctrl-C or SIGTERM, and then tells the clients.
+  // Samples until Ctrl-C or SIGTERM, then tells the clients, and answers what the service has already been asked.
   boost::asio::awaitable<void> run();
+  // Once run() has returned and before its executor ends: nothing of this uses that any more.
+  void finish();
   boost::asio::awaitable<HttpAnswer> answer(const HttpRequest& request, boost::asio::ip::tcp::socket& client) override;
 
   // Share of a CPU that the service spent on being watched, since it was ready.
@@ -59,9 +61,10 @@ class LiveService final : public HttpHandler {
   boost::json::array knobs_json() const;
   void look();
   void end(End how);
-  void start_again();
-  // To a server of the service's own.
-  boost::asio::awaitable<HttpAnswer> hand_on(const std::atomic<std::uint32_t>& port, const HttpRequest& request);
+  HttpAnswer start_again();
+  // To a server of the service's own. With a client: for as long as that waits.
+  boost::asio::awaitable<HttpAnswer> hand_on(const std::atomic<std::uint32_t>& port, const HttpRequest& request,
+                                             boost::asio::ip::tcp::socket* client = nullptr);
   boost::asio::awaitable<HttpAnswer> report();
   boost::asio::awaitable<HttpAnswer> knob_answer(std::string_view id, const HttpRequest& request);
   boost::asio::awaitable<HttpAnswer> turn(const LiveKnob& knob, double value);
@@ -74,12 +77,14 @@ class LiveService final : public HttpHandler {
   const std::string token_;
   const std::vector<LiveKnob> knobs_;
   const Clock::time_point start_ = Clock::now();
-  const std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
   std::unique_ptr<RunningArm> arm_;
+  std::uint64_t starts_ = 1;  // of the arm
   std::optional<LiveSampler> sampler_;
   std::deque<Sample> series_;  // of this process, for the report; as many as the feed keeps
   std::optional<End> end_;     // of the arm
   Upstream upstream_;
+  std::size_t handed_on_ = 0;           // and not answered yet
+  std::size_t reports_ = 0;             // being made
   boost::asio::thread_pool worker_{1};  // for what takes long
   LiveFeed feed_{[this] { return greeting(); }};
 };

@@ -57,6 +57,7 @@ int serve(const Lab& lab, const ArmSpec& spec, const ServeOptions& options) {
     io.stop();
   });
   io.run();
+  live.finish();
   if (failed) std::rethrow_exception(failed);
   const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   fmt::print("\nthe dashboard cost {:.2f} % of a CPU in the service, and {:.2f} % beside it\n", live.cost() * 100,

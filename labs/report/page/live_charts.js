@@ -5,14 +5,16 @@ import {CanvasRenderer} from 'echarts/renderers';
 import {h} from './dom.js';
 import {styled} from './figures.js';
 import {sentence} from './format.js';
-import {heatMap} from './live_heat_map.js';
+import {heatMap, heatTable} from './live_heat_map.js';
 import {clock, inUnit} from './live_text.js';
+import {tableBehind} from './table.js';
 import {theme} from './theme.js';
 
 echarts.use([CustomChart, CanvasRenderer]);
 
 const height = 200;
 const tall = 300;
+const longest_gap_s = 2;  // between samples; over more, the service did not run
 
 // A knob that was turned: a line through every chart; what it was stands at the first.
 function markLine(history, from, withText) {
@@ -42,7 +44,10 @@ function lines(history, shown, isMemory, {from, to, first}) {
   const isLatency = unit === 'us';
   const pairs = (values, value) => {
     const data = [];
-    for (let i = first; i < values.length; ++i) data.push([history.t[i], value(values[i])]);
+    for (let i = first; i < values.length; ++i) {
+      if (i > first && history.t[i] - history.t[i - 1] > longest_gap_s) data.push([history.t[i - 1], null]);
+      data.push([history.t[i], value(values[i])]);
+    }
     return data;
   };
   const series = shown.filter(({column}) => column.id !== 'limit' || top).map(({column, values}, i) => {
@@ -69,13 +74,21 @@ function lines(history, shown, isMemory, {from, to, first}) {
   };
 }
 
-// A figure that draws itself again when it is in sight.
+function linesTable(history, title, shown, {first}) {
+  return {
+    caption: title,
+    columns: [{name: 'time', text: clock}, ...shown.map(({column}) => ({name: column.title, text: (value) => inUnit(column.unit, value)}))],
+    rows: history.t.slice(first).map((t, i) => [t, ...shown.map(({values}) => values[first + i])]),
+  };
+}
+
+// A figure that draws itself again when it is in sight. option(span) gives ECharts' option, data(span) the table.
 class LiveChart {
-  constructor(id, title, caption, history, shown, option, isTall) {
+  constructor({id, title, caption = null, history, shown, option, data, isTall = false}) {
     this.history = history;
     this.shown = shown;
     this.option = option;
-    this.place = h('div', {class: 'chart', role: 'img', 'aria-label': `${title}. The figures are in the table below the charts.`});
+    this.place = h('div', {class: 'chart', role: 'img', 'aria-label': `${title}. The figures are in the table below.`});
     this.place.style.height = `${isTall ? tall : height}px`;
     this.keys = shown.map(({column}, i) => {
       const [swatch, value] = [h('i', {'aria-hidden': 'true'}), h('b', {})];
@@ -83,7 +96,7 @@ class LiveChart {
     });
     this.element = h('figure', {id, class: isTall ? 'wide' : null}, h('h4', {}, title), this.place,
       h('ul', {class: 'keys'}, this.keys.map(({item}) => item)),
-      caption ? h('figcaption', {}, caption) : null);
+      caption ? h('figcaption', {}, caption) : null, tableBehind(id, () => data(history.since(this.seconds))));
   }
 
   isInSight() {
@@ -96,9 +109,14 @@ class LiveChart {
     return this.shown.length === 0 || this.shown.some(({values}) => values.some((value) => value !== null));
   }
 
-  draw(seconds) {
+  isDrawn() {
+    return this.instance !== undefined;
+  }
+
+  draw(seconds, {unseen = false} = {}) {
+    this.seconds = seconds;
     this.element.hidden = !this.hasFigures();
-    if (!this.isInSight()) return;
+    if (!unseen && !this.isInSight()) return;
     this.instance ??= echarts.init(this.place, null, {renderer: 'canvas'});
     if (this.instance.getWidth() !== this.place.clientWidth) this.instance.resize();
     this.instance.setOption(styled(this.option(this.history.since(seconds)), false), {replaceMerge: ['series']});
@@ -128,11 +146,17 @@ export function chartsOf(history) {
     const group = shown[0].column.group;
     const title = isMemory ? 'Resident memory and where it is' : sentence(shown.length > 2 ? group : shown.map(({column}) => column.title).join(', ')).replace(/\.$/, '');
     const caption = isMemory ? 'The line is RSS; where the stack rises above it, pages were given out and never touched.' : null;
-    charts.push(new LiveChart(isMemory ? 'live-memory' : `live-${shown[0].column.id}`, title, caption, history, shown,
-      (span) => lines(history, shown, isMemory, span), isMemory));
+    charts.push(new LiveChart({
+      id: isMemory ? 'live-memory' : `live-${shown[0].column.id}`, title, caption, history, shown, isTall: isMemory,
+      option: (span) => lines(history, shown, isMemory, span),
+      data: (span) => linesTable(history, title, shown, span),
+    }));
     if (group === 'latency') {
-      charts.push(new LiveChart('live-heat', 'Latency of all operations', 'The darker, the more operations; both the slowest and the many are seen.', history, [],
-        (span) => heatMap(history, span, markLine(history, span.from, false)), false));
+      charts.push(new LiveChart({
+        id: 'live-heat', title: 'Latency of all operations', caption: 'The darker, the more operations; both the slowest and the many are seen.', history, shown: [],
+        option: (span) => heatMap(history, span, markLine(history, span.from, false)),
+        data: (span) => heatTable(history, span),
+      }));
     }
   }
   return charts;

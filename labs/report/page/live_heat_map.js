@@ -21,6 +21,17 @@ function cells(history, {from, to, first}) {
   return [...counts].map(([key, count]) => [Math.floor(key / 1000) * length, length, key % 1000, count]);
 }
 
+const edgeTextOf = (edges) => (y) => (edges[y - 1] === undefined ? '' : microseconds(edges[y - 1]));
+const binText = (edges, bin) => `${edgeTextOf(edges)(bin) || '0'} to ${edgeTextOf(edges)(bin + 1)}`;
+
+export function heatTable(history, span) {
+  return {
+    caption: 'Operations by latency over time',
+    columns: [{name: 'from', text: clock}, {name: 'latency', words: true}, {name: 'operations', text: number}],
+    rows: cells(history, span).map(([begin, , bin, count]) => [begin, binText(history.edges, bin), count]),
+  };
+}
+
 export function heatMap(history, span, markLine) {
   const all = cells(history, span);
   const used = all.map(([, , bin]) => bin);
@@ -28,7 +39,7 @@ export function heatMap(history, span, markLine) {
   // Bin b ends at edge b, which stands at b + 1; ticks are at whole decades.
   const decade = (bin, round) => round((bin - 1) / bins_per_decade) * bins_per_decade + 1;
   const edges = history.edges;
-  const edgeText = (y) => (edges[y - 1] === undefined ? '' : microseconds(edges[y - 1]));
+  const edgeText = edgeTextOf(edges);
   const colour = theme().after;
   return {
     grid: {left: 64, right: 12, top: 10, bottom: 24},
@@ -36,7 +47,7 @@ export function heatMap(history, span, markLine) {
     xAxis: {type: 'value', min: span.from, max: span.to, axisLabel: {formatter: clock, showMinLabel: false, showMaxLabel: false}},
     yAxis: {type: 'value', min: all.length ? decade(Math.min(...used), Math.floor) : 1, max: all.length ? decade(Math.max(...used) + 1, Math.ceil) : 6,
       interval: bins_per_decade, axisLabel: {formatter: edgeText}},
-    tooltip: {trigger: 'item', formatter: ({value: [begin, , bin, count]}) => `<b>${clock(begin)}</b><br>${edgeText(bin) || '0'} to ${edgeText(bin + 1)}: ${number(count)}`},
+    tooltip: {trigger: 'item', formatter: ({value: [begin, , bin, count]}) => `<b>${clock(begin)}</b><br>${binText(edges, bin)}: ${number(count)}`},
     series: [
       {type: 'custom', name: 'operations', data: all, encode: {x: 0, y: 2}, clip: true,
         renderItem: (params, api) => {

@@ -12,7 +12,6 @@ export class History {
   begin(hello) {
     this.columns = hello.columns;
     this.edges = hello.latency_edges_us;
-    this.started = hello.started;
     this.t = hello.history.t;
     this.values = hello.columns.map(({id}) => hello.history[id]);
     this.latency = hello.history.latency;

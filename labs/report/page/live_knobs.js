@@ -1,6 +1,6 @@
 // Knobs of the running process: what is in force as the process says, and what came of turning them.
 import {h} from './dom.js';
-import {clock, inUnit} from './live_text.js';
+import {changeText, clock, nameOf, valueText} from './live_text.js';
 
 const megabyte = 1e6;
 // What people try first, of knobs whose range says little.
@@ -19,13 +19,7 @@ function named(knob, knobs) {
 }
 
 // As people read and type it: bytes in MB.
-const scaleOf = (knob) => (knob.unit === 'B' ? {unit: 'MB', factor: megabyte} : {unit: knob.unit ?? '', factor: 1});
-const valueText = (knob, value) => (value === null || value === undefined ? '–' : typeof value === 'boolean' ? (value ? 'on' : 'off') : inUnit(knob.unit ?? '', value));
-const changeText = (knob, {old, new: wanted, read_back: now}) => {
-  if (wanted === null || wanted === undefined) return '';
-  const refused = now !== wanted ? ` (asked for ${valueText(knob, wanted)})` : '';
-  return `: ${valueText(knob, old)} → ${valueText(knob, now)}${refused}`;
-};
+const scaleOf = (knob) => (knob.unit === 'B' ? {unit: 'MB', factor: megabyte, asAsked: Math.round} : {unit: knob.unit ?? '', factor: 1, asAsked: (value) => value});
 
 class Knob {
   constructor(knob, {name, meaning}, turn) {
@@ -37,8 +31,7 @@ class Knob {
     this.error = h('p', {class: 'error', role: 'alert'});
     this.controls = [];
     this.now = h('output', {class: 'now'});
-    const line = {switch: () => this.switchLine(id, name), action: () => this.actionLine(id, name), number: () => this.numberLine(id, name),
-      choice: () => this.choiceLine(id, name)}[knob.kind]();
+    const line = {switch: () => this.switchLine(id, name), action: () => this.actionLine(id, name), number: () => this.numberLine(id, name)}[knob.kind]();
     this.element = h('div', {class: 'knob', id}, line, this.note, this.error);
     this.update(knob);
   }
@@ -60,20 +53,14 @@ class Knob {
     return this.control('button', {type: 'button', id: `${id}-value`, onclick: () => this.ask(null)}, name);
   }
 
-  choiceLine(id, name) {
-    const list = this.control('select', {id: `${id}-value`, onchange: () => this.ask(list.value)}, (this.knob.choices ?? []).map((choice) => h('option', {value: choice}, choice)));
-    this.show = (value) => { list.value = value; };
-    return h('label', {class: 'line'}, h('b', {}, name), ' ', list);
-  }
-
   numberLine(id, name) {
-    const {unit, factor} = scaleOf(this.knob);
+    const {unit, factor, asAsked} = scaleOf(this.knob);
     const input = this.control('input', {type: 'number', id: `${id}-value`, step: 'any', min: this.knob.min / factor, max: this.knob.max / factor, required: true});
     const set = this.control('button', {type: 'submit'}, 'Set');
     const presets = (usual[this.knob.id] ?? []).map((value) => this.control('button', {type: 'button', class: 'preset', onclick: () => this.ask(value)}, String(value / factor)));
     // What somebody is typing is left alone.
     this.show = (value) => { if (document.activeElement !== input) input.value = value === null ? '' : value / factor; };
-    return h('form', {onsubmit: (event) => { event.preventDefault(); this.ask(Number(input.value) * factor); }},
+    return h('form', {onsubmit: (event) => { event.preventDefault(); this.ask(asAsked(Number(input.value) * factor)); }},
       h('label', {for: input.id}, h('b', {}, name)), this.now,
       h('div', {class: 'line'}, input, ' ', unit, ' ', set, presets.length > 0 ? [' ', presets] : null));
   }
@@ -81,7 +68,7 @@ class Knob {
   update(knob) {
     this.knob = knob;
     this.show(knob.value);
-    this.now.textContent = knob.kind === 'number' ? valueText(knob, knob.value) : '';
+    this.now.textContent = knob.kind === 'number' ? valueText(knob.unit, knob.value) : '';
     for (const control of this.controls) control.disabled = !knob.available;
     this.element.classList.toggle('unavailable', !knob.available);
     this.note.textContent = knob.available ? this.meaning : [this.meaning, `Not here: ${knob.why_not}.`].filter(Boolean).join(' ');
@@ -129,7 +116,7 @@ export class KnobPanel {
 
   // Newest first.
   mark(mark) {
-    const knob = this.knobs.get(mark.knob)?.knob ?? {};
-    this.log.prepend(h('li', {'data-knob': mark.knob}, h('time', {}, clock(mark.t)), ' ', mark.title.split(': ')[0], changeText(knob, mark)));
+    const change = changeText(mark);
+    this.log.prepend(h('li', {'data-knob': mark.knob}, h('time', {}, clock(mark.t)), ' ', nameOf(mark), change ? `: ${change}` : ''));
   }
 }

@@ -39,12 +39,13 @@ export function profilesSection(history) {
   for (const control of [kind, seconds]) control.addEventListener('input', show);
   draw.addEventListener('click', async () => {
     const {name, short, lasts} = chosen();
+    const file = path();  // as chosen now, and not when the recording ends
     draw.disabled = true;
     message.textContent = lasts ? `${name}: recording for ${seconds.value} s` : `${name}: fetching`;
     try {
-      const profile = await take(path());
+      const profile = await take(file);
       message.textContent = Object.keys(profile.types).length > 0 ? '' : `${name}: nothing was recorded`;
-      profiles = [{...profile, arm: short, moment: `at ${clock(history.t.at(-1) ?? 0)}`, file: path()}, ...profiles].slice(0, kept);
+      profiles = [{...profile, arm: short, moment: `at ${clock(history.t.at(-1) ?? 0)}`, file}, ...profiles].slice(0, kept);
       place.replaceChildren(...(flameSection({name: 'live', profiles}) ?? []));
     } catch (error) {
       message.textContent = `${name}: ${error.message}`;

@@ -1,4 +1,4 @@
-// Figures of a column in its unit, and times of the service.
+// Figures of a column in its unit, times of the service, and changes of its knobs.
 import {bytes, microseconds, number} from './format.js';
 
 const units = {
@@ -22,3 +22,15 @@ export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
 }
+
+// Of a knob: a number in its unit, or whether it is on.
+export const valueText = (unit, value) => (typeof value === 'boolean' ? (value ? 'on' : 'off') : inUnit(unit ?? '', value));
+
+// Of a mark; empty for an action.
+export function changeText({unit, old, new: wanted, read_back: now}) {
+  if (wanted === null || wanted === undefined) return '';
+  const refused = now !== wanted ? ` (asked for ${valueText(unit, wanted)})` : '';
+  return `${valueText(unit, old)} → ${valueText(unit, now)}${refused}`;
+}
+
+export const nameOf = (mark) => mark.title.split(': ')[0];

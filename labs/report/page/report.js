@@ -4,6 +4,7 @@ import {flameSection} from './flame.js';
 import {sentence} from './format.js';
 import {growthFigure} from './growth.js';
 import {latencyOverTimeFigure, pauseCausesFigure, percentileFigure} from './latency.js';
+import {seenSection} from './live_seen.js';
 import {matrixFigure} from './matrix.js';
 import {provenanceSection} from './provenance.js';
 import {rateFigure} from './rate.js';
@@ -17,11 +18,14 @@ const title = (lab) => lab.name.replaceAll('_', ' ');
 
 // Of a lab: [id, heading, contents]; what a result does not have is left out.
 function sections(lab) {
+  const isLive = Boolean(lab.main.live);
   const hasArms = lab.arms.length > 0;
+  const hasRuns = hasArms && !isLive;  // whose time is simulated
   return [
+    ['seen', 'What was seen', () => isLive && seenSection(lab)],
     ['targets', 'What was to be met', () => lab.main.verdict && verdictTable(lab)],
-    ['memory', 'Where the memory is', () => hasArms && [lab.measuresPauses ? growthFigure(lab, lab.arms) : null, ...waterfallSection(lab)]],
-    ['allocation', 'Allocation', () => hasArms && rateFigure(lab)],
+    ['memory', 'Where the memory is', () => hasArms && [lab.measuresPauses && hasRuns ? growthFigure(lab, lab.arms) : null, ...waterfallSection(lab, hasRuns)]],
+    ['allocation', 'Allocation', () => hasRuns && rateFigure(lab)],
     ['ablation', 'What each fix bought', () => lab.ablation && ablationSection(lab)],
     ['wrong', 'Wrong fixes', () => wrongFixesSection(lab)],
     ['latency', 'Latency', () => hasArms && percentileFigure(lab)],
@@ -36,7 +40,7 @@ function sections(lab) {
 
 function labElement(lab) {
   const parts = sections(lab);
-  const picture = (lab.measuresPauses && latencyOverTimeFigure(lab, 'hero')) || (lab.arms.length > 0 && growthFigure(lab, lab.arms, 'hero'));
+  const picture = !lab.main.live && ((lab.measuresPauses && latencyOverTimeFigure(lab, 'hero')) || (lab.arms.length > 0 && growthFigure(lab, lab.arms, 'hero')));
   return h('article', {id: lab.name, class: 'lab'},
     h('header', {},
       h('p', {class: 'eyebrow'}, title(lab)),

@@ -28,11 +28,12 @@ function download(name, text) {
   URL.revokeObjectURL(url);
 }
 
-// A table that is made when it is opened; of a long series it shows every n-th row, and the rest can be saved.
+// A table that is made whenever it is opened; of a long series it shows every n-th row, and the rest can be saved.
 export function tableBehind(name, make) {
   const details = h('details', {class: 'data'}, h('summary', {}, 'Table'));
   details.addEventListener('toggle', () => {
-    if (!details.open || details.childElementCount > 1) return;
+    if (!details.open) return;
+    while (details.childElementCount > 1) details.lastElementChild.remove();
     const all = make();
     const step = Math.ceil(all.rows.length / shownRows);
     const rows = step < 2 ? all.rows : all.rows.filter((_, i) => i % step === 0 || i === all.rows.length - 1);

@@ -20,8 +20,8 @@ export function verdictLine(lab) {
 
 export function outcomeLines(lab) {
   return h('ul', {class: 'outcomes'}, lab.main.arms.map((arm) => h('li', {},
-    h('b', {}, arm.name), ` (fixes: ${arm.fixes.length === 0 ? 'none' : arm.fixes.join(', ')}): ${outcomeText(arm)} after ${duration(arm.simulated_seconds)}` +
-    ` of simulated time${isOutOfMemory(arm) ? ` at ${mb(arm.memory.series.at(-1).rss)}` : `, peak RSS ${mb(arm.memory.peak_rss)}`}` +
+    h('b', {}, arm.name), ` (fixes: ${arm.fixes.length === 0 ? 'none' : arm.fixes.join(', ')}): ${outcomeText(arm)} after ${lab.main.live ? duration(arm.wall_seconds) : `${duration(arm.simulated_seconds)} of simulated time`}` +
+    `${isOutOfMemory(arm) ? ` at ${mb(arm.memory.series.at(-1).rss)}` : `, peak RSS ${mb(arm.memory.peak_rss)}`}` +
     (lab.measuresPauses && arm.pauses ? `, longest pause ${number(arm.pauses.max_ms)} ms` : '') + `, p99 ${microseconds(arm.latency_us.p99)}.`)));
 }
 

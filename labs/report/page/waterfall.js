@@ -46,10 +46,10 @@ function stackFigure(lab, arm) {
   });
 }
 
-export function waterfallSection(lab) {
+export function waterfallSection(lab, isOverTime) {
   const ends = lab.arms.map((arm) => waterfall(arm.memory.series.at(-1)));
   return [
-    h('div', {class: 'pair'}, lab.arms.map((arm) => stackFigure(lab, arm))),
+    isOverTime ? h('div', {class: 'pair'}, lab.arms.map((arm) => stackFigure(lab, arm))) : null,
     table({
       caption: 'Where RSS is at the end, and what can close each step',
       columns: [{name: 'step', words: true}, ...lab.arms.map((arm) => ({name: arm.name, text: mb})), {name: 'what closes it', words: true}, {name: 'what does not', words: true}],

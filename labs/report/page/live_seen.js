@@ -1,0 +1,31 @@
+// What was seen of a service that ran live: its charts, with the knobs that were turned, and these as a table.
+import {h} from './dom.js';
+import {chartsOf} from './live_charts.js';
+import {History} from './live_history.js';
+import {changeText, clock, nameOf} from './live_text.js';
+import {table} from './table.js';
+import {onTheme} from './theme.js';
+import './live.css';
+
+function marksTable({marks}) {
+  if (marks.length === 0) return null;
+  return table({
+    caption: 'What was changed while it ran',
+    columns: [{name: 'at', text: clock}, {name: 'what', words: true}, {name: 'change', words: true}],
+    rows: marks.map((mark) => [mark.t, nameOf(mark), changeText(mark)]),
+  });
+}
+
+export function seenSection(lab) {
+  const history = new History();
+  history.begin({...lab.main.live, end: null});
+  const seconds = Math.ceil(history.t.at(-1) - history.t[0]);
+  const charts = chartsOf(history);
+  const place = h('div', {class: 'charts'}, charts.map((chart) => chart.element));
+  const draw = () => charts.forEach((chart) => chart.draw(seconds));
+  new ResizeObserver(draw).observe(place);
+  onTheme(draw);
+  window.addEventListener('scroll', () => charts.filter((chart) => !chart.isDrawn()).forEach((chart) => chart.draw(seconds)), {passive: true});
+  window.addEventListener('beforeprint', () => charts.forEach((chart) => chart.draw(seconds, {unseen: true})));
+  return [place, marksTable(history)];
+}
