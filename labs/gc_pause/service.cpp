@@ -227,9 +227,9 @@ harness::ServiceControls controls_of(const harness::ArmContext& context, Fixes& 
     retention.follow(retention_options(options));
     fixes.set(options);
   };
-  controls.works_with = [&](std::size_t fix) {
+  controls.works_with = [&](std::size_t fix) -> std::optional<bool> {
     static constexpr std::array flags{&ServiceOptions::values, &ServiceOptions::events, &ServiceOptions::generations};
-    if (fix >= 2) return fixes.in_all_lanes(flags[fix - 2]);
+    if (fix >= 2) return fixes.in_lanes(flags[fix - 2]);
     if (retention.policy() == nullptr) return false;
     const RetentionStatistics statistics = retention.policy()->statistics();
     return fix == 0 ? statistics.retain_percent.has_value() : statistics.soft_limit.has_value();
@@ -288,8 +288,9 @@ void run_service(harness::ArmContext& context, const RequestStream& stream, cons
           lane.handle(index);
           continue;
         }
-        context.wait_until_due(index - filling);
-        if (const auto switched = fixes.take(lane_number)) lane.switch_fixes(*switched);
+        context.wait_until_due(index - filling, [&] {
+          if (const auto switched = fixes.take(lane_number)) lane.switch_fixes(*switched);
+        });
         meter->begin();
         lane.handle(index);
         meter->end();

@@ -91,14 +91,6 @@ void ArmContext::ready() {
   sampler_ = std::thread([this] { sample_loop(); });
 }
 
-void ArmContext::wait_until_due(std::uint64_t index) const {
-  for (auto now = Clock::now();; now = Clock::now()) {
-    const auto due = schedule_.due(index);
-    if (now >= due) return;
-    std::this_thread::sleep_until(std::min(due, now + longest_sleep));
-  }
-}
-
 void ArmContext::finish_operation(std::size_t lane, std::size_t worker, Clock::time_point due) {
   const double us = std::chrono::duration<double, std::micro>(Clock::now() - due).count();
   block_.latency[worker].record(us);

@@ -47,7 +47,20 @@ class ArmContext {
   Clock::time_point due(std::uint64_t index) const { return schedule_.due(index); }
   static constexpr std::chrono::milliseconds longest_sleep{50};
   // Blocks until operation `index` is due; returns at once when it is late.
-  void wait_until_due(std::uint64_t index) const;
+  void wait_until_due(std::uint64_t index) const {
+    wait_until_due(index, [] {});
+  }
+  // Calls `meanwhile` once, and then every `longest_sleep` or more often.
+  template <class Function>
+  void wait_until_due(std::uint64_t index, Function meanwhile) const {
+    for (;;) {
+      meanwhile();
+      const auto now = Clock::now();
+      const auto when = due(index);
+      if (now >= when) return;
+      std::this_thread::sleep_until(std::min(when, now + longest_sleep));
+    }
+  }
   // From the intended start of the operation until now, into the histogram of `worker`.
   void finish_operation(std::size_t lane, std::size_t worker, std::uint64_t index) {
     finish_operation(lane, worker, due(index));

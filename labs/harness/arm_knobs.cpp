@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <exception>
+#include <utility>
 
 #include "allocators/heap.hpp"
 #include "profiling/heap_profiler.hpp"
@@ -31,6 +32,8 @@ std::string reason_of(const ProfileReply& reply) {
 
 void ArmKnobs::offer(ServiceControls controls) {
   controls_ = std::move(controls);
+  chosen_.clear();
+  for (const Fix& fix : lab_.fixes) chosen_.push_back(spec_.has(fix.name));
   const std::string allocator(to_string(Heap::process().kind()));
   for (const KnobId id : {KnobId::dirty_decay, KnobId::muzzy_decay, KnobId::background_thread}) {
     store_text(knob(id).why_not, allocator + " has no such setting");
@@ -73,7 +76,8 @@ void ArmKnobs::publish() {
   show(KnobId::retain_percent, retention.retain_percent ? *retention.retain_percent : unknown);
   show(KnobId::soft_limit, has_policy ? static_cast<double>(retention.soft_limit.value_or(0)) : unknown);
   for (std::size_t fix = 0; controls_.works_with && fix < lab_.fixes.size(); ++fix) {
-    fix_knob(fix).in_force.store(controls_.works_with(fix) ? 1 : 0, std::memory_order_relaxed);
+    // While it is being switched, what was in force is.
+    if (const auto works = controls_.works_with(fix)) fix_knob(fix).in_force.store(*works, std::memory_order_relaxed);
   }
 }
 
@@ -121,20 +125,17 @@ std::string ArmKnobs::set_limit(double value) {
 
 std::string ArmKnobs::switch_fix(std::size_t fix, bool on) {
   if (!controls_.switch_fixes) return "this service cannot switch its fixes while it runs";
+  std::vector<bool> chosen = chosen_;
+  chosen[fix] = on;
   std::vector<std::string> fixes;
-  for (std::size_t i = 0; i < lab_.fixes.size(); ++i) {
-    // Of the others, what was last asked for may not be in force yet.
-    const SharedKnob& other = fix_knob(i);
-    const bool asked = other.asked.load(std::memory_order_relaxed) > 0;
-    const bool wanted = i == fix ? on
-                        : asked  ? other.wanted.load(std::memory_order_relaxed) != 0
-                                 : other.in_force.load(std::memory_order_relaxed) != 0;
-    if (wanted) fixes.emplace_back(lab_.fixes[i].name);
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    if (chosen[i]) fixes.emplace_back(lab_.fixes[i].name);
   }
   for (const WrongFix& wrong : lab_.wrong_fixes) {
     if (spec_.has(wrong.name)) fixes.emplace_back(wrong.name);
   }
   controls_.switch_fixes(fixes);
+  chosen_ = std::move(chosen);
   return {};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,8 @@ namespace plateau::harness {
 struct ServiceControls {
   // Serves with these fixes from now on, or as soon as it can. Throws std::runtime_error, in one line, when it cannot.
   std::function<void(const std::vector<std::string>& fixes)> switch_fixes = {};
-  // Whether it works with the fix of that number in the lab's description.
-  std::function<bool(std::size_t fix)> works_with = {};
+  // Whether it works with the fix of that number in the lab's description; empty while only some of it does.
+  std::function<std::optional<bool>(std::size_t fix)> works_with = {};
   // Of the process; null while there is none.
   std::function<RetentionPolicy*()> retention_policy = {};
   // One line each: why there is none now, or at all.
@@ -55,6 +56,7 @@ class ArmKnobs {
   LoadSchedule& schedule_;
   const LabDescription& lab_;
   ServiceControls controls_;
+  std::vector<bool> chosen_;  // of the lab's fixes: what was asked for, and not refused
   bool has_profiler_ = false;
 };
 

@@ -32,10 +32,12 @@ class SwitchedOptions {
     return of_lane_[lane] = wanted_;
   }
 
-  // Whether the flag is set in what each lane works with.
-  bool in_all_lanes(bool Options::*flag) const {
+  // Whether the flag is set in what the lanes work with; empty while some work with it and some without.
+  std::optional<bool> in_lanes(bool Options::*flag) const {
     const std::scoped_lock lock(mutex_);
-    return std::all_of(of_lane_.begin(), of_lane_.end(), [flag](const Options& one) { return one.*flag; });
+    const auto with = std::count_if(of_lane_.begin(), of_lane_.end(), [flag](const Options& one) { return one.*flag; });
+    if (with != 0 && with != static_cast<std::ptrdiff_t>(lanes)) return std::nullopt;
+    return with != 0;
   }
 
  private:

@@ -39,6 +39,10 @@ const HistoryEntry* HistoryAmongTemporaries::find(OrderId id) const {
   return found != records_.end() && found->entry.id == id ? &found->entry : nullptr;
 }
 
+void HistoryAmongTemporaries::hand_over(History& other) const {
+  for (const Record& record : records_) other.record(record.entry, record.note);
+}
+
 void HistoryAmongTemporaries::expire(double now_s) {
   while (!records_.empty() && records_.front().entry.placed_s + history_s < now_s) records_.pop_front();
 }
@@ -77,8 +81,7 @@ std::uint64_t HistoryInArenas::recent_total_cents() const {
 
 std::string_view HistoryInArenas::newest_note() const {
   if (head_ == tail_ || newest().newest == nullptr) return {};
-  const Record* const record = newest().newest;
-  return {reinterpret_cast<const char*>(record + 1), record->note_bytes};
+  return newest().newest->note();
 }
 
 const HistoryEntry* HistoryInArenas::find(OrderId id) const {
@@ -88,6 +91,15 @@ const HistoryEntry* HistoryInArenas::find(OrderId id) const {
     if (record != nullptr) return record->entry.id == id ? &record->entry : nullptr;
   }
   return nullptr;
+}
+
+void HistoryInArenas::hand_over(History& other) const {
+  std::vector<const Record*> newest_first;
+  for (std::uint64_t at = head_; at < tail_; ++at) {
+    newest_first.clear();
+    for (const Record* r = ring_[at % ring_.size()]->newest; r != nullptr; r = r->previous) newest_first.push_back(r);
+    for (auto r = newest_first.rbegin(); r != newest_first.rend(); ++r) other.record((*r)->entry, (*r)->note());
+  }
 }
 
 void HistoryInArenas::expire(double now_s) {

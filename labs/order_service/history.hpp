@@ -34,6 +34,8 @@ class History {
   virtual std::string_view newest_note() const = 0;
   // Null when it is not there (any more). O(log n) or O(orders of a quarter of an hour).
   virtual const HistoryEntry* find(OrderId id) const = 0;
+  // Records all that it holds in `other`, the oldest first.
+  virtual void hand_over(History& other) const = 0;
   // Forgets what is older than `history_s`.
   virtual void expire(double now_s) = 0;
   virtual std::uint64_t records() const = 0;
@@ -48,6 +50,7 @@ class HistoryAmongTemporaries final : public History {
   std::uint64_t recent_total_cents() const override;
   std::string_view newest_note() const override;
   const HistoryEntry* find(OrderId id) const override;
+  void hand_over(History& other) const override;
   void expire(double now_s) override;
   std::uint64_t records() const override { return records_.size(); }
   std::size_t slack_bytes() const override { return 0; }
@@ -69,6 +72,7 @@ class HistoryInArenas final : public History {
   std::uint64_t recent_total_cents() const override;
   std::string_view newest_note() const override;
   const HistoryEntry* find(OrderId id) const override;
+  void hand_over(History& other) const override;
   void expire(double now_s) override;
   std::uint64_t records() const override { return records_; }
   std::size_t slack_bytes() const override;
@@ -78,6 +82,7 @@ class HistoryInArenas final : public History {
     HistoryEntry entry;
     Record* previous;
     std::uint32_t note_bytes;  // of the text right behind the record
+    std::string_view note() const { return {reinterpret_cast<const char*>(this + 1), note_bytes}; }
   };
   struct Bucket {
     explicit Bucket(ArenaOptions options, std::pmr::memory_resource* blocks) : arena(options, blocks) {}

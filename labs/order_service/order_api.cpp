@@ -66,10 +66,11 @@ struct RequestMemory {
 // Orders of one request, of which some are under way.
 class Batch {
  public:
-  explicit Batch(asio::io_context& io) : io_(io), all_done_(io, asio::steady_timer::time_point::max()) {}
+  Batch(asio::io_context& io, std::chrono::steady_clock::time_point arrived)
+      : io_(io), arrived_(arrived), all_done_(io, asio::steady_timer::time_point::max()) {}
 
   OutsideOrder& add(OutsideOrder order) {
-    order.arrived = std::chrono::steady_clock::now();
+    order.arrived = arrived_;
     order.done = [this] {
       // The batch may end as soon as the last one is counted, but not before the post has run.
       if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) asio::post(io_, [this] { all_done_.cancel(); });
@@ -87,6 +88,7 @@ class Batch {
 
  private:
   asio::io_context& io_;
+  const std::chrono::steady_clock::time_point arrived_;
   asio::steady_timer all_done_;
   std::deque<OutsideOrder> orders_;
   std::atomic<std::size_t> left_{0};
@@ -133,6 +135,7 @@ class OrderApi::State final : public HttpHandler {
   std::uint16_t port() const { return port_; }
 
   asio::awaitable<HttpAnswer> answer(const HttpRequest& request, tcp::socket& /*client*/) override {
+    const auto arrived = std::chrono::steady_clock::now();
     if (const auto refusal = refuse_foreigner(head_of(request), {})) co_return refusal_answer(*refusal);
     const std::string_view target = request.target();
     const std::string_view path = target.substr(0, target.find('?'));
@@ -141,12 +144,14 @@ class OrderApi::State final : public HttpHandler {
     if (!reads && request.method() != http::verb::post) co_return refusal_answer({405, "use GET or POST", "GET, POST"});
     std::optional<HttpAnswer> refused;
     try {
-      if (reads) co_return co_await find(target.substr(path.size()));
-      co_return co_await take(request.body());
+      if (reads) co_return co_await find(target.substr(path.size()), arrived);
+      co_return co_await take(request.body(), arrived);
     } catch (const std::invalid_argument& error) {
       refused = json_error(400, error.what());
     } catch (const boost::system::system_error& error) {
       refused = json_error(400, "the body is no JSON: " + error.code().message());
+    } catch (const std::bad_alloc&) {
+      refused = json_error(503, "there is no memory for it; try again");
     }
     co_return *std::move(refused);
   }
@@ -177,7 +182,9 @@ class OrderApi::State final : public HttpHandler {
     std::unique_ptr<RequestMemory> memory_;
   };
 
-  asio::awaitable<HttpAnswer> take(std::string_view body) {
+  using Time = std::chrono::steady_clock::time_point;
+
+  asio::awaitable<HttpAnswer> take(std::string_view body, Time arrived) {
     const Memory memory(idle_);
     const json::storage_ptr storage = use_arena_() ? json::storage_ptr(&memory->in_arena) : &memory->on_heap;
     const json::value document = json::parse(body, storage);
@@ -196,13 +203,13 @@ class OrderApi::State final : public HttpHandler {
         throw std::invalid_argument(fmt::format("order {}: {}", i, error.what()));
       }
     }
-    Batch batch(io_);
+    Batch batch(io_, arrived);
     for (std::size_t i = 0; i < values.size(); ++i) batch.add({.order = &memory->orders[i]});
     co_return co_await handled(batch);
   }
 
-  asio::awaitable<HttpAnswer> find(std::string_view query) {
-    Batch batch(io_);
+  asio::awaitable<HttpAnswer> find(std::string_view query, Time arrived) {
+    Batch batch(io_, arrived);
     constexpr std::string_view ids = "?ids=";
     if (query.starts_with(ids)) {
       for (const OrderId id : read_ids(query.substr(ids.size()))) batch.add({.id = id});
@@ -235,7 +242,7 @@ class OrderApi::State final : public HttpHandler {
     for (const OutsideOrder& one : batch.orders()) {
       if (one.found) {
         found.push_back(json::object{{"order_id", one.id}, {"total_cents", one.total_cents}});
-      } else {
+      } else if (one.id != OutsideOrder::newest) {  // of a lane without an order there is none
         missing.push_back(one.id);
       }
     }

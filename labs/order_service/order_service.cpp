@@ -48,11 +48,9 @@ const harness::LabDescription& describe() {
               {"buffers", "confirmations are encoded in an arena and into recycled buffers, not into fresh ones"},
               {"items", "the vector of items is reserved, not grown one push at a time"},
               {"query", "the IN (…) query is built in one reserved builder, not by repeated concatenation"},
-              {"outbox", "the outbox is bounded and its entries expire, instead of waiting for ever",
-               "an outbox begins empty when it is switched"},
+              {"outbox", "the outbox is bounded and its entries expire, instead of waiting for ever"},
               {"lifetimes",
-               "history lives in arenas of its own and each batch in an arena, not side by side on the heap",
-               "history begins empty when it is switched"},
+               "history lives in arenas of its own and each batch in an arena, not side by side on the heap"},
               {"retention",
                "unused pages are purged in the background after 1 s, not after 10 s of activity, and a policy sheds "
                "what is idle before the limit"},

@@ -1,6 +1,7 @@
 #include "labs/order_service/outbox.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace plateau::order_service {
 
@@ -20,6 +21,16 @@ void UnboundedOutbox::acknowledge(OrderId id) {
 }
 
 void UnboundedOutbox::expire(double /*now_s*/) {}
+
+void UnboundedOutbox::hand_over(Outbox& other, double now_s) {
+  std::vector<OrderId> ids;
+  ids.reserve(entries_.size());
+  for (const auto& [id, payload] : entries_) ids.push_back(id);
+  std::sort(ids.begin(), ids.end());
+  for (const OrderId id : ids) other.keep(id, now_s, std::move(entries_.at(id)));
+  entries_.clear();
+  bytes_ = 0;
+}
 
 OutboxStatistics UnboundedOutbox::statistics() const {
   return {entries_.size(), bytes_, 0};
@@ -60,6 +71,16 @@ void BoundedOutbox::expire(double now_s) {
     if (oldest.kept_s + lifetime_s_ > now_s) return;
     ++statistics_.expired;
     drop(oldest);
+  }
+}
+
+void BoundedOutbox::hand_over(Outbox& other, double now_s) {
+  for (; head_ < tail_; ++head_) {
+    Entry& entry = ring_[head_ % ring_.size()];
+    if (!entry.payload) continue;
+    --statistics_.entries;
+    statistics_.bytes -= entry.payload->capacity();
+    other.keep(entry.id, now_s, std::exchange(entry.payload, {}));
   }
 }
 

@@ -24,6 +24,8 @@ class Outbox {
   // Of an order that is not kept (any more): no effect.
   virtual void acknowledge(OrderId id) = 0;
   virtual void expire(double now_s) = 0;
+  // Gives all that it keeps to `other`, in the order of their ids, which keeps it from now on. Then it is empty.
+  virtual void hand_over(Outbox& other, double now_s) = 0;
   virtual OutboxStatistics statistics() const = 0;
 };
 
@@ -33,6 +35,7 @@ class UnboundedOutbox final : public Outbox {
   void keep(OrderId id, double now_s, Payload payload) override;
   void acknowledge(OrderId id) override;
   void expire(double now_s) override;
+  void hand_over(Outbox& other, double now_s) override;
   OutboxStatistics statistics() const override;
 
  private:
@@ -48,6 +51,7 @@ class BoundedOutbox final : public Outbox {
   void keep(OrderId id, double now_s, Payload payload) override;
   void acknowledge(OrderId id) override;
   void expire(double now_s) override;
+  void hand_over(Outbox& other, double now_s) override;
   OutboxStatistics statistics() const override;
 
  private:

@@ -87,9 +87,13 @@ std::pmr::memory_resource* Lane::memory_of_batches(bool fixed) {
 }
 
 void Lane::switch_fixes(const ServiceOptions& options) {
-  if (options.outbox != options_.outbox) outbox_ = make_outbox(options.outbox);
+  if (options.outbox != options_.outbox) {
+    const auto old = std::exchange(outbox_, make_outbox(options.outbox));
+    old->hand_over(*outbox_, static_cast<double>(next_id_) / orders_per_second);
+  }
   if (options.lifetimes != options_.lifetimes) {
-    history_ = make_history(options.lifetimes, blocks_);
+    const auto old = std::exchange(history_, make_history(options.lifetimes, blocks_));
+    old->hand_over(*history_);
     batch_memory_ = memory_of_batches(options.lifetimes);
   }
   options_ = options;
@@ -107,7 +111,10 @@ void Lane::handle(OutsideOrder& outside) {
     outside.id = outside.order->id;
     outside.found = true;
   } else {
-    if (outside.id == OutsideOrder::newest) outside.id = next_id_ - lanes;
+    if (outside.id == OutsideOrder::newest) {
+      if (next_id_ < lanes) return;  // it has had none
+      outside.id = next_id_ - lanes;
+    }
     const HistoryEntry* const entry = history_->find(outside.id);
     outside.found = entry != nullptr;
     if (entry != nullptr) outside.total_cents = entry->total_cents;
@@ -247,15 +254,15 @@ harness::ServiceControls controls_of(const harness::ArmContext& context, Fixes& 
     spec.fixes = names;
     const ServiceOptions options = service_options(spec);
     if (options.retention != (retention.policy() != nullptr)) {
+      retention.follow(retention_options(options));
       Heap& heap = Heap::process();
       heap.set_dirty_decay(dirty_decay(spec));  // where there is decay, and background threads
       heap.set_background_thread(options.retention);
-      retention.follow(retention_options(options));
     }
     fixes.set(options);
   };
   controls.works_with = [&](std::size_t fix) {
-    return fix < flags.size() ? fixes.in_all_lanes(flags[fix]) : retention.policy() != nullptr;
+    return fix < flags.size() ? fixes.in_lanes(flags[fix]) : std::optional(retention.policy() != nullptr);
   };
   controls.retention_policy = [&] { return retention.policy(); };
   controls.why_no_percent = "this service leaves unused pages to the allocator's decay";
@@ -304,6 +311,13 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
   // orders of its own; its fixes are switched then, too.
   std::array<OutsideOrders, lanes> outside;
   std::array<std::uint32_t, lanes> outside_unsettled{};
+  const auto slack_of = [&](std::size_t lane_number) {
+    return all[lane_number]->slack_bytes() + (lane_number == 0 ? shared_slack() : 0);
+  };
+  const auto keep_house = [&](std::size_t lane_number) {
+    context.set_slack(lane_number, slack_of(lane_number));
+    flush_if_asked();
+  };
   const auto handle_outside = [&](Lane& lane, std::size_t lane_number, std::size_t worker, OutsideOrder& order) {
     const auto arrived = order.arrived;
     const bool is_order = order.order != nullptr;
@@ -311,9 +325,12 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
     order.done();  // it is gone
     if (!is_order) return;
     context.finish_operation(lane_number, worker, arrived);
-    if (++outside_unsettled[lane_number] < options.settlement_orders) return;
-    outside_unsettled[lane_number] = 0;
+    std::uint32_t& unsettled = outside_unsettled[lane_number];
+    if (++unsettled % housekeeping_every == 0) keep_house(lane_number);
+    if (unsettled < options.settlement_orders) return;
+    unsettled = 0;
     lane.settle();
+    publish_figures(context, all);
   };
   const auto wait_until_due = [&](Lane& lane, std::size_t lane_number, std::size_t place, std::uint64_t index) {
     if (!context.spec().service_rate) return context.wait_until_due(index);
@@ -334,7 +351,6 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
   const auto work = [&](std::size_t lane_number, std::size_t place) {
     Lane& lane = *all[lane_number];
     Turn& turn = turns[lane_number];
-    const auto slack = [&] { return lane.slack_bytes() + (lane_number == 0 ? shared_slack() : 0); };
     const std::uint64_t lane_orders = orders / lanes + (lane_number < orders % lanes ? 1 : 0);
     // Lanes are staggered: the first batch of the second is half a batch, so that not all are full at once.
     const std::uint64_t offset = options.settlement_orders * lane_number / lanes;
@@ -350,14 +366,11 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
         lane.handle(index);
         if (options.trim_often && index % purge_every == 0) Heap::process().purge();
         context.finish_operation(lane_number, lane_number * workers_per_lane + place, index);
-        if (i % housekeeping_every == 0) {
-          context.set_slack(lane_number, slack());
-          flush_if_asked();
-        }
+        if (i % housekeeping_every == 0) keep_house(lane_number);
       }
       // The last batch may be cut short by the end of the run; only whole ones can be compared.
       const std::uint64_t digest = lane.settle();
-      context.set_slack(lane_number, slack());  // what was the batch's is the pool's now
+      context.set_slack(lane_number, slack_of(lane_number));  // what was the batch's is the pool's now
       if (end == whole_end) context.finish_batch(lane_number, digest);
       publish_figures(context, all);
       turn.batch.store(batch + 1);
@@ -367,7 +380,7 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
 
   std::optional<OrderApi> api;
   if (context.spec().service_rate) {
-    api.emplace(store, outside, [&fixes] { return fixes.in_all_lanes(&ServiceOptions::buffers); });
+    api.emplace(store, outside, [&fixes] { return fixes.in_lanes(&ServiceOptions::buffers).value_or(false); });
     context.set_api_port(api->port());
     context.offer(controls_of(context, fixes, retention));
   }

@@ -65,7 +65,7 @@ class Lane {
   void handle(std::uint64_t index);
   // One from outside: handled as any other, or looked for in the lane's history. Then it is done.
   void handle(OutsideOrder& order);
-  // Between two batches. What an outbox or a history holds is forgotten when its fix is switched.
+  // Between two batches. The old outbox and history hand over what they hold.
   void switch_fixes(const ServiceOptions& options);
   // Ends the batch: totals are computed, working orders forgotten. Gives the digest of the batch's whole output.
   std::uint64_t settle();
