@@ -20,10 +20,11 @@
 namespace plateau {
 namespace {
 
-std::string demangled(const char* name) {
+// Empty when it is no mangled name, or one that this C++ library cannot read yet.
+std::optional<std::string> demangled(const char* name) {
   int status = 0;
   const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(name, nullptr, nullptr, &status), std::free);
-  return status == 0 && text != nullptr ? std::string(text.get()) : std::string(name);
+  return status == 0 && text != nullptr ? std::optional<std::string>(text.get()) : std::nullopt;
 }
 
 }  // namespace
@@ -132,13 +133,14 @@ class Symbolizer::State {
     // pprof takes a name that equals the system name for a mangled one, and cuts it.
     const char* const system_name = linked != nullptr ? linked : dwarf_diename(&die);
     if (system_name == nullptr) return nullptr;
-    std::string name = shown(linked != nullptr ? demangled(linked) : object.names.qualified_name(die));
-    return function = unique({std::move(name), system_name, std::string(path), start_line});
+    auto name = linked != nullptr ? demangled(linked) : std::nullopt;
+    if (!name) name = object.names.qualified_name(die);
+    return function = unique({shown(*std::move(name)), system_name, std::string(path), start_line});
   }
 
   const Function* function_of_symbol(const char* symbol, const char* file) {
     if (symbol == nullptr) return nullptr;
-    return unique({shown(demangled(symbol)), symbol, std::string(normal_path(file)), 0});
+    return unique({shown(demangled(symbol).value_or(symbol)), symbol, std::string(normal_path(file)), 0});
   }
 
   std::string shown(std::string name) const { return options_.full_names ? name : short_name(name); }
