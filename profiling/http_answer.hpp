@@ -3,18 +3,23 @@
 
 #include <exception>
 #include <functional>
+#include <memory_resource>
 #include <string>
 #include <string_view>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/fields.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
 
 namespace plateau {
 
-using HttpRequest = boost::beast::http::request<boost::beast::http::string_body>;
+// Its fields and its body are in the memory that their allocator says: request.get_allocator().resource().
+using HttpAllocator = std::pmr::polymorphic_allocator<char>;
+using HttpRequestBody = boost::beast::http::basic_string_body<char, std::char_traits<char>, HttpAllocator>;
+using HttpRequest = boost::beast::http::request<HttpRequestBody, boost::beast::http::basic_fields<HttpAllocator>>;
 
 struct HttpAnswer {
   unsigned status = 200;
@@ -39,6 +44,8 @@ class HttpHandler {
   HttpHandler(const HttpHandler&) = delete;
   HttpHandler& operator=(const HttpHandler&) = delete;
 
+  // Whether requests are read into an arena, which is reset after the answer, and not onto the heap. Asked for each.
+  virtual bool reads_into_arenas() { return false; }
   // Both arguments outlive the answer. What it throws is answered with 500 and what().
   virtual boost::asio::awaitable<HttpAnswer> answer(const HttpRequest& request,
                                                     boost::asio::ip::tcp::socket& client) = 0;

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <exception>
+#include <memory_resource>
 #include <optional>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
@@ -111,8 +113,7 @@ void HttpService::make_room() {
 asio::awaitable<void> HttpService::serve(tcp::socket socket) {
   try {
     Connection connection(*this, std::move(socket));
-    while (co_await exchange(connection)) {
-    }
+    while (co_await exchange(connection)) connection.arena.reset();
   } catch (const std::exception&) {
     // The client has left, or memory is short: this connection ends, the server goes on.
   }
@@ -120,7 +121,9 @@ asio::awaitable<void> HttpService::serve(tcp::socket socket) {
 
 // One request and its answer; whether there may be another on this connection.
 asio::awaitable<bool> HttpService::exchange(Connection& connection) {
-  http::request_parser<http::string_body> parser;
+  const HttpAllocator memory(handler_.reads_into_arenas() ? &connection.arena : std::pmr::new_delete_resource());
+  http::request_parser<HttpRequestBody, HttpAllocator> parser(std::piecewise_construct, std::make_tuple(memory),
+                                                              std::make_tuple(memory));
   parser.header_limit(limits_.head_bytes);
   parser.body_limit(limits_.body_bytes);
   connection.stream.expires_after(limits_.to_send_request);

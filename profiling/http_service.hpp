@@ -11,6 +11,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 
+#include "allocators/arena.hpp"
 #include "profiling/http_answer.hpp"
 
 namespace plateau {
@@ -48,7 +49,8 @@ class HttpService {
 
     boost::beast::tcp_stream stream;
     boost::beast::flat_buffer buffer;
-    bool waiting = true;  // for a request
+    Arena arena{{.block_bytes = 8 * 1024, .max_block_bytes = 64 * 1024, .retain_bytes = 8 * 1024}};  // of a request
+    bool waiting = true;                                                                             // for a request
 
    private:
     HttpService& service_;

@@ -17,7 +17,7 @@ std::optional<std::string_view> only(const Fields& fields, http::field name) {
 
 }  // namespace
 
-RequestHead head_of(const http::request<http::string_body>& request) {
+RequestHead head_of(const HttpRequest& request) {
   return {.method = request.method_string(),
           .target = request.target(),
           .host = only(request, http::field::host),

@@ -1,14 +1,12 @@
 // From Beast's request to what the rules of the debug server look at.
 #pragma once
 
-#include <boost/beast/http/message.hpp>
-#include <boost/beast/http/string_body.hpp>
-
 #include "profiling/debug_request.hpp"
+#include "profiling/http_answer.hpp"
 
 namespace plateau {
 
 // Refers to `request`.
-RequestHead head_of(const boost::beast::http::request<boost::beast::http::string_body>& request);
+RequestHead head_of(const HttpRequest& request);
 
 }  // namespace plateau

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory_resource>
 #include <string_view>
 #include <vector>
 
@@ -22,7 +23,7 @@ struct Order {
   OrderId id = 0;
   double placed_s = 0;  // simulated seconds since start
   CustomerId customer = 0;
-  std::vector<OrderLine> lines;  // reused from order to order
+  std::pmr::vector<OrderLine> lines = {};  // reused from order to order
 };
 
 // Where orders come from. Thread-safe: order `index` is a function of the source alone.

@@ -8,6 +8,8 @@
 #include <charconv>
 #include <chrono>
 #include <deque>
+#include <memory_resource>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -25,9 +27,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
 
-#include "allocators/arena.hpp"
 #include "allocators/signals_for_others.hpp"
-#include "labs/order_service/confirmation.hpp"
 #include "labs/order_service/order_json.hpp"
 #include "profiling/debug_answers.hpp"
 #include "profiling/debug_request.hpp"
@@ -55,12 +55,18 @@ HttpAnswer json_error(unsigned status, std::string_view reason) {
   return json_answer(status, {{"error", reason}});
 }
 
-// What a request is read into, and used again for another.
-struct RequestMemory {
-  Arena arena{{.block_bytes = 64 * 1024, .max_block_bytes = 64 * 1024, .retain_bytes = 256 * 1024}};
-  ArenaJsonResource in_arena{arena};
-  HeapJsonResource on_heap;
-  std::vector<Order> orders;  // which keep their capacity
+// Boost.JSON in the memory that the request itself is in.
+class RequestJsonResource final : public json::memory_resource {
+ public:
+  explicit RequestJsonResource(std::pmr::memory_resource& memory) : memory_(memory) {}
+
+ private:
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override { return memory_.allocate(bytes, alignment); }
+  void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
+    memory_.deallocate(block, bytes, alignment);
+  }
+  bool do_is_equal(const json::memory_resource& other) const noexcept override { return this == &other; }
+  std::pmr::memory_resource& memory_;
 };
 
 // Orders of one request, of which some are under way.
@@ -134,6 +140,7 @@ class OrderApi::State final : public HttpHandler {
 
   std::uint16_t port() const { return port_; }
 
+  bool reads_into_arenas() override { return use_arena_(); }
   asio::awaitable<HttpAnswer> answer(const HttpRequest& request, tcp::socket& /*client*/) override {
     const auto arrived = std::chrono::steady_clock::now();
     if (const auto refusal = refuse_foreigner(head_of(request), {})) co_return refusal_answer(*refusal);
@@ -145,7 +152,7 @@ class OrderApi::State final : public HttpHandler {
     std::optional<HttpAnswer> refused;
     try {
       if (reads) co_return co_await find(target.substr(path.size()), arrived);
-      co_return co_await take(request.body(), arrived);
+      co_return co_await take(request, arrived);
     } catch (const std::invalid_argument& error) {
       refused = json_error(400, error.what());
     } catch (const boost::system::system_error& error) {
@@ -157,54 +164,31 @@ class OrderApi::State final : public HttpHandler {
   }
 
  private:
-  // For as long as a request takes.
-  class Memory {
-   public:
-    explicit Memory(std::vector<std::unique_ptr<RequestMemory>>& idle) : idle_(idle) {
-      if (idle_.empty()) {
-        memory_ = std::make_unique<RequestMemory>();
-      } else {
-        memory_ = std::move(idle_.back());
-        idle_.pop_back();
-      }
-    }
-    ~Memory() {
-      memory_->arena.reset();
-      if (idle_.size() < most_idle) idle_.push_back(std::move(memory_));
-    }
-    Memory(const Memory&) = delete;
-    Memory& operator=(const Memory&) = delete;
-    RequestMemory* operator->() const { return memory_.get(); }
-
-   private:
-    static constexpr std::size_t most_idle = 64;
-    std::vector<std::unique_ptr<RequestMemory>>& idle_;
-    std::unique_ptr<RequestMemory> memory_;
-  };
-
   using Time = std::chrono::steady_clock::time_point;
 
-  asio::awaitable<HttpAnswer> take(std::string_view body, Time arrived) {
-    const Memory memory(idle_);
-    const json::storage_ptr storage = use_arena_() ? json::storage_ptr(&memory->in_arena) : &memory->on_heap;
-    const json::value document = json::parse(body, storage);
+  asio::awaitable<HttpAnswer> take(const HttpRequest& request, Time arrived) {
+    std::pmr::memory_resource& memory = *request.get_allocator().resource();
+    RequestJsonResource json_memory(memory);
+    const json::value document = json::parse(request.body(), &json_memory);
     const std::span<const json::value> values =
         document.is_array() ? std::span<const json::value>(document.get_array()) : std::span(&document, 1);
     if (values.empty()) throw std::invalid_argument("there is no order in the array");
     if (values.size() > most_orders) {
       throw std::invalid_argument(fmt::format("more than {} orders in a request", most_orders));
     }
-    if (memory->orders.size() < values.size()) memory->orders.resize(values.size());
+    std::pmr::vector<Order> orders(&memory);
+    orders.reserve(values.size());
     for (std::size_t i = 0; i < values.size(); ++i) {
       try {
-        read_order(values[i], store_, memory->orders[i]);
+        Order& order = orders.emplace_back(Order{.lines = std::pmr::vector<OrderLine>(&memory)});
+        read_order(values[i], store_, order);
       } catch (const std::invalid_argument& error) {
         if (!document.is_array()) throw;
         throw std::invalid_argument(fmt::format("order {}: {}", i, error.what()));
       }
     }
     Batch batch(io_, arrived);
-    for (std::size_t i = 0; i < values.size(); ++i) batch.add({.order = &memory->orders[i]});
+    for (Order& order : orders) batch.add({.order = &order});
     co_return co_await handled(batch);
   }
 
@@ -254,7 +238,6 @@ class OrderApi::State final : public HttpHandler {
   const Store& store_;
   const std::span<OutsideOrders, lanes> queues_;
   const std::function<bool()> use_arena_;
-  std::vector<std::unique_ptr<RequestMemory>> idle_;
   std::size_t next_lane_ = 0;
   HttpService service_;
   std::uint16_t port_ = 0;

@@ -26,7 +26,7 @@ class OrderApi {
   static constexpr std::size_t most_orders = 256;  // in a request
   static constexpr std::size_t most_body_bytes = 1024 * 1024;
 
-  // `use_arena`: whether the documents of requests are in arenas; asked for each. All must outlive it. Throws
+  // `use_arena`: whether requests and their documents are in arenas; asked for each. All must outlive it. Throws
   // std::runtime_error when there is no port to be had.
   OrderApi(const Store& store, std::span<OutsideOrders, lanes> queues, std::function<bool()> use_arena);
   ~OrderApi();

@@ -10,7 +10,6 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 
 #include "profiling/debug_request.hpp"
 #include "profiling/request_head.hpp"
@@ -54,7 +53,7 @@ void check(const Refusal& refusal, const RequestRules& /*rules*/) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  http::request_parser<http::string_body> parser;
+  http::request_parser<HttpRequestBody, HttpAllocator> parser;
   parser.header_limit(8 * 1024);
   parser.body_limit(1024 * 1024);
   parser.eager(true);

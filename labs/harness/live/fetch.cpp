@@ -89,7 +89,7 @@ asio::awaitable<HttpAnswer> Upstream::fetch(std::uint16_t port, const HttpReques
   for (const http::field field : {http::field::accept, http::field::content_type}) {
     if (request.count(field) > 0) handed_on.set(field, request[field]);
   }
-  handed_on.body() = request.body();
+  handed_on.body().assign(request.body());
   handed_on.prepare_payload();
   co_await http::async_write(stream, handed_on, asio::use_awaitable);
 

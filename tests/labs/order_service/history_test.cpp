@@ -71,5 +71,55 @@ TEST(History, AGapOfDaysForgetsEverything) {
   EXPECT_EQ(blocks.statistics().live_blocks, 0U);
 }
 
+// Whatever the two are, an order that is remembered is found, and one that is not is not.
+void fill(History& history, std::uint32_t orders) {
+  for (std::uint32_t i = 0; i < orders; ++i) {
+    history.record({i * 2 + 1, i * 3, i * 40, 7}, i % 3 == 0 ? "" : "note " + std::to_string(i));
+    history.expire(i * 40);
+  }
+}
+
+void expect_newest_are_found(const History& history, std::uint32_t orders) {
+  const auto remembered = static_cast<std::uint32_t>(history_s / 40);  // at least
+  for (std::uint32_t i = orders - remembered; i < orders; ++i) {
+    const HistoryEntry* const entry = history.find(i * 2 + 1);
+    ASSERT_NE(entry, nullptr) << i;
+    ASSERT_EQ(entry->id, i * 2 + 1);
+    ASSERT_EQ(entry->total_cents, i * 3);
+    ASSERT_EQ(history.find(i * 2), nullptr) << "never recorded";
+  }
+  EXPECT_EQ(history.find(1), nullptr) << "too old";
+  EXPECT_EQ(history.find(orders * 2 + 1), nullptr) << "not yet";
+}
+
+TEST(History, FindsWhatItRemembers) {
+  Pool blocks({.block_bytes = block_bytes});
+  HistoryAmongTemporaries before;
+  HistoryInArenas after(&blocks, block_bytes);
+  EXPECT_EQ(before.find(1), nullptr);
+  EXPECT_EQ(after.find(1), nullptr);
+  fill(before, 3000);
+  fill(after, 3000);
+  expect_newest_are_found(before, 3000);
+  expect_newest_are_found(after, 3000);
+}
+
+TEST(History, HandsOverAllThatItHolds) {
+  Pool blocks({.block_bytes = block_bytes});
+  HistoryAmongTemporaries before;
+  fill(before, 3000);
+  HistoryInArenas after(&blocks, block_bytes);
+  before.hand_over(after);
+  EXPECT_EQ(after.records(), before.records());
+  EXPECT_EQ(after.recent_total_cents(), before.recent_total_cents());
+  EXPECT_EQ(after.newest_note(), before.newest_note());
+  expect_newest_are_found(after, 3000);
+  HistoryAmongTemporaries again;
+  after.hand_over(again);
+  EXPECT_EQ(again.records(), before.records());
+  EXPECT_EQ(again.newest_note(), before.newest_note());
+  expect_newest_are_found(again, 3000);
+}
+
 }  // namespace
 }  // namespace plateau::order_service

@@ -82,5 +82,37 @@ TEST(Outbox, AFullRingDropsTheOldestAndCountsIt) {
   EXPECT_EQ(outbox.statistics().entries, 3U);
 }
 
+TEST(Outbox, HandsOverWhatMayStillBeAcknowledged) {
+  UnboundedOutbox before;
+  for (const OrderId id : ids_in("random")) before.keep(id, 0, payload());
+  BoundedOutbox after(512, 60);
+  before.hand_over(after, 100);
+  EXPECT_EQ(before.statistics().entries, 0U);
+  EXPECT_EQ(before.statistics().bytes, 0U);
+  EXPECT_EQ(after.statistics().entries, 200U);
+  after.expire(159);
+  EXPECT_EQ(after.statistics().expired, 0U) << "kept from now on";
+  for (OrderId id = 0; id < 100; ++id) after.acknowledge(id);
+  UnboundedOutbox again;
+  after.hand_over(again, 160);
+  EXPECT_EQ(after.statistics().entries, 0U);
+  EXPECT_EQ(after.statistics().bytes, 0U);
+  EXPECT_EQ(again.statistics().entries, 100U);
+  for (OrderId id = 100; id < 200; ++id) again.acknowledge(id);
+  EXPECT_EQ(again.statistics().entries, 0U);
+  EXPECT_EQ(again.statistics().bytes, 0U);
+}
+
+TEST(Outbox, HandsOverToASmallerOneTheNewest) {
+  UnboundedOutbox before;
+  for (OrderId id = 0; id < 200; ++id) before.keep(id, 0, payload());
+  BoundedOutbox after(64, 60);
+  before.hand_over(after, 0);
+  EXPECT_EQ(after.statistics().entries, 64U);
+  EXPECT_EQ(after.statistics().expired, 136U);
+  for (OrderId id = 136; id < 200; ++id) after.acknowledge(id);
+  EXPECT_EQ(after.statistics().entries, 0U);
+}
+
 }  // namespace
 }  // namespace plateau::order_service

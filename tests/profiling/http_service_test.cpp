@@ -1,0 +1,112 @@
+// Protects what the HTTP service promises to its handler and its clients: a limit of what is under way, memory of
+// requests that is used again, and no frames.
+#include "profiling/http_service.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <semaphore>
+#include <string>
+#include <thread>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "allocators/arena.hpp"
+#include "tests/profiling/http_client.hpp"
+
+namespace plateau::testing {
+namespace {
+
+namespace asio = boost::asio;
+
+// Answers what asks for /slow when it is released, and anything else at once.
+class HandlerOfTheTest final : public HttpHandler {
+ public:
+  explicit HandlerOfTheTest(asio::io_context& io) : io_(io), released_(io, asio::steady_timer::time_point::max()) {}
+
+  asio::awaitable<HttpAnswer> answer(const HttpRequest& request, asio::ip::tcp::socket& client) override {
+    const auto* const arena = dynamic_cast<const Arena*>(request.get_allocator().resource());
+    if (request.target() == "/slow") {
+      came_.release();
+      co_await released_.async_wait(asio::as_tuple(asio::use_awaitable));
+      co_return HttpAnswer{.body = has_left(client) ? "left" : "there"};
+    }
+    co_return HttpAnswer{.body = arena == nullptr ? "heap" : std::to_string(arena->statistics().reserved_bytes)};
+  }
+  bool reads_into_arenas() override { return uses_arenas; }
+
+  void wait_until_asked() { came_.acquire(); }
+  void release() {
+    asio::post(io_, [this] { released_.cancel(); });
+  }
+
+  std::atomic<bool> uses_arenas{false};
+
+ private:
+  asio::io_context& io_;
+  asio::steady_timer released_;
+  std::counting_semaphore<> came_{0};
+};
+
+class HttpServiceTest : public ::testing::Test {
+ protected:
+  explicit HttpServiceTest(std::size_t connections = 1) : service_(handler_, {.connections = connections}) {
+    asio::ip::tcp::acceptor acceptor = listen_on(io_, {asio::ip::address_v4::loopback(), 0}, "127.0.0.1");
+    port_ = acceptor.local_endpoint().port();
+    asio::co_spawn(io_, service_.accept(std::move(acceptor)), asio::detached);
+    thread_ = std::thread([this] { io_.run(); });
+  }
+  ~HttpServiceTest() override {
+    io_.stop();
+    thread_.join();
+  }
+
+  asio::io_context io_{1};
+  HandlerOfTheTest handler_{io_};
+  HttpService service_;
+  std::uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+TEST_F(HttpServiceTest, MoreThanItMayHaveUnderWayIsToldToComeAgain) {
+  HttpClient first(port_);
+  first.send(request("GET", "/slow"));
+  handler_.wait_until_asked();
+  HttpClient second(port_);
+  second.send(request("GET", "/"));
+  const HttpReply refused = second.receive();
+  EXPECT_EQ(refused.result_int(), 503U);
+  EXPECT_FALSE(refused["Retry-After"].empty());
+  handler_.release();
+  EXPECT_EQ(first.receive().body(), "there");
+  second.send(request("GET", "/"));
+  EXPECT_EQ(second.receive().result_int(), 200U) << "on the connection that was refused";
+}
+
+TEST_F(HttpServiceTest, APageOfAnotherSiteCannotFrameAnswers) {
+  EXPECT_EQ(get(port_, "/")["X-Frame-Options"], "DENY");
+}
+
+TEST_F(HttpServiceTest, ARequestIsInTheMemoryThatTheHandlerWants) {
+  HttpClient client(port_);
+  const auto held = [&](const std::string& body) {
+    client.send(request("POST", "/", {}, body));
+    return client.receive().body();
+  };
+  EXPECT_EQ(held("small"), "heap");
+  handler_.uses_arenas = true;
+  const std::string small = held("small");
+  ASSERT_NE(small, "heap");
+  EXPECT_GT(std::stoul(held(std::string(200'000, 'x'))), 200'000U);
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(held("small"), small) << "the arena begins anew, and the large block is gone";
+}
+
+}  // namespace
+}  // namespace plateau::testing
