@@ -44,7 +44,8 @@ class HttpHandler {
   HttpHandler(const HttpHandler&) = delete;
   HttpHandler& operator=(const HttpHandler&) = delete;
 
-  // Whether requests are read into an arena, which is reset after the answer, and not onto the heap. Asked for each.
+  // Whether a request is read into an arena, which is reset after the answer, and not onto the heap. Asked for each,
+  // when the one before it on its connection has been answered.
   virtual bool reads_into_arenas() { return false; }
   // Both arguments outlive the answer. What it throws is answered with 500 and what().
   virtual boost::asio::awaitable<HttpAnswer> answer(const HttpRequest& request,

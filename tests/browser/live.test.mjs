@@ -148,6 +148,7 @@ test('a tab that nobody sees has no connection, and catches up', async () => {
   await page.locator('#knob-load .now', {hasText: '100/s'}).waitFor();
   assert.equal(streams.length, 1);
   await other.page.locator('#knob-load').getByRole('button', {name: '500', exact: true}).click();
+  await other.page.locator('#knob-load .now', {hasText: '500/s'}).waitFor();
   await other.close();
   assert.deepEqual(complaints, []);
   await close();

@@ -29,13 +29,13 @@ namespace asio = boost::asio;
 // Answers what asks for /slow when it is released, and anything else at once.
 class HandlerOfTheTest final : public HttpHandler {
  public:
-  explicit HandlerOfTheTest(asio::io_context& io) : io_(io), released_(io, asio::steady_timer::time_point::max()) {}
-
   asio::awaitable<HttpAnswer> answer(const HttpRequest& request, asio::ip::tcp::socket& client) override {
     const auto* const arena = dynamic_cast<const Arena*>(request.get_allocator().resource());
     if (request.target() == "/slow") {
+      asio::steady_timer timer(client.get_executor(), asio::steady_timer::time_point::max());
+      slow_ = &timer;
       came_.release();
-      co_await released_.async_wait(asio::as_tuple(asio::use_awaitable));
+      co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
       co_return HttpAnswer{.body = has_left(client) ? "left" : "there"};
     }
     co_return HttpAnswer{.body = arena == nullptr ? "heap" : std::to_string(arena->statistics().reserved_bytes)};
@@ -43,21 +43,19 @@ class HandlerOfTheTest final : public HttpHandler {
   bool reads_into_arenas() override { return uses_arenas; }
 
   void wait_until_asked() { came_.acquire(); }
-  void release() {
-    asio::post(io_, [this] { released_.cancel(); });
-  }
+  // On the service's thread.
+  void release() { slow_->cancel(); }
 
   std::atomic<bool> uses_arenas{false};
 
  private:
-  asio::io_context& io_;
-  asio::steady_timer released_;
+  asio::steady_timer* slow_ = nullptr;
   std::counting_semaphore<> came_{0};
 };
 
 class HttpServiceTest : public ::testing::Test {
  protected:
-  explicit HttpServiceTest(std::size_t connections = 1) : service_(handler_, {.connections = connections}) {
+  HttpServiceTest() : service_(handler_, {.connections = 1}) {
     asio::ip::tcp::acceptor acceptor = listen_on(io_, {asio::ip::address_v4::loopback(), 0}, "127.0.0.1");
     port_ = acceptor.local_endpoint().port();
     asio::co_spawn(io_, service_.accept(std::move(acceptor)), asio::detached);
@@ -68,9 +66,9 @@ class HttpServiceTest : public ::testing::Test {
     thread_.join();
   }
 
-  asio::io_context io_{1};
-  HandlerOfTheTest handler_{io_};
+  HandlerOfTheTest handler_;
   HttpService service_;
+  asio::io_context io_{1};  // ends before what its coroutines use
   std::uint16_t port_ = 0;
   std::thread thread_;
 };
@@ -84,7 +82,7 @@ TEST_F(HttpServiceTest, MoreThanItMayHaveUnderWayIsToldToComeAgain) {
   const HttpReply refused = second.receive();
   EXPECT_EQ(refused.result_int(), 503U);
   EXPECT_FALSE(refused["Retry-After"].empty());
-  handler_.release();
+  asio::post(io_, [this] { handler_.release(); });
   EXPECT_EQ(first.receive().body(), "there");
   second.send(request("GET", "/"));
   EXPECT_EQ(second.receive().result_int(), 200U) << "on the connection that was refused";
@@ -95,13 +93,13 @@ TEST_F(HttpServiceTest, APageOfAnotherSiteCannotFrameAnswers) {
 }
 
 TEST_F(HttpServiceTest, ARequestIsInTheMemoryThatTheHandlerWants) {
+  EXPECT_EQ(get(port_, "/").body(), "heap");
+  handler_.uses_arenas = true;
   HttpClient client(port_);
   const auto held = [&](const std::string& body) {
     client.send(request("POST", "/", {}, body));
     return client.receive().body();
   };
-  EXPECT_EQ(held("small"), "heap");
-  handler_.uses_arenas = true;
   const std::string small = held("small");
   ASSERT_NE(small, "heap");
   EXPECT_GT(std::stoul(held(std::string(200'000, 'x'))), 200'000U);

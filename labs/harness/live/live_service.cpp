@@ -170,7 +170,7 @@ asio::awaitable<HttpAnswer> LiveService::answer(const HttpRequest& request, asio
   if (path == "/live/report") co_return co_await report();
   if (path == "/") co_return HttpAnswer{.content_type = "text/html; charset=utf-8", .body = report::load_page("live")};
   co_return HttpAnswer{.content_type = "text/event-stream",
-                       .stream = [this](boost::beast::tcp_stream& client) { return feed_.stream(client); }};
+                       .stream = [this](boost::beast::tcp_stream& page) { return feed_.stream(page); }};
 }
 
 asio::awaitable<HttpAnswer> LiveService::hand_on(const std::atomic<std::uint32_t>& port, const HttpRequest& request,

@@ -44,7 +44,8 @@ export function profilesSection(history) {
     message.textContent = lasts ? `${name}: recording for ${seconds.value} s` : `${name}: fetching`;
     try {
       const profile = await take(file);
-      message.textContent = Object.keys(profile.types).length > 0 ? '' : `${name}: nothing was recorded`;
+      if (Object.keys(profile.types).length === 0) throw new Error('nothing was recorded');
+      message.textContent = '';
       profiles = [{...profile, arm: short, moment: `at ${clock(history.t.at(-1) ?? 0)}`, file}, ...profiles].slice(0, kept);
       place.replaceChildren(...(flameSection({name: 'live', profiles}) ?? []));
     } catch (error) {

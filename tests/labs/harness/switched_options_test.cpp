@@ -24,7 +24,7 @@ TEST(SwitchedOptions, EachLaneTakesAChangeOnce) {
 }
 
 TEST(SwitchedOptions, OfSeveralChangesTheLastCounts) {
-  SwitchedOptions<Options, 1> options(Options{});
+  SwitchedOptions<Options, 2> options(Options{});
   options.set({.fast = true});
   options.set({.tidy = true});
   EXPECT_FALSE(options.take(0)->fast);
