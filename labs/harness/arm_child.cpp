@@ -84,7 +84,8 @@ void ArmContext::ready() {
   block_.start_cpu_us.store(cpu_us(usage), std::memory_order_relaxed);
   block_.start_minor_faults.store(static_cast<std::uint64_t>(usage.ru_minflt), std::memory_order_relaxed);
   start_ = Clock::now();
-  schedule_.start(spec_.operations_per_wall_second(), start_);
+  schedule_.start(spec_.operations_per_wall_second(), start_,
+                  spec_.service_rate ? LoadSpread::random : LoadSpread::even);
   knobs_.publish();
   block_.ready_ns.store(std::chrono::nanoseconds(start_.time_since_epoch()).count(), std::memory_order_relaxed);
   block_.phase.store(Phase::running, std::memory_order_release);

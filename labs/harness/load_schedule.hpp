@@ -8,14 +8,21 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "labs/harness/random.hpp"
+
 namespace plateau::harness {
+
+// Where in its slot of 1 / rate an operation is due. Spread out, at a place that its index gives, load does not march
+// in step with the kernel's ticks, at which CPU timers are looked at: a CPU profile would see all of it, or nothing.
+enum class LoadSpread { even, random };
 
 // due() is thread-safe and lock-free; the others are called by one thread at a time. Allocates nothing.
 class LoadSchedule {
  public:
   using Clock = std::chrono::steady_clock;
 
-  void start(double operations_per_second, Clock::time_point now) {
+  void start(double operations_per_second, Clock::time_point now, LoadSpread spread = LoadSpread::even) {
+    spread_ = spread;
     segments_[0] = {0, now, operations_per_second};
     count_.store(1, std::memory_order_release);
   }
@@ -25,9 +32,12 @@ class LoadSchedule {
     const std::size_t count = count_.load(std::memory_order_relaxed);
     const Segment& last = segments_[(count - 1) % segments_.size()];
     const double passed = std::chrono::duration<double>(now - last.begin).count();
-    const bool any_due = passed >= 0 && last.operations_per_second > 0;
-    const auto due_already = any_due ? static_cast<std::uint64_t>(passed * last.operations_per_second) + 1 : 0;
-    segments_[count % segments_.size()] = {last.first + due_already, now, operations_per_second};
+    std::uint64_t first = last.first;
+    if (passed >= 0 && last.operations_per_second > 0) {
+      first += static_cast<std::uint64_t>(passed * last.operations_per_second);
+      if (due(first) <= now) ++first;
+    }
+    segments_[count % segments_.size()] = {first, now, operations_per_second};
     count_.store(count + 1, std::memory_order_release);
   }
 
@@ -44,8 +54,8 @@ class LoadSchedule {
     while (i > oldest && segments_[i % segments_.size()].first > index) --i;
     const Segment& segment = segments_[i % segments_.size()];
     if (segment.operations_per_second <= 0) return index < segment.first ? segment.begin : Clock::time_point::max();
-    const double seconds =
-        static_cast<double>(static_cast<std::int64_t>(index - segment.first)) / segment.operations_per_second;
+    const double place = static_cast<double>(static_cast<std::int64_t>(index - segment.first)) + offset(index);
+    const double seconds = place / segment.operations_per_second;
     constexpr double longest_s = 1e9;  // of what can be told in nanoseconds
     if (seconds > longest_s) return Clock::time_point::max();
     return segment.begin + std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
@@ -58,6 +68,10 @@ class LoadSchedule {
     double operations_per_second = 1;
   };
 
+  // In [0, 1).
+  double offset(std::uint64_t index) const { return spread_ == LoadSpread::random ? SplitMix64(index).uniform() : 0; }
+
+  LoadSpread spread_ = LoadSpread::even;
   // Of a service that is further behind than so many changes, the oldest operations are taken for later ones.
   std::array<Segment, 256> segments_{};
   std::atomic<std::size_t> count_{0};

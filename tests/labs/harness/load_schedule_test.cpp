@@ -56,6 +56,33 @@ TEST_F(LoadScheduleTest, ThingsAreDueInOrderHoweverOftenTheRateChanges) {
   for (std::uint64_t i = last; i < last + 500; ++i) ASSERT_LE(schedule_.due(i), schedule_.due(i + 1)) << i;
 }
 
+TEST_F(LoadScheduleTest, SpreadOutEachIsInItsSlot) {
+  LoadSchedule spread;
+  spread.start(10, begin_, LoadSpread::random);
+  std::chrono::nanoseconds sum{0};
+  for (std::uint64_t i = 0; i < 10'000; ++i) {
+    const std::chrono::nanoseconds place = spread.due(i) - begin_ - i * 100ms;
+    ASSERT_GE(place, 0ns) << i;
+    ASSERT_LE(place, 100ms) << i;
+    sum += place;
+  }
+  EXPECT_GT(sum / 10'000, 48ms);
+  EXPECT_LT(sum / 10'000, 52ms);
+
+  auto now = begin_;
+  for (int i = 0; i < 200; ++i) {
+    now += 37ms;
+    const std::uint64_t next = [&] {
+      std::uint64_t index = 0;
+      while (spread.due(index) <= now) ++index;
+      return index;
+    }();
+    spread.change(10 + i % 5 * 10, now);
+    ASSERT_LE(spread.due(next - 1), now) << "what was due stays due";
+    ASSERT_GE(spread.due(next), now) << "and what was not is due later";
+  }
+}
+
 TEST_F(LoadScheduleTest, ATimeThatCannotBeToldIsNever) {
   schedule_.change(1e-9, begin_ + 1s);
   EXPECT_EQ(schedule_.due(1'000'000'000'000), LoadSchedule::Clock::time_point::max());
