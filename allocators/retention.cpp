@@ -99,7 +99,10 @@ class RetentionPolicy::Driver {
 
   RetentionStatistics statistics() const noexcept {
     const std::scoped_lock lock(mutex_);
-    return published_;
+    RetentionStatistics now = published_;
+    now.soft_limit = effective_limit();
+    now.retain_percent = percent_;
+    return now;
   }
 
   std::string limit_source() const {
@@ -283,8 +286,6 @@ class RetentionPolicy::Driver {
     published_.live = seen.live;
     published_.unused = seen.unused;
     published_.used = seen.used;
-    published_.soft_limit = decision_.knobs().soft_limit;
-    published_.retain_percent = decision_.knobs().retain_percent;
     published_.counts = decision_.counts();
     published_.shed = shed;
     ++published_.looks;

@@ -49,7 +49,8 @@ struct RetentionOptions {
 
 inline constexpr std::uint64_t no_soft_limit = std::numeric_limits<std::uint64_t>::max();
 
-// In bytes, of the policy's last look at the heap; counts since its start.
+// In bytes, of the policy's last look at the heap, but for its two settings, which are as they were set last; counts
+// since its start.
 struct RetentionStatistics {
   std::optional<std::uint64_t> live;            // empty where the allocator does not tell, as in HeapStatistics
   std::optional<std::uint64_t> unused;          // dirty and muzzy

@@ -235,8 +235,7 @@ harness::ServiceControls controls_of(const harness::ArmContext& context, Fixes& 
     return fix == 0 ? statistics.retain_percent.has_value() : statistics.soft_limit.has_value();
   };
   controls.retention_policy = [&] { return retention.policy(); };
-  controls.why_no_percent = "it comes with the fix decay";
-  controls.why_no_limit = "it comes with the fixes decay and limit";
+  controls.retain = [&](const std::optional<RetentionOptions>& wanted) { retention.follow(wanted); };
   return controls;
 }
 

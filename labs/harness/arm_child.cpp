@@ -78,7 +78,7 @@ void ArmContext::ready() {
     }
   }
   publish();
-  if (lab_.measures_pauses) fault_ns_ = measure_minor_fault_ns();
+  if (lab_.measures_pauses || spec_.service_rate) fault_ns_ = measure_minor_fault_ns();
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   block_.start_cpu_us.store(cpu_us(usage), std::memory_order_relaxed);
@@ -241,10 +241,10 @@ std::unique_ptr<DebugServer> serve_profiles(const ArmContext& context, const Lab
                                             const ArmBlock& block) {
   if (context.spec().pprof_address.empty()) return nullptr;
   try {
-    return std::make_unique<DebugServer>(
-        DebugServerOptions{.address = context.spec().pprof_address,
-                           .requested_bytes = [&context] { return std::optional(context.requested_bytes()); },
-                           .more_metrics = [&](MetricFamilies& families) { add_arm_metrics(lab, block, families); }});
+    return std::make_unique<DebugServer>(DebugServerOptions{
+        .address = context.spec().pprof_address,
+        .requested_bytes = [&context] { return std::optional(context.requested_bytes()); },
+        .more_metrics = [&](MetricFamilies& families) { add_arm_metrics(lab, context.spec(), block, families); }});
   } catch (const std::exception& error) {
     throw std::runtime_error(fmt::format("--pprof: {}", error.what()));
   }

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <exception>
+#include <stdexcept>
 #include <utility>
 
 #include "allocators/heap.hpp"
@@ -15,6 +16,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr double unknown = SharedKnob::unknown;
+constexpr double retains_nothing = -1;  // as a percentage: unused pages are left to the allocator's decay
 
 double number(std::optional<milliseconds> value) {
   return value ? static_cast<double>(value->count()) : unknown;
@@ -38,8 +40,9 @@ void ArmKnobs::offer(ServiceControls controls) {
   for (const KnobId id : {KnobId::dirty_decay, KnobId::muzzy_decay, KnobId::background_thread}) {
     store_text(knob(id).why_not, allocator + " has no such setting");
   }
-  store_text(knob(KnobId::retain_percent).why_not, controls_.why_no_percent);
-  store_text(knob(KnobId::soft_limit).why_not, controls_.why_no_limit);
+  for (const KnobId id : {KnobId::retain_percent, KnobId::soft_limit}) {
+    store_text(knob(id).why_not, "this service has no retention policy");
+  }
   const ProfileReply profiles = HeapProfiler::available();
   has_profiler_ = profiles.done;
   store_text(knob(KnobId::profiling).why_not, profiles.reason);
@@ -71,10 +74,11 @@ void ArmKnobs::publish() {
   const auto background = heap.background_thread();
   show(KnobId::background_thread, background ? static_cast<double>(*background) : unknown);
   show(KnobId::profiling, has_profiler_ ? static_cast<double>(HeapProfiler::active()) : unknown);
-  const bool has_policy = policy() != nullptr;
-  const RetentionStatistics retention = has_policy ? policy()->statistics() : RetentionStatistics{};
-  show(KnobId::retain_percent, retention.retain_percent ? *retention.retain_percent : unknown);
-  show(KnobId::soft_limit, has_policy ? static_cast<double>(retention.soft_limit.value_or(0)) : unknown);
+  if (controls_.retain) {
+    const RetentionStatistics now = retention();
+    show(KnobId::retain_percent, now.retain_percent ? *now.retain_percent : retains_nothing);
+    show(KnobId::soft_limit, static_cast<double>(now.soft_limit.value_or(0)));
+  }
   for (std::size_t fix = 0; controls_.works_with && fix < lab_.fixes.size(); ++fix) {
     // While it is being switched, what was in force is.
     if (const auto works = controls_.works_with(fix)) fix_knob(fix).in_force.store(*works, std::memory_order_relaxed);
@@ -88,16 +92,18 @@ std::string ArmKnobs::set(KnobId id, double value) {
       schedule_.change(value, LoadSchedule::Clock::now());
       return {};
     case KnobId::dirty_decay:
-      if (policy_retains()) return "the retention policy has taken decay over: set what that retains";
+      if (retention().retain_percent) return "the retention policy has taken decay over: set what that retains";
       return reason_of(heap.set_dirty_decay(milliseconds(std::llround(value))));
     case KnobId::muzzy_decay:
       return reason_of(heap.set_muzzy_decay(milliseconds(std::llround(value))));
     case KnobId::background_thread:
       return reason_of(heap.set_background_thread(value != 0));
     case KnobId::retain_percent:
-      return set_percent(value);
+      set_percent(value);
+      return {};
     case KnobId::soft_limit:
-      return set_limit(value);
+      set_limit(value);
+      return {};
     case KnobId::profiling:
       return reason_of(value != 0 ? HeapProfiler::start("") : HeapProfiler::stop());
     case KnobId::purge:
@@ -108,19 +114,30 @@ std::string ArmKnobs::set(KnobId id, double value) {
   return switch_fix(static_cast<std::size_t>(id) - static_cast<std::size_t>(KnobId::first_fix), value != 0);
 }
 
-bool ArmKnobs::policy_retains() const {
-  return policy() != nullptr && policy()->statistics().retain_percent;
+// Whether a policy leaves unused pages to the allocator is settled when it begins.
+void ArmKnobs::set_percent(double value) {
+  if (!controls_.retain) throw std::runtime_error(load_text(knob(KnobId::retain_percent).why_not));
+  const RetentionStatistics now = retention();
+  const bool retains = value != retains_nothing;
+  if (retains && now.retain_percent) {
+    policy()->set_retain_percent(static_cast<std::uint32_t>(value));
+  } else if (retains || now.soft_limit) {
+    controls_.retain(
+        RetentionOptions{.retain_percent = retains ? std::optional(static_cast<std::uint32_t>(value)) : std::nullopt,
+                         .soft_limit = now.soft_limit.value_or(no_soft_limit)});
+  } else {
+    controls_.retain(std::nullopt);
+  }
 }
 
-std::string ArmKnobs::set_percent(double value) {
-  const bool set = policy() != nullptr && policy()->set_retain_percent(static_cast<std::uint32_t>(value));
-  return set ? std::string() : controls_.why_no_percent;
-}
-
-std::string ArmKnobs::set_limit(double value) {
-  if (policy() == nullptr) return controls_.why_no_limit;
-  policy()->set_soft_limit(value > 0 ? static_cast<std::uint64_t>(value) : no_soft_limit);
-  return {};
+void ArmKnobs::set_limit(double value) {
+  if (!controls_.retain) throw std::runtime_error(load_text(knob(KnobId::soft_limit).why_not));
+  const std::uint64_t limit = value > 0 ? static_cast<std::uint64_t>(value) : no_soft_limit;
+  if (policy() != nullptr) {
+    policy()->set_soft_limit(limit);
+  } else if (limit != no_soft_limit) {
+    controls_.retain(RetentionOptions{.retain_percent = std::nullopt, .soft_limit = limit});
+  }
 }
 
 std::string ArmKnobs::switch_fix(std::size_t fix, bool on) {

@@ -23,9 +23,9 @@ struct ServiceControls {
   std::function<std::optional<bool>(std::size_t fix)> works_with = {};
   // Of the process; null while there is none.
   std::function<RetentionPolicy*()> retention_policy = {};
-  // One line each: why there is none now, or at all.
-  std::string why_no_percent = {};
-  std::string why_no_limit = {};
+  // Has a policy with these options from now on, or none. Throws as switch_fixes does; then there is again one as
+  // before.
+  std::function<void(const std::optional<RetentionOptions>&)> retain = {};
 };
 
 // Used by one thread. Allocates only when a knob is turned.
@@ -46,10 +46,10 @@ class ArmKnobs {
   // Empty when it was done, else why not.
   std::string set(KnobId id, double value);
   std::string switch_fix(std::size_t fix, bool on);
-  std::string set_percent(double value);
-  std::string set_limit(double value);
+  void set_percent(double value);
+  void set_limit(double value);
   RetentionPolicy* policy() const { return controls_.retention_policy ? controls_.retention_policy() : nullptr; }
-  bool policy_retains() const;
+  RetentionStatistics retention() const { return policy() != nullptr ? policy()->statistics() : RetentionStatistics{}; }
 
   const ArmSpec& spec_;
   ArmBlock& block_;

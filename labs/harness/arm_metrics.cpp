@@ -36,7 +36,7 @@ void add_latency(const LabDescription& lab, const ArmBlock& block, MetricFamilie
 
 }  // namespace
 
-void add_arm_metrics(const LabDescription& lab, const ArmBlock& block, MetricFamilies& families) {
+void add_arm_metrics(const LabDescription& lab, const ArmSpec& spec, const ArmBlock& block, MetricFamilies& families) {
   families.counter("plateau_operations_total", fmt::format("Times that a {} was completed.", lab.operation),
                    static_cast<double>(block.total_operations()));
   families.counter("plateau_allocations_total", "Calls of the general heap's allocation functions.",
@@ -44,7 +44,7 @@ void add_arm_metrics(const LabDescription& lab, const ArmBlock& block, MetricFam
   families.counter("plateau_allocated_bytes_total", "Bytes that these calls gave.",
                    static_cast<double>(block.allocation_bytes.load(std::memory_order_relaxed)));
   add_latency(lab, block, families);
-  if (lab.measures_pauses) {
+  if (lab.measures_pauses || spec.service_rate) {
     std::uint64_t pauses = 0;
     for (const StallSeries& lane : block.stalls) pauses += lane.count.load(std::memory_order_relaxed);
     families.counter(

@@ -16,7 +16,7 @@ enum class KnobId : std::size_t {
   dirty_decay,        // ms; -1: never
   muzzy_decay,        // ms; -1: never
   background_thread,  // 0, 1
-  retain_percent,     // of a RetentionPolicy
+  retain_percent,     // of a RetentionPolicy; -1: that is left to the allocator's decay
   soft_limit,         // of a RetentionPolicy, in bytes; 0: none
   profiling,          // of the heap: 0, 1
   purge,              // an action: has no value

@@ -21,6 +21,7 @@
 #include "labs/order_service/service.hpp"
 #include "labs/order_service/store.hpp"
 #include "labs/order_service/targets.hpp"
+#include "profiling/purge_pauses.hpp"
 
 namespace plateau::order_service {
 namespace {
@@ -136,6 +137,7 @@ class OrderServiceLab final : public harness::Lab {
       source = std::make_unique<RecordedOrders>(store, std::string(spec.options.at("orders").as_string()));
     }
     const ServiceOptions options = service_options(spec);
+    if (spec.service_rate) record_purge_pauses();  // where the allocator is another, purges are not timed
     context.set_gauge(gauge_kill_hour, NAN);
     context.set_gauge(gauge_pinned, NAN);
     if (spec.options.at("orders").is_null() && spec.memory_limit &&

@@ -249,24 +249,26 @@ harness::ServiceControls controls_of(const harness::ArmContext& context, Fixes& 
   static constexpr std::array flags{&ServiceOptions::buffers, &ServiceOptions::items, &ServiceOptions::query,
                                     &ServiceOptions::outbox, &ServiceOptions::lifetimes};
   harness::ServiceControls controls;
-  controls.switch_fixes = [&](const std::vector<std::string>& names) {
+  const auto has_retention =
+      std::make_shared<bool>(retention.policy() != nullptr);  // the fix: a knob may have a policy, too
+  controls.switch_fixes = [&, has_retention](const std::vector<std::string>& names) {
     harness::ArmSpec spec = context.spec();
     spec.fixes = names;
     const ServiceOptions options = service_options(spec);
-    if (options.retention != (retention.policy() != nullptr)) {
+    if (options.retention != *has_retention) {
       retention.follow(retention_options(options));
       Heap& heap = Heap::process();
       heap.set_dirty_decay(dirty_decay(spec));  // where there is decay, and background threads
       heap.set_background_thread(options.retention);
+      *has_retention = options.retention;
     }
     fixes.set(options);
   };
-  controls.works_with = [&](std::size_t fix) {
-    return fix < flags.size() ? fixes.in_lanes(flags[fix]) : std::optional(retention.policy() != nullptr);
+  controls.works_with = [&, has_retention](std::size_t fix) {
+    return fix < flags.size() ? fixes.in_lanes(flags[fix]) : std::optional(*has_retention);
   };
   controls.retention_policy = [&] { return retention.policy(); };
-  controls.why_no_percent = "this service leaves unused pages to the allocator's decay";
-  controls.why_no_limit = "it comes with the fix retention";
+  controls.retain = [&](const std::optional<RetentionOptions>& wanted) { retention.follow(wanted); };
   return controls;
 }
 
@@ -318,10 +320,13 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
     context.set_slack(lane_number, slack_of(lane_number));
     flush_if_asked();
   };
-  const auto handle_outside = [&](Lane& lane, std::size_t lane_number, std::size_t worker, OutsideOrder& order) {
+  const auto handle_outside = [&](Lane& lane, std::size_t lane_number, std::size_t worker, OutsideOrder& order,
+                                  harness::StallMeter& meter) {
     const auto arrived = order.arrived;
     const bool is_order = order.order != nullptr;
+    meter.begin();
     lane.handle(order);
+    meter.end();
     order.done();  // it is gone
     if (!is_order) return;
     context.finish_operation(lane_number, worker, arrived);
@@ -332,14 +337,15 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
     lane.settle();
     publish_figures(context, all);
   };
-  const auto wait_until_due = [&](Lane& lane, std::size_t lane_number, std::size_t place, std::uint64_t index) {
-    if (!context.spec().service_rate) return context.wait_until_due(index);
+  const auto wait_until_due = [&](Lane& lane, std::size_t lane_number, std::size_t place, std::uint64_t index,
+                                  std::optional<harness::StallMeter>& meter) {
+    if (!meter) return context.wait_until_due(index);
     const std::size_t worker = lane_number * workers_per_lane + place;
     for (;;) {
       const auto now = harness::ArmContext::Clock::now();
       const auto until = std::min(context.due(index), now + harness::ArmContext::longest_sleep);
       OutsideOrder* const order = outside[lane_number].pop_until(until);
-      if (order != nullptr) handle_outside(lane, lane_number, worker, *order);
+      if (order != nullptr) handle_outside(lane, lane_number, worker, *order, *meter);
       if (const auto switched = fixes.take(lane_number)) {
         lane.settle();
         lane.switch_fixes(*switched);
@@ -351,6 +357,8 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
   const auto work = [&](std::size_t lane_number, std::size_t place) {
     Lane& lane = *all[lane_number];
     Turn& turn = turns[lane_number];
+    std::optional<harness::StallMeter> meter;  // of a service
+    if (context.spec().service_rate) meter.emplace(context.stall_meter(lane_number));
     const std::uint64_t lane_orders = orders / lanes + (lane_number < orders % lanes ? 1 : 0);
     // Lanes are staggered: the first batch of the second is half a batch, so that not all are full at once.
     const std::uint64_t offset = options.settlement_orders * lane_number / lanes;
@@ -362,8 +370,10 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
       const std::uint64_t end = std::min(lane_orders, whole_end);
       for (std::uint64_t i = begin; i < end; ++i) {
         const std::uint64_t index = i * lanes + lane_number;
-        wait_until_due(lane, lane_number, place, index);
+        wait_until_due(lane, lane_number, place, index, meter);
+        if (meter) meter->begin();
         lane.handle(index);
+        if (meter) meter->end();
         if (options.trim_often && index % purge_every == 0) Heap::process().purge();
         context.finish_operation(lane_number, lane_number * workers_per_lane + place, index);
         if (i % housekeeping_every == 0) keep_house(lane_number);

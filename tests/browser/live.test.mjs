@@ -17,17 +17,17 @@ let service;
 let url;
 
 // Gives the process, and its address once it listens.
-async function serve() {
-  const lab = spawn(orderService, ['serve', '--address', '127.0.0.1:0'], {stdio: ['ignore', 'pipe', 'inherit']});
+async function serve(...options) {
+  const lab = spawn(orderService, ['serve', '--address', '127.0.0.1:0', ...options], {stdio: ['ignore', 'pipe', 'inherit']});
   const lines = createInterface({input: lab.stdout});
   const [line] = await once(lines, 'line');
   lines.on('line', () => {});  // the rest is read, and not looked at
   return [lab, line.match(/http:\S+/)[0]];
 }
 
-async function open(options) {
+async function open(options, address = url) {
   const opened = await newPage(browser, options);
-  await opened.page.goto(url);
+  await opened.page.goto(address);
   await opened.page.locator('#knob-load .now', {hasText: '/s'}).waitFor();  // the service is ready
   return opened;
 }
@@ -104,8 +104,10 @@ test('a knob changes the process, and every tab marks it', async () => {
   }
 });
 
-test('a knob that is not there says why', async () => {
-  const {page, close} = await open();
+test('a knob that is not there says why', async (context) => {
+  const [onGlibc, address] = await serve('--allocator', 'glibc');
+  context.after(() => onGlibc.kill('SIGKILL'));
+  const {page, close} = await open({}, address);
   const unavailable = page.locator('.knob.unavailable').first();
   assert.ok(await unavailable.locator('input').isDisabled());
   assert.match(await unavailable.locator('.note').textContent(), /Not here: ./);
@@ -119,8 +121,6 @@ test('bytes are typed as MB and asked for as whole bytes', async () => {
     asked.push(JSON.parse(route.request().postData()).value);
     return route.fulfill({json: {value: asked[0]}});
   });
-  await page.locator('#knob-fix-retention input').check();  // with which it comes
-  await page.locator('#knob-soft_limit:not(.unavailable)').waitFor();
   await page.locator('#knob-soft_limit input').fill('64.1');  // 64.1 * 1e6 is no whole number in binary
   await page.locator('#knob-soft_limit').getByRole('button', {name: 'Set'}).click();
   await page.waitForFunction(() => document.querySelector('#knob-soft_limit .now').textContent === '64.1 MB');

@@ -68,10 +68,8 @@ json::object live_result(const Lab& lab, const ArmSpec& spec, RunningArm& arm, c
   result.cpu_seconds = static_cast<double>(block.cpu_us.load() - block.start_cpu_us.load()) / 1e6;
   result.minor_faults = block.minor_faults.load() - block.start_minor_faults.load();
   if (result.wall_seconds > 0) result.spec.time.speedup = result.simulated_seconds() / result.wall_seconds;
-  if (description.measures_pauses) {
-    read_pauses(block, {}, result);
-    result.latency_series = latency_series(feed.samples(), series.size());
-  }
+  read_pauses(block, {}, result);
+  result.latency_series = latency_series(feed.samples(), series.size());
   const bool ended = arm.ended();
   if (ended) arm.judge_end(result);
 

@@ -8,7 +8,7 @@ const usual = {
   load: [0, 100, 500, 2000],
   dirty_decay: [0, 1000, 10000, -1],
   muzzy_decay: [0, 1000, -1],
-  retain_percent: [10, 50, 100],
+  retain_percent: [-1, 10, 50, 100],
 };
 
 // A title is a name, and what it means; knobs of the same name need all of it.
@@ -59,7 +59,7 @@ class Knob {
     const set = this.control('button', {type: 'submit'}, 'Set');
     const presets = (usual[this.knob.id] ?? []).map((value) => this.control('button', {type: 'button', class: 'preset', onclick: () => this.ask(value)}, String(value / factor)));
     // What somebody is typing is left alone.
-    this.show = (value) => { if (document.activeElement !== input) input.value = value === null ? '' : value / factor; };
+    this.show = (value) => { if (document.activeElement !== input) input.value = value === null ? '' : Number((value / factor).toPrecision(7)); };
     return h('form', {onsubmit: (event) => { event.preventDefault(); this.ask(asAsked(Number(input.value) * factor)); }},
       h('label', {for: input.id}, h('b', {}, name)), this.now,
       h('div', {class: 'line'}, input, ' ', unit, ' ', set, presets.length > 0 ? [' ', presets] : null));

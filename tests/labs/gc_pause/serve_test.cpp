@@ -25,8 +25,7 @@ TEST(GcPauseServe, PausesAndPurgesAreSeen) {
     stream.next("sample", positive(column));  // each waits until there is some
   }
 
-  EXPECT_EQ(lab.knob("retain_percent").at("available"), false);
-  EXPECT_EQ(lab.turn("retain_percent", R"({"value": 50})").result_int(), 409U);
+  EXPECT_EQ(lab.knob("retain_percent").at("value"), -1);
   EXPECT_EQ(lab.turn("fix-decay", R"({"value": true})").body(), "{\"value\":true}\n");
   EXPECT_EQ(lab.knob("retain_percent").at("value"), 25);
   EXPECT_EQ(lab.turn("retain_percent", R"({"value": 50})").body(), "{\"value\":50}\n");
@@ -34,12 +33,17 @@ TEST(GcPauseServe, PausesAndPurgesAreSeen) {
   EXPECT_EQ(lab.knob("dirty_decay").at("value"), -1) << "the policy is the only one that purges";
   EXPECT_EQ(lab.turn("dirty_decay", R"({"value": 0})").result_int(), 409U);
   EXPECT_EQ(lab.turn("fix-decay", R"({"value": false})").body(), "{\"value\":false}\n");
-  EXPECT_EQ(lab.knob("retain_percent").at("available"), false);
+  EXPECT_EQ(lab.knob("retain_percent").at("value"), -1);
   EXPECT_EQ(lab.knob("dirty_decay").at("value"), 0);
 
   for (const std::string fix : {"limit", "values", "events", "generations"}) {
     EXPECT_EQ(lab.turn("fix-" + fix, R"({"value": true})").body(), "{\"value\":true}\n") << fix;
   }
+  // Without load, too.
+  EXPECT_EQ(lab.turn("load", R"({"value": 0})").result_int(), 200U);
+  EXPECT_EQ(lab.turn("fix-values", R"({"value": false})").body(), "{\"value\":false}\n");
+  EXPECT_EQ(lab.turn("fix-values", R"({"value": true})").body(), "{\"value\":true}\n");
+  EXPECT_EQ(lab.turn("load", R"({"value": 400})").result_int(), 200U);
   // Long enough for every generation to have been begun with the fixes.
   const double now = stream.next("sample").at("t").to_number<double>();
   stream.next("sample", [now](const json::value& sample) { return sample.at("t").to_number<double>() > now + 4; });

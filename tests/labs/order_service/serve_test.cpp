@@ -125,7 +125,7 @@ TEST_F(Serve, EveryFixIsSwitchedInTheRunningService) {
   }
   EXPECT_EQ(lab_->knob("background_thread").at("value"), true);
   EXPECT_EQ(lab_->knob("dirty_decay").at("value"), 1000);
-  EXPECT_EQ(lab_->knob("soft_limit").at("available"), true) << "the policy has come with it";
+  EXPECT_GT(lab_->knob("soft_limit").at("value").to_number<double>(), 0) << "the policy has come with it";
   for (const std::string fix : {"buffers", "items", "query", "outbox", "lifetimes", "retention"}) {
     EXPECT_EQ(lab_->turn("fix-" + fix, R"({"value": false})").body(), "{\"value\":false}\n") << fix;
   }
@@ -136,13 +136,26 @@ TEST_F(Serve, ProfilingStopsAndStarts) {
   EXPECT_EQ(lab_->turn("profiling", R"({"value": true})").body(), "{\"value\":true}\n");
 }
 
-TEST_F(Serve, WhatCannotBeHadSaysWhy) {
-  const json::value knob = lab_->knob("retain_percent");
-  EXPECT_EQ(knob.at("available"), false);
-  EXPECT_THAT(std::string(knob.at("why_not").as_string()), HasSubstr("leaves unused pages to the allocator's decay"));
-  const HttpReply refused = lab_->turn("retain_percent", R"({"value": 50})");
-  EXPECT_EQ(refused.result_int(), 409U);
-  EXPECT_THAT(refused.body(), HasSubstr("leaves unused pages to the allocator's decay"));
+TEST_F(Serve, ARetentionPolicyComesAndGoesWithItsKnobs) {
+  EXPECT_EQ(lab_->knob("retain_percent").at("value"), -1);
+  EXPECT_EQ(lab_->turn("retain_percent", R"({"value": 50})").body(), "{\"value\":50}\n");
+  EXPECT_EQ(lab_->knob("dirty_decay").at("value"), -1) << "the policy is the only one that purges";
+  EXPECT_EQ(lab_->turn("dirty_decay", R"({"value": 0})").result_int(), 409U);
+  EXPECT_EQ(lab_->turn("retain_percent", R"({"value": 20})").body(), "{\"value\":20}\n");
+  EXPECT_EQ(lab_->turn("soft_limit", R"({"value": 1000000000})").body(), "{\"value\":1000000000}\n");
+  EXPECT_EQ(lab_->turn("retain_percent", R"({"value": -1})").body(), "{\"value\":-1}\n");
+  EXPECT_EQ(lab_->knob("soft_limit").at("value"), 1000000000) << "it goes on";
+  EXPECT_EQ(lab_->knob("dirty_decay").at("value"), 10000) << "as it was before";
+  EXPECT_EQ(lab_->turn("soft_limit", R"({"value": 0})").body(), "{\"value\":0}\n");
+  EXPECT_EQ(lab_->knob("fix-retention").at("value"), false) << "a policy alone is not the fix";
+}
+
+TEST_F(Serve, PausesAndPurgesAreMeasured) {
+  const json::value sample = EventStream(lab_->port()).next("sample");
+  for (const char* const column : {"pauses", "longest_pause", "purge_ms"}) {
+    EXPECT_GE(value(sample, lab_->column(column)), 0) << column;
+  }
+  EXPECT_THAT(get(lab_->port(), "/metrics").body(), HasSubstr("\nplateau_pauses_total "));
 }
 
 TEST_F(Serve, ValuesThatAreNoneAreRefused) {
@@ -371,6 +384,17 @@ TEST(ServeEnd, TheKernelsKillIsToldAndThePageStays) {
   EXPECT_EQ(lab.interrupt(), 0);
   EXPECT_EQ(stream.next("end").at("outcome").as_string(), "stopped");
   EXPECT_THAT(cgroups_of(lab.program().pid()), ::testing::IsEmpty());
+}
+
+TEST(ServeEnd, WhatTheAllocatorCannotDoSaysWhy) {
+  ServedLab lab(ORDER_SERVICE, {"--allocator", "glibc"});
+  const json::value knob = lab.knob("dirty_decay");
+  EXPECT_EQ(knob.at("available"), false);
+  EXPECT_EQ(knob.at("why_not").as_string(), "glibc has no such setting");
+  const HttpReply refused = lab.turn("dirty_decay", R"({"value": 50})");
+  EXPECT_EQ(refused.result_int(), 409U) << refused.body();
+  EXPECT_FALSE(json::parse(refused.body()).at("error").as_string().empty());
+  EXPECT_EQ(lab.interrupt(), 0);
 }
 
 TEST(ServeEnd, OptionsOfAnExperimentAreRefused) {
