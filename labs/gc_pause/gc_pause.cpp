@@ -8,6 +8,8 @@
 #include <string>
 #include <system_error>
 
+#include <CLI/CLI.hpp>
+
 #include "allocators/purge_lines.hpp"
 #include "allocators/purge_trace.hpp"
 #include "labs/gc_pause/calibration.hpp"

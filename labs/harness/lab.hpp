@@ -8,12 +8,15 @@
 #include <string_view>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 
 #include "labs/harness/allocator_choice.hpp"
 #include "labs/harness/arm.hpp"
 #include "labs/harness/verdict.hpp"
+
+namespace CLI {
+class App;  // <CLI/CLI.hpp> takes seconds to compile
+}
 
 namespace plateau::harness {
 

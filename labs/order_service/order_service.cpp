@@ -9,6 +9,8 @@
 #include <memory>
 #include <system_error>
 
+#include <CLI/CLI.hpp>
+
 #include "allocators/process_memory.hpp"
 #include "labs/harness/command_line.hpp"
 #include "labs/harness/statistics.hpp"
