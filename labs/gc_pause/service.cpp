@@ -230,12 +230,11 @@ harness::ServiceControls controls_of(const harness::ArmContext& context, Fixes& 
   controls.works_with = [&](std::size_t fix) -> std::optional<bool> {
     static constexpr std::array flags{&ServiceOptions::values, &ServiceOptions::events, &ServiceOptions::generations};
     if (fix >= 2) return fixes.in_lanes(flags[fix - 2]);
-    if (retention.policy() == nullptr) return false;
-    const RetentionStatistics statistics = retention.policy()->statistics();
-    return fix == 0 ? statistics.retain_percent.has_value() : statistics.soft_limit.has_value();
+    const auto& wanted = retention.of_fixes();
+    if (!wanted) return false;
+    return fix == 0 ? wanted->retain_percent.has_value() : wanted->soft_limit != no_soft_limit;
   };
-  controls.retention_policy = [&] { return retention.policy(); };
-  controls.retain = [&](const std::optional<RetentionOptions>& wanted) { retention.follow(wanted); };
+  controls.retention = &retention;
   return controls;
 }
 

@@ -84,8 +84,8 @@ struct ArmBlock {
   std::array<std::atomic<double>, max_gauges> gauges{};  // the lab's own figures, named by its description
   std::array<DigestSeries, max_lanes> digests;
   std::array<LatencyHistogram, max_workers> latency;
-  std::array<StallSeries, max_lanes> stalls;  // of labs that measure pauses, and so are the windows
-  std::array<LatencyWindows, max_lanes> latency_windows;
+  std::array<StallSeries, max_lanes> stalls;              // of labs that measure pauses, and of every service
+  std::array<LatencyWindows, max_lanes> latency_windows;  // of labs that measure pauses
 
   // Of a service.
   std::array<SharedKnob, knob_count> knobs;

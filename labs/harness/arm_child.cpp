@@ -100,8 +100,8 @@ void ArmContext::finish_operation(std::size_t lane, std::size_t worker, Clock::t
   done.store(done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // one writer a lane at a time
 }
 
-StallMeter ArmContext::stall_meter(std::size_t lane) const {
-  return StallMeter(block_.stalls[lane], start_, fault_ns_, timeline_.get());
+StallMeter ArmContext::stall_meter(std::size_t lane, StallMeter::Waits waits) const {
+  return StallMeter(block_.stalls[lane], start_, fault_ns_, timeline_.get(), waits);
 }
 
 void ArmContext::set_slack(std::size_t lane, std::size_t bytes) {

@@ -67,8 +67,9 @@ class ArmContext {
   }
   // The same of one that was not in the schedule.
   void finish_operation(std::size_t lane, std::size_t worker, Clock::time_point due);
-  // For labs that measure pauses: the meter of a worker that serves `lane`, made by its thread after ready().
-  StallMeter stall_meter(std::size_t lane) const;
+  // For labs that measure pauses, and services: the meter of a worker that serves `lane`, made by its thread after
+  // ready().
+  StallMeter stall_meter(std::size_t lane, StallMeter::Waits waits = StallMeter::Waits::for_the_allocator) const;
   // What --trace asked for; null when it did not.
   Timeline* timeline() const { return timeline_.get(); }
   // Digest of the output of a finished batch.

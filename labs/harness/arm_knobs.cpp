@@ -4,7 +4,7 @@
 
 #include <cmath>
 #include <exception>
-#include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include "allocators/heap.hpp"
@@ -16,6 +16,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr double unknown = SharedKnob::unknown;
+constexpr std::string_view no_policy = "this service has no retention policy";
 constexpr double retains_nothing = -1;  // as a percentage: unused pages are left to the allocator's decay
 
 double number(std::optional<milliseconds> value) {
@@ -40,9 +41,10 @@ void ArmKnobs::offer(ServiceControls controls) {
   for (const KnobId id : {KnobId::dirty_decay, KnobId::muzzy_decay, KnobId::background_thread}) {
     store_text(knob(id).why_not, allocator + " has no such setting");
   }
-  for (const KnobId id : {KnobId::retain_percent, KnobId::soft_limit}) {
-    store_text(knob(id).why_not, "this service has no retention policy");
-  }
+  can_retain_ = HeapReply{false, no_policy};
+  if (controls_.retention != nullptr) can_retain_ = Heap::process().purge_support().unused;
+  store_text(knob(KnobId::retain_percent).why_not, can_retain_.reason);
+  store_text(knob(KnobId::soft_limit).why_not, no_policy);
   const ProfileReply profiles = HeapProfiler::available();
   has_profiler_ = profiles.done;
   store_text(knob(KnobId::profiling).why_not, profiles.reason);
@@ -74,9 +76,10 @@ void ArmKnobs::publish() {
   const auto background = heap.background_thread();
   show(KnobId::background_thread, background ? static_cast<double>(*background) : unknown);
   show(KnobId::profiling, has_profiler_ ? static_cast<double>(HeapProfiler::active()) : unknown);
-  if (controls_.retain) {
+  if (controls_.retention != nullptr) {
     const RetentionStatistics now = retention();
-    show(KnobId::retain_percent, now.retain_percent ? *now.retain_percent : retains_nothing);
+    const double percent = now.retain_percent ? *now.retain_percent : retains_nothing;
+    show(KnobId::retain_percent, can_retain_.done ? percent : unknown);
     show(KnobId::soft_limit, static_cast<double>(now.soft_limit.value_or(0)));
   }
   for (std::size_t fix = 0; controls_.works_with && fix < lab_.fixes.size(); ++fix) {
@@ -99,11 +102,9 @@ std::string ArmKnobs::set(KnobId id, double value) {
     case KnobId::background_thread:
       return reason_of(heap.set_background_thread(value != 0));
     case KnobId::retain_percent:
-      set_percent(value);
-      return {};
+      return set_percent(value);
     case KnobId::soft_limit:
-      set_limit(value);
-      return {};
+      return set_limit(value);
     case KnobId::profiling:
       return reason_of(value != 0 ? HeapProfiler::start("") : HeapProfiler::stop());
     case KnobId::purge:
@@ -114,30 +115,22 @@ std::string ArmKnobs::set(KnobId id, double value) {
   return switch_fix(static_cast<std::size_t>(id) - static_cast<std::size_t>(KnobId::first_fix), value != 0);
 }
 
-// Whether a policy leaves unused pages to the allocator is settled when it begins.
-void ArmKnobs::set_percent(double value) {
-  if (!controls_.retain) throw std::runtime_error(load_text(knob(KnobId::retain_percent).why_not));
-  const RetentionStatistics now = retention();
-  const bool retains = value != retains_nothing;
-  if (retains && now.retain_percent) {
-    policy()->set_retain_percent(static_cast<std::uint32_t>(value));
-  } else if (retains || now.soft_limit) {
-    controls_.retain(
-        RetentionOptions{.retain_percent = retains ? std::optional(static_cast<std::uint32_t>(value)) : std::nullopt,
-                         .soft_limit = now.soft_limit.value_or(no_soft_limit)});
-  } else {
-    controls_.retain(std::nullopt);
-  }
+RetentionStatistics ArmKnobs::retention() const {
+  RetentionPolicy* const policy = controls_.retention != nullptr ? controls_.retention->policy() : nullptr;
+  return policy != nullptr ? policy->statistics() : RetentionStatistics{};
 }
 
-void ArmKnobs::set_limit(double value) {
-  if (!controls_.retain) throw std::runtime_error(load_text(knob(KnobId::soft_limit).why_not));
-  const std::uint64_t limit = value > 0 ? static_cast<std::uint64_t>(value) : no_soft_limit;
-  if (policy() != nullptr) {
-    policy()->set_soft_limit(limit);
-  } else if (limit != no_soft_limit) {
-    controls_.retain(RetentionOptions{.retain_percent = std::nullopt, .soft_limit = limit});
-  }
+std::string ArmKnobs::set_percent(double value) {
+  if (!can_retain_.done) return std::string(can_retain_.reason);
+  const bool retains = value != retains_nothing;
+  controls_.retention->set_percent(retains ? std::optional(static_cast<std::uint32_t>(value)) : std::nullopt);
+  return {};
+}
+
+std::string ArmKnobs::set_limit(double value) {
+  if (controls_.retention == nullptr) return std::string(no_policy);
+  controls_.retention->set_limit(value > 0 ? static_cast<std::uint64_t>(value) : no_soft_limit);
+  return {};
 }
 
 std::string ArmKnobs::switch_fix(std::size_t fix, bool on) {

@@ -6,11 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "allocators/retention.hpp"
+#include "allocators/heap.hpp"
 #include "labs/harness/arm.hpp"
 #include "labs/harness/arm_block.hpp"
 #include "labs/harness/lab.hpp"
 #include "labs/harness/load_schedule.hpp"
+#include "labs/harness/switched_retention.hpp"
 
 namespace plateau::harness {
 
@@ -21,11 +22,7 @@ struct ServiceControls {
   std::function<void(const std::vector<std::string>& fixes)> switch_fixes = {};
   // Whether it works with the fix of that number in the lab's description; empty while only some of it does.
   std::function<std::optional<bool>(std::size_t fix)> works_with = {};
-  // Of the process; null while there is none.
-  std::function<RetentionPolicy*()> retention_policy = {};
-  // Has a policy with these options from now on, or none. Throws as switch_fixes does; then there is again one as
-  // before.
-  std::function<void(const std::optional<RetentionOptions>&)> retain = {};
+  SwitchedRetention* retention = nullptr;
 };
 
 // Used by one thread. Allocates only when a knob is turned.
@@ -46,10 +43,9 @@ class ArmKnobs {
   // Empty when it was done, else why not.
   std::string set(KnobId id, double value);
   std::string switch_fix(std::size_t fix, bool on);
-  void set_percent(double value);
-  void set_limit(double value);
-  RetentionPolicy* policy() const { return controls_.retention_policy ? controls_.retention_policy() : nullptr; }
-  RetentionStatistics retention() const { return policy() != nullptr ? policy()->statistics() : RetentionStatistics{}; }
+  std::string set_percent(double value);
+  std::string set_limit(double value);
+  RetentionStatistics retention() const;
 
   const ArmSpec& spec_;
   ArmBlock& block_;
@@ -58,6 +54,7 @@ class ArmKnobs {
   ServiceControls controls_;
   std::vector<bool> chosen_;  // of the lab's fixes: what was asked for, and not refused
   bool has_profiler_ = false;
+  HeapReply can_retain_;  // a percentage
 };
 
 }  // namespace plateau::harness

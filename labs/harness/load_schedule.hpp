@@ -63,7 +63,7 @@ class LoadSchedule {
 
  private:
   struct Segment {
-    std::uint64_t first = 0;  // operation, due at `begin`
+    std::uint64_t first = 0;  // operation, whose slot begins at `begin`
     Clock::time_point begin;
     double operations_per_second = 1;
   };

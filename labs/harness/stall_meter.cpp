@@ -91,8 +91,14 @@ double measure_minor_fault_ns() {
   return costs[costs.size() / 2];
 }
 
-StallMeter::StallMeter(StallSeries& series, Clock::time_point ready, double fault_ns, Timeline* timeline)
-    : series_(series), ready_(ready), fault_ns_(fault_ns), timeline_(timeline), begin_(Clock::now()), before_(read()) {}
+StallMeter::StallMeter(StallSeries& series, Clock::time_point ready, double fault_ns, Timeline* timeline, Waits waits)
+    : series_(series),
+      ready_(ready),
+      fault_ns_(fault_ns),
+      timeline_(timeline),
+      waits_(waits),
+      begin_(Clock::now()),
+      before_(read()) {}
 
 StallMeter::Reading StallMeter::read() {
   rusage usage{};
@@ -137,11 +143,12 @@ void StallMeter::end() {
     return take(ns);
   };
   stall[StallCause::collector] = waited_for(collector_pauses.overlap(from, until));
-  if (now.waits > before_.waits) {  // it gave up the CPU: the only locks here are the allocator's
+  const bool waited = now.waits > before_.waits;  // it gave up the CPU by itself
+  if (waited && waits_ == Waits::for_the_allocator) {
     const auto own = now.purge_ns - before_.purge_ns;
     stall[StallCause::purge_wait] = waited_for(now.all_purge_ns - before_.all_purge_ns - own);
   }
-  stall[StallCause::machine] = take(off_cpu_ns);
+  if (!waited || waits_ == Waits::for_the_allocator) stall[StallCause::machine] = take(off_cpu_ns);
   stall[StallCause::collector] += take(static_cast<double>(now.collector_ns - before_.collector_ns));
   stall[StallCause::purge] = take(static_cast<double>(now.purge_ns - before_.purge_ns));
   stall[StallCause::teardown] = take(static_cast<double>(now.teardown_ns - before_.teardown_ns));

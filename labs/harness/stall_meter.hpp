@@ -24,8 +24,13 @@ double measure_minor_fault_ns();
 // hypervisor that took the CPU away looks like work, and the parent takes that out (give_to_the_machine in pauses.hpp).
 class StallMeter {
  public:
+  // What an operation may wait for: locks of the allocator alone, or others and a peer as well, and then nobody can say
+  // what a wait was for: it is unexplained.
+  enum class Waits { for_the_allocator, for_others_too };
+
   // Stalls are put on `timeline`, if there is one.
-  StallMeter(StallSeries& series, std::chrono::steady_clock::time_point ready, double fault_ns, Timeline* timeline);
+  StallMeter(StallSeries& series, std::chrono::steady_clock::time_point ready, double fault_ns, Timeline* timeline,
+             Waits waits = Waits::for_the_allocator);
 
   void begin();
   void end();
@@ -48,6 +53,7 @@ class StallMeter {
   const Clock::time_point ready_;
   const double fault_ns_;
   Timeline* const timeline_;
+  const Waits waits_;
   Clock::time_point begin_;
   Reading before_;
 };

@@ -28,6 +28,7 @@
 #include <boost/json.hpp>
 
 #include "allocators/signals_for_others.hpp"
+#include "labs/harness/json_answer.hpp"
 #include "labs/order_service/order_json.hpp"
 #include "profiling/debug_answers.hpp"
 #include "profiling/debug_request.hpp"
@@ -39,21 +40,12 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 namespace json = boost::json;
 using asio::ip::tcp;
+using harness::json_answer;
+using harness::json_error;
 
 namespace {
 
 constexpr std::size_t connections = 256;
-
-HttpAnswer json_answer(unsigned status, const json::object& body) {
-  return {.status = status,
-          .content_type = "application/json",
-          .body = json::serialize(body) + "\n",
-          .retry_later = status == 503};
-}
-
-HttpAnswer json_error(unsigned status, std::string_view reason) {
-  return json_answer(status, {{"error", reason}});
-}
 
 // Boost.JSON in the memory that the request itself is in.
 class RequestJsonResource final : public json::memory_resource {

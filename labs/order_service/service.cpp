@@ -249,26 +249,22 @@ harness::ServiceControls controls_of(const harness::ArmContext& context, Fixes& 
   static constexpr std::array flags{&ServiceOptions::buffers, &ServiceOptions::items, &ServiceOptions::query,
                                     &ServiceOptions::outbox, &ServiceOptions::lifetimes};
   harness::ServiceControls controls;
-  const auto has_retention =
-      std::make_shared<bool>(retention.policy() != nullptr);  // the fix: a knob may have a policy, too
-  controls.switch_fixes = [&, has_retention](const std::vector<std::string>& names) {
+  controls.switch_fixes = [&](const std::vector<std::string>& names) {
     harness::ArmSpec spec = context.spec();
     spec.fixes = names;
     const ServiceOptions options = service_options(spec);
-    if (options.retention != *has_retention) {
+    if (options.retention != retention.of_fixes().has_value()) {
       retention.follow(retention_options(options));
       Heap& heap = Heap::process();
       heap.set_dirty_decay(dirty_decay(spec));  // where there is decay, and background threads
       heap.set_background_thread(options.retention);
-      *has_retention = options.retention;
     }
     fixes.set(options);
   };
-  controls.works_with = [&, has_retention](std::size_t fix) {
-    return fix < flags.size() ? fixes.in_lanes(flags[fix]) : std::optional(*has_retention);
+  controls.works_with = [&](std::size_t fix) {
+    return fix < flags.size() ? fixes.in_lanes(flags[fix]) : std::optional(retention.of_fixes().has_value());
   };
-  controls.retention_policy = [&] { return retention.policy(); };
-  controls.retain = [&](const std::optional<RetentionOptions>& wanted) { retention.follow(wanted); };
+  controls.retention = &retention;
   return controls;
 }
 
@@ -349,6 +345,7 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
       if (const auto switched = fixes.take(lane_number)) {
         lane.settle();
         lane.switch_fixes(*switched);
+        publish_figures(context, all);
       }
       if (context.due(index) <= now) return;
     }
@@ -358,7 +355,8 @@ void run_service(harness::ArmContext& context, const Store& store, const OrderSo
     Lane& lane = *all[lane_number];
     Turn& turn = turns[lane_number];
     std::optional<harness::StallMeter> meter;  // of a service
-    if (context.spec().service_rate) meter.emplace(context.stall_meter(lane_number));
+    if (context.spec().service_rate)
+      meter.emplace(context.stall_meter(lane_number, harness::StallMeter::Waits::for_others_too));
     const std::uint64_t lane_orders = orders / lanes + (lane_number < orders % lanes ? 1 : 0);
     // Lanes are staggered: the first batch of the second is half a batch, so that not all are full at once.
     const std::uint64_t offset = options.settlement_orders * lane_number / lanes;

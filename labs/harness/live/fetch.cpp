@@ -24,14 +24,14 @@ using asio::ip::tcp;
 
 namespace {
 
-constexpr std::chrono::milliseconds between_looks_at_a_client{200};
+constexpr std::chrono::seconds between_looks_at_a_client{1};  // who only half-closes gets what comes before the first
 
 asio::awaitable<void> until_left(tcp::socket& client) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
-  while (!has_left(client)) {
+  do {
     timer.expires_after(between_looks_at_a_client);
     co_await timer.async_wait(asio::use_awaitable);
-  }
+  } while (!has_left(client));
 }
 
 // The name in `attachment; filename="NAME"`.

@@ -15,6 +15,7 @@
 #include "allocators/process_memory.hpp"
 #include "labs/harness/arm_reading.hpp"
 #include "labs/harness/interrupt.hpp"
+#include "labs/harness/json_answer.hpp"
 #include "labs/harness/live/live_report.hpp"
 #include "labs/harness/usage_error.hpp"
 #include "labs/report/document.hpp"
@@ -45,14 +46,6 @@ std::string make_token() {
     throw std::system_error(errno, std::generic_category(), "no random bytes for a token");
   }
   return fmt::format("{:02x}", fmt::join(bytes, ""));
-}
-
-HttpAnswer json_answer(unsigned status, const json::object& body) {
-  return {.status = status, .content_type = "application/json", .body = json::serialize(body) + "\n"};
-}
-
-HttpAnswer json_error(unsigned status, std::string_view reason) {
-  return json_answer(status, {{"error", reason}});
 }
 
 asio::awaitable<void> sleep_for(std::chrono::milliseconds time) {

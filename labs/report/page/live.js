@@ -26,8 +26,10 @@ function greet(hello) {
   element('lab').title = sentence(hello.description ?? name);
   panel.begin(hello);
   charts.forEach((chart) => chart.remove());
+  const openTables = [...document.querySelectorAll('#charts details[open]')].map((table) => table.closest('figure').id);
   charts = chartsOf(history);
   element('charts').replaceChildren(...charts.map((chart) => chart.element));
+  openTables.forEach((id) => element(id)?.querySelector('details').setAttribute('open', ''));
   tellState();
 }
 

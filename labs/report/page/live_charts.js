@@ -116,7 +116,7 @@ class LiveChart {
   draw(seconds, {unseen = false} = {}) {
     this.seconds = seconds;
     this.element.hidden = !this.hasFigures();
-    if (!unseen && !this.isInSight()) return;
+    if (this.element.hidden || (!unseen && !this.isInSight())) return;
     this.instance ??= echarts.init(this.place, null, {renderer: 'canvas'});
     if (this.instance.getWidth() !== this.place.clientWidth) this.instance.resize();
     this.instance.setOption(styled(this.option(this.history.since(seconds)), false), {replaceMerge: ['series']});

@@ -22,7 +22,8 @@ export function seenSection(lab) {
   const seconds = Math.ceil(history.t.at(-1) - history.t[0]);
   const charts = chartsOf(history);
   const place = h('div', {class: 'charts'}, charts.map((chart) => chart.element));
-  const draw = () => charts.forEach((chart) => chart.draw(seconds));
+  // What has been drawn is drawn again wherever it is: it has another colour or width now.
+  const draw = () => charts.forEach((chart) => chart.draw(seconds, {unseen: chart.isDrawn()}));
   new ResizeObserver(draw).observe(place);
   onTheme(draw);
   window.addEventListener('scroll', () => charts.filter((chart) => !chart.isDrawn()).forEach((chart) => chart.draw(seconds)), {passive: true});

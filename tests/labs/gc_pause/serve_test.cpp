@@ -39,6 +39,13 @@ TEST(GcPauseServe, PausesAndPurgesAreSeen) {
   for (const std::string fix : {"limit", "values", "events", "generations"}) {
     EXPECT_EQ(lab.turn("fix-" + fix, R"({"value": true})").body(), "{\"value\":true}\n") << fix;
   }
+  // What a knob has set stays when a fix of another kind is switched, and is no fix.
+  EXPECT_EQ(lab.turn("retain_percent", R"({"value": 50})").body(), "{\"value\":50}\n");
+  EXPECT_EQ(lab.turn("fix-values", R"({"value": false})").body(), "{\"value\":false}\n");
+  EXPECT_EQ(lab.turn("fix-values", R"({"value": true})").body(), "{\"value\":true}\n");
+  EXPECT_EQ(lab.knob("retain_percent").at("value"), 50);
+  EXPECT_EQ(lab.knob("fix-decay").at("value"), false);
+
   // Without load, too.
   EXPECT_EQ(lab.turn("load", R"({"value": 0})").result_int(), 200U);
   EXPECT_EQ(lab.turn("fix-values", R"({"value": false})").body(), "{\"value\":false}\n");
