@@ -206,6 +206,8 @@ void ArmContext::finish() {
     if (own_rss_bytes() > profiled_rss_) dump_profile("peak");
     dump_profile("end");
   }
+  // What is still to be written takes memory that is not the lab's: from here on no sample counts.
+  block_.phase.store(Phase::finished, std::memory_order_release);
   if (lab_.measures_pauses && !spec_.profile_dir.empty()) {
     Symbolizer symbolizer;
     Profile pauses = PauseProfile::process().snapshot();
@@ -213,7 +215,6 @@ void ArmContext::finish() {
         << encode_pprof(pauses, &symbolizer);
   }
   if (timeline_) timeline_->write(spec_.trace_file);
-  block_.phase.store(Phase::finished, std::memory_order_release);
   std::exit(EXIT_SUCCESS);  // and not _Exit: allocators and profilers write their last words at exit
 }
 
