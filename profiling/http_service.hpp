@@ -49,8 +49,9 @@ class HttpService {
 
     boost::beast::tcp_stream stream;
     boost::beast::flat_buffer buffer;
-    Arena arena{{.block_bytes = 8 * 1024, .max_block_bytes = 64 * 1024, .retain_bytes = 8 * 1024}};  // of a request
-    bool waiting = true;                                                                             // for a request
+    // Of the request that is being read or answered.
+    Arena arena{{.block_bytes = 8 * 1024, .max_block_bytes = 64 * 1024, .retain_bytes = 8 * 1024}};
+    bool waiting = true;  // for a request
 
    private:
     HttpService& service_;

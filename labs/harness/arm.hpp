@@ -98,8 +98,8 @@ struct ArmResult {
   std::map<std::string, double> gauges;
   LatencyHistogram latency;
   LatencyHistogram hiccups;
-  std::vector<LatencyMoment>
-      latency_series;  // of labs that measure pauses and of services, and so are the stalls; in order of time
+  // Of labs that measure pauses and of services, and so are the stalls; in order of time.
+  std::vector<LatencyMoment> latency_series;
   std::vector<LatencyWindow> latency_windows;  // what the series is of, all lanes together
   std::vector<Stall> stalls;
   std::uint64_t stalls_dropped = 0;

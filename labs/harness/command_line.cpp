@@ -118,9 +118,10 @@ class Session {
     const bool holds = result_.verdict->holds();
     const auto unjudged = std::count_if(result_.verdict->rows.begin(), result_.verdict->rows.end(),
                                         [](const VerdictRow& row) { return row.target && !row.holds; });
-    fmt::print(
-        "\nverdict: {}{}\n", holds ? "holds" : "DOES NOT HOLD",
-        unjudged > 0 ? fmt::format(" ({} targets could not be judged in this run, see the notes)", unjudged) : "");
+    fmt::print("\nverdict: {}{}\n", holds ? "holds" : "DOES NOT HOLD",
+               unjudged > 0 ? fmt::format(" ({} target{} could not be judged in this run, see the notes)", unjudged,
+                                          unjudged > 1 ? "s" : "")
+                            : "");
     write();
     return holds ? 0 : 1;
   }

@@ -154,7 +154,8 @@ harness::Verdict judge_order_service(const ArmResult& before, const ArmResult& a
       .metric = "RSS / requested live bytes, median", .before = rss_over_live(before), .after = rss_over_live(after)};
   const bool profiled = before.spec.profiled() || after.spec.profiled();
   hold_at_most(over_live, most_rss_over_live,
-               too_short.empty() && profiled ? "the profiler's records and code in it: judged without" : too_short);
+               too_short.empty() && profiled ? "with the profiler's records and unwind tables: judged without --profile"
+                                             : too_short);
   add(over_live);
 
   VerdictRow rate{.metric = "allocation rate",

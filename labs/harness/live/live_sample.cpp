@@ -138,7 +138,7 @@ LiveSample LiveSampler::take(double t, const ArmBlock& block, const ProcessMemor
       longest_ms = std::max(longest_ms, stall.total_us / 1e3);
     });
   }
-  for (const double figure : {pauses, pause_ms, longest_ms}) values.push_back(figure);
+  values.insert(values.end(), {pauses, pause_ms, longest_ms});
 
   values.push_back(rate(purges, 1));
   values.push_back(rate(purge_bytes, 1));

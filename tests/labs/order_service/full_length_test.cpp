@@ -18,8 +18,7 @@ TEST(FullLength, TheVerdictHolds) {
     EXPECT_EQ(one.at("holds"), true) << boost::json::serialize(one);
     only_cpu_failed = only_cpu_failed && one.at("holds") == true;
   }
-  // CPU time depends on what else the host runs: the lab holds it to a half, this test to what no neighbour can
-  // explain.
+  // CPU time depends on what else the host runs: the lab holds it to a half, this test to what no neighbour explains.
   const auto& cpu = row(result, "CPU an order");
   EXPECT_LT(cpu.at("after").to_number<double>(), 0.7 * cpu.at("before").to_number<double>());
   EXPECT_EQ(finished.status, cpu.at("holds") == true ? 0 : 1) << finished.out << finished.error;
