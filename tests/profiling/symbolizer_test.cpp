@@ -22,6 +22,13 @@
 #include "tests/labs/lab_process.hpp"
 
 namespace plateau {
+
+// A linkage name that no demangler reads, as that of a compiler newer than the C++ library may be.
+int with_an_unreadable_name(int value) __asm__("_ZQQunreadable");
+[[gnu::noinline]] int with_an_unreadable_name(int value) {
+  return value + 1;
+}
+
 namespace {
 
 using ::testing::Contains;
@@ -222,6 +229,17 @@ TEST(Symbolizer, OfThisProcess) {
   EXPECT_EQ(again.data(), frames.data()) << "an answer is kept";
   EXPECT_EQ(symbolizer.cost().addresses, 1U);
   EXPECT_EQ(symbolizer.cost().files, 1U);
+}
+
+TEST(Symbolizer, ANameThatCannotBeDemangledIsTheQualifiedOne) {
+  EXPECT_EQ(with_an_unreadable_name(1), 2);
+  const std::vector<Mapping> mappings = process_mappings();
+  Symbolizer symbolizer;
+  const auto address = reinterpret_cast<std::uint64_t>(&with_an_unreadable_name);
+  const auto frames = symbolizer.frames(mapping_of(mappings, address), address);
+  ASSERT_FALSE(frames.empty());
+  EXPECT_EQ(frames.back().function->name, "plateau::with_an_unreadable_name");
+  EXPECT_EQ(frames.back().function->system_name, "_ZQQunreadable");
 }
 
 TEST(Symbolizer, OfTheVdso) {
