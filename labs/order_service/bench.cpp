@@ -16,9 +16,9 @@
 #include "labs/order_service/generated_orders.hpp"
 #include "labs/order_service/history.hpp"
 #include "labs/order_service/items.hpp"
+#include "labs/order_service/lane.hpp"
 #include "labs/order_service/outbox.hpp"
 #include "labs/order_service/query.hpp"
-#include "labs/order_service/service.hpp"
 #include "labs/order_service/store.hpp"
 
 namespace plateau::order_service {

@@ -11,8 +11,8 @@
 #include <thread>
 #include <vector>
 
-#include "labs/order_service/calibration.hpp"
 #include "labs/harness/random.hpp"
+#include "labs/order_service/calibration.hpp"
 
 namespace plateau::order_service {
 using harness::SplitMix64;

@@ -6,8 +6,8 @@
 #include <numbers>
 #include <vector>
 
-#include "labs/order_service/calibration.hpp"
 #include "labs/harness/random.hpp"
+#include "labs/order_service/calibration.hpp"
 
 namespace plateau::order_service {
 using harness::SplitMix64;

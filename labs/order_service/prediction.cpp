@@ -5,8 +5,10 @@
 #include <map>
 
 #include "allocators/heap.hpp"
+#include "labs/order_service/confirmation.hpp"
 #include "labs/order_service/downstream.hpp"
 #include "labs/order_service/generated_orders.hpp"
+#include "labs/order_service/items.hpp"
 #include "labs/order_service/query.hpp"
 
 namespace plateau::order_service {

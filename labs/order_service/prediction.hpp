@@ -3,7 +3,9 @@
 
 #include <optional>
 
-#include "labs/order_service/service.hpp"
+#include "labs/order_service/order.hpp"
+#include "labs/order_service/service_options.hpp"
+#include "labs/order_service/store.hpp"
 
 namespace plateau::order_service {
 

@@ -20,7 +20,7 @@
 #include "allocators/synchronized_resource.hpp"
 #include "labs/order_service/downstream.hpp"
 #include "labs/order_service/generated_orders.hpp"
-#include "labs/order_service/service.hpp"
+#include "labs/order_service/lane.hpp"
 #include "labs/order_service/store.hpp"
 #include "profiling/heap_profiler.hpp"
 

@@ -1,11 +1,9 @@
 #include "labs/order_service/service.hpp"
 
 #include <pthread.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <optional>
-#include <stdexcept>
 #include <thread>
 #include <utility>
 
@@ -13,215 +11,16 @@
 #include "allocators/pool.hpp"
 #include "allocators/retention.hpp"
 #include "allocators/synchronized_resource.hpp"
-#include "labs/harness/random.hpp"
 #include "labs/harness/switched_options.hpp"
 #include "labs/harness/switched_retention.hpp"
-#include "labs/order_service/downstream.hpp"
+#include "labs/order_service/lane.hpp"
 #include "labs/order_service/order_api.hpp"
-#include "labs/order_service/query.hpp"
 
 namespace plateau::order_service {
-using harness::SplitMix64;
 namespace {
 
 constexpr std::size_t pool_retain_bytes = 8 * 1024 * 1024;
-constexpr std::size_t outbox_capacity = 512;
-constexpr double outbox_lifetime_s = 60;
-constexpr std::uint64_t acknowledgements_every = 8;  // orders of a lane
-constexpr std::uint64_t housekeeping_every = 32;     // orders of a lane
 constexpr std::size_t worker_stack_bytes = 512 * 1024;
-
-std::unique_ptr<Outbox> make_outbox(bool fixed) {
-  if (fixed) return std::make_unique<BoundedOutbox>(outbox_capacity, outbox_lifetime_s);
-  return std::make_unique<UnboundedOutbox>();
-}
-
-std::unique_ptr<History> make_history(bool fixed, std::pmr::memory_resource* blocks) {
-  if (fixed) return std::make_unique<HistoryInArenas>(blocks, arena_block_bytes);
-  return std::make_unique<HistoryAmongTemporaries>();
-}
-
-}  // namespace
-
-ServiceOptions service_options(const harness::ArmSpec& spec) {
-  return {.buffers = spec.has("buffers"),
-          .items = spec.has("items"),
-          .query = spec.has("query"),
-          .outbox = spec.has("outbox"),
-          .lifetimes = spec.has("lifetimes"),
-          .retention = spec.has("retention"),
-          .trim_often = spec.has("trim-often"),
-          .settlement_orders = spec.options.at("settlement_orders").to_number<std::uint32_t>()};
-}
-
-std::chrono::milliseconds dirty_decay(const harness::ArmSpec& spec) {
-  using std::chrono::milliseconds;
-  if (spec.has("decay-only")) return milliseconds(0);
-  return spec.time.compressed(milliseconds(spec.has("retention") ? 1000 : 10000));
-}
-
-Lane::Lane(const Store& store, const OrderSource& source, const ServiceOptions& options, BufferRecycler& buffers,
-           std::pmr::memory_resource* blocks, int socket, OrderId first_id)
-    : store_(store),
-      source_(source),
-      options_(options),
-      socket_(socket),
-      blocks_(blocks),
-      batch_arena_({.block_bytes = arena_block_bytes, .max_block_bytes = arena_block_bytes, .retain_bytes = 0}, blocks),
-      batch_memory_(memory_of_batches(options.lifetimes)),
-      encoder_(buffers),
-      outbox_(make_outbox(options.outbox)),
-      history_(make_history(options.lifetimes, blocks)),
-      acknowledged_(256),
-      next_id_(first_id) {
-  order_.lines.reserve(max_lines);
-  related_.reserve(related_per_customer);
-}
-
-Lane::~Lane() {
-  options_.lifetimes ? forget_batch_after() : forget_batch_before();
-}
-
-std::pmr::memory_resource* Lane::memory_of_batches(bool fixed) {
-  return fixed ? static_cast<std::pmr::memory_resource*>(&batch_arena_) : std::pmr::new_delete_resource();
-}
-
-void Lane::switch_fixes(const ServiceOptions& options) {
-  if (options.outbox != options_.outbox) {
-    const auto old = std::exchange(outbox_, make_outbox(options.outbox));
-    old->hand_over(*outbox_, static_cast<double>(next_id_) / orders_per_second);
-  }
-  if (options.lifetimes != options_.lifetimes) {
-    const auto old = std::exchange(history_, make_history(options.lifetimes, blocks_));
-    old->hand_over(*history_);
-    batch_memory_ = memory_of_batches(options.lifetimes);
-  }
-  options_ = options;
-  update_figures();
-}
-
-void Lane::handle(std::uint64_t index) {
-  source_.read(index, order_);
-  process(order_);
-}
-
-void Lane::handle(OutsideOrder& outside) {
-  if (outside.order != nullptr) {
-    outside.total_cents = process(*outside.order);
-    outside.id = outside.order->id;
-    outside.found = true;
-  } else {
-    if (outside.id == OutsideOrder::newest) {
-      if (next_id_ < lanes) return;  // it has had none
-      outside.id = next_id_ - lanes;
-    }
-    const HistoryEntry* const entry = history_->find(outside.id);
-    outside.found = entry != nullptr;
-    if (entry != nullptr) outside.total_cents = entry->total_cents;
-  }
-}
-
-// Simulated time is a count of orders, wherever they come from.
-std::uint64_t Lane::process(Order& order) {
-  order.id = std::exchange(next_id_, next_id_ + lanes);
-  order.placed_s = static_cast<double>(order.id) / orders_per_second;
-  const Customer* const customer = store_.find_customer(order.customer);
-  if (customer == nullptr) throw std::invalid_argument("order of an unknown customer");
-
-  const auto numbers = store_.related(order.customer);
-  store_.select_orders(options_.query ? build_query_after(numbers, query_) : build_query_before(numbers, query_),
-                       related_);
-
-  Items items = options_.items ? build_order_items_after(order, store_, batch_memory_)
-                               : build_order_items_before(order, store_, batch_memory_);
-  std::uint64_t total_cents = 0;
-  for (const Item& item : items) total_cents += item.total_cents;
-
-  const Confirmation confirmation{
-      order, *customer, items, related_, store_.terms(order.customer), total_cents, history_->recent_total_cents()};
-  Payload payload = options_.buffers ? encoder_.encode_after(confirmation) : encoder_.encode_before(confirmation);
-  digest_ = SplitMix64::mix(digest_ ^ XXH3_64bits(payload->data(), payload->size()));
-  send_confirmation(socket_, order.id, *payload);
-  outbox_->keep(order.id, order.placed_s, std::move(payload));
-
-  const bool audited = order.customer % audited_one_in == 0;
-  history_->record({order.id, total_cents, static_cast<std::uint32_t>(order.placed_s), order.customer},
-                   audited ? order.lines.front().note : std::string_view());
-  keep_until_settled(order.id, std::move(items), total_cents);
-
-  if (order.id / lanes % acknowledgements_every == 0) {
-    take_acknowledgements();
-    outbox_->expire(order.placed_s);
-  }
-  if (order.id / lanes % housekeeping_every == 0) {
-    history_->expire(order.placed_s);
-    update_figures();
-  }
-  return total_cents;
-}
-
-void Lane::keep_until_settled(OrderId id, Items items, std::uint64_t total_cents) {
-  std::pmr::polymorphic_allocator<WorkingOrder> allocator(batch_memory_);
-  newest_ = allocator.new_object<WorkingOrder>(id, total_cents, std::move(items), newest_);
-}
-
-std::uint64_t Lane::settle() {
-  std::uint64_t revenue = 0;
-  std::uint64_t tax = 0;
-  std::uint64_t note_bytes = 0;
-  const std::string_view note = history_->newest_note();
-  for (const WorkingOrder* order = newest_; order != nullptr; order = order->previous) {
-    revenue += order->total_cents;
-    for (const Item& item : order->items) {
-      tax += item.total_cents * item.product->tax_per_mille / 1000;
-      note_bytes += item.note.size();
-    }
-  }
-  const std::uint64_t digest = SplitMix64::mix(digest_ ^ SplitMix64::mix(revenue) ^ SplitMix64::mix(tax + 1) ^
-                                               SplitMix64::mix(note_bytes + 2) ^ XXH3_64bits(note.data(), note.size()));
-  options_.lifetimes ? forget_batch_after() : forget_batch_before();
-  digest_ = 0;
-  update_figures();
-  return digest;
-}
-
-// Every order of the batch is taken apart: a free for each note, each vector, each order.
-void Lane::forget_batch_before() {
-  std::pmr::polymorphic_allocator<WorkingOrder> allocator(batch_memory_);
-  while (newest_ != nullptr) {
-    WorkingOrder* const previous = newest_->previous;
-    allocator.delete_object(newest_);
-    newest_ = previous;
-  }
-}
-
-// All that the batch allocated lives in its arena, so nothing needs to be taken apart.
-void Lane::forget_batch_after() {
-  newest_ = nullptr;
-  batch_arena_.reset();
-}
-
-void Lane::take_acknowledgements() {
-  std::size_t count = 0;
-  do {
-    count = receive_acknowledgements(socket_, acknowledged_);
-    for (std::size_t i = 0; i < count; ++i) outbox_->acknowledge(acknowledged_[i]);
-  } while (count == acknowledged_.size());
-}
-
-void Lane::update_figures() {
-  const OutboxStatistics outbox = outbox_->statistics();
-  figures_.outbox_entries.store(outbox.entries, std::memory_order_relaxed);
-  figures_.outbox_bytes.store(outbox.bytes, std::memory_order_relaxed);
-  figures_.expired.store(outbox.expired, std::memory_order_relaxed);
-  figures_.history_records.store(history_->records(), std::memory_order_relaxed);
-}
-
-std::size_t Lane::slack_bytes() const {
-  return batch_arena_.statistics().slack_bytes() + history_->slack_bytes() + encoder_.slack_bytes();
-}
-
-namespace {
 
 void publish_figures(harness::ArmContext& context, const std::vector<std::unique_ptr<Lane>>& all) {
   const auto set = [&](GaugeIndex index, std::atomic<std::uint64_t> LaneFigures::*figure) {

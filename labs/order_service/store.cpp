@@ -8,8 +8,8 @@
 #include <iterator>
 #include <stdexcept>
 
-#include "labs/order_service/calibration.hpp"
 #include "labs/harness/random.hpp"
+#include "labs/order_service/calibration.hpp"
 
 namespace plateau::order_service {
 using harness::SplitMix64;
