@@ -1,5 +1,5 @@
 // Protects the meaning of --fix.
-#include "labs/harness/command_line.hpp"
+#include "labs/harness/fix_list.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
