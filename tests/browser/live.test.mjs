@@ -1,4 +1,4 @@
-// node live.test.mjs ORDER_SERVICE: the dashboard of a service that runs, as people use it.
+// node live.test.mjs ORDER_SERVICE GC_PAUSE: the dashboard of a service that runs, as people use it.
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
@@ -10,15 +10,15 @@ import {after, before, test} from 'node:test';
 import {pathToFileURL} from 'node:url';
 import {launch, newPage} from './browser.mjs';
 
-const [orderService] = process.argv.slice(2).map((file) => resolve(file));
+const [orderService, gcPause] = process.argv.slice(2).map((file) => resolve(file));
 const folder = mkdtempSync(join(tmpdir(), `plateau-live-${process.pid}-`));
 let browser;
 let service;
 let url;
 
 // Gives the process, and its address once it listens.
-async function serve(...options) {
-  const lab = spawn(orderService, ['serve', '--address', '127.0.0.1:0', ...options], {stdio: ['ignore', 'pipe', 'inherit']});
+async function serve(program, ...options) {
+  const lab = spawn(program, ['serve', '--address', '127.0.0.1:0', ...options], {stdio: ['ignore', 'pipe', 'inherit']});
   const lines = createInterface({input: lab.stdout});
   const [line] = await once(lines, 'line');
   lines.on('line', () => {});  // the rest is read, and not looked at
@@ -32,20 +32,29 @@ async function open(options, address = url) {
   return opened;
 }
 
-// Axes and their texts are grey: what has a colour is a figure.
-const isDrawn = (figure) => figure.locator('canvas').first().evaluate((canvas) => {
-  const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-  let coloured = 0;
-  for (let i = 0; i < pixels.length; i += 4) {
-    const most = Math.max(pixels[i], pixels[i + 1], pixels[i + 2]);
-    const least = Math.min(pixels[i], pixels[i + 1], pixels[i + 2]);
-    if (pixels[i + 3] > 200 && most - least > 40) ++coloured;
+// How many pixels of the first chart in there have a colour (axes and their texts are grey), or the red of the line that
+// marks a change, which nothing else in the chart of memory has.
+const pixels = (figure, kind) => figure.locator('canvas').first().evaluate((canvas, wanted) => {
+  const copy = Object.assign(document.createElement('canvas'), {width: canvas.width, height: canvas.height});
+  const context = copy.getContext('2d', {willReadFrequently: true});
+  context.drawImage(canvas, 0, 0);
+  const isNear = (one, other) => Math.abs(one - other) < 24;
+  const is = {
+    coloured: (...rgb) => Math.max(...rgb) - Math.min(...rgb) > 40,
+    mark: (r, g, b) => isNear(r, 0xb3) && isNear(g, 0x26) && isNear(b, 0x1e),
+  }[wanted];
+  const {data} = context.getImageData(0, 0, copy.width, copy.height);
+  let count = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    if (data[i + 3] > 200 && is(data[i], data[i + 1], data[i + 2])) ++count;
   }
-  return coloured > 50;
-});
+  return count;
+}, kind);
+const isDrawn = async (figure) => (await pixels(figure, 'coloured')) > 50;
+const marks = (page) => pixels(page.locator('#live-memory'), 'mark');
 
 before(async () => {
-  [service, url] = await serve();
+  [service, url] = await serve(orderService);
   browser = await launch();
 });
 
@@ -85,11 +94,18 @@ test('every chart is drawn and goes on, and nothing is complained about', async 
 test('a knob changes the process, and every tab marks it', async () => {
   const one = await open();
   const other = await open();
+  await other.page.locator('#live-memory canvas').first().waitFor();
+  assert.equal(await marks(other.page), 0);
   await one.page.locator('#knob-dirty_decay input').fill('123');
   await one.page.locator('#knob-dirty_decay').getByRole('button', {name: 'Set'}).click();
   for (const {page} of [one, other]) {
     await page.locator('#changes li[data-knob="dirty_decay"]', {hasText: '→ 123 ms'}).waitFor();
     await page.locator('#knob-dirty_decay .now', {hasText: '123 ms'}).waitFor();
+  }
+  const until = Date.now() + 20_000;  // the chart is drawn a moment after the list of changes
+  while ((await marks(other.page)) < 20) {
+    assert.ok(Date.now() < until, 'no mark on the chart');
+    await other.page.waitForTimeout(100);
   }
   // A fix, by the keyboard alone.
   const fix = one.page.locator('[id^="knob-fix-"] input').first();
@@ -105,7 +121,7 @@ test('a knob changes the process, and every tab marks it', async () => {
 });
 
 test('a knob that is not there says why', async (context) => {
-  const [onGlibc, address] = await serve('--allocator', 'glibc');
+  const [onGlibc, address] = await serve(orderService, '--allocator', 'glibc');
   context.after(() => onGlibc.kill('SIGKILL'));
   const {page, close} = await open({}, address);
   const unavailable = page.locator('.knob.unavailable').first();
@@ -191,6 +207,21 @@ test('what was seen is saved as a report', async () => {
   }
   await page.getByRole('row', {name: /Muzzy decay 0 ms → 1,000 ms/}).waitFor();
   assert.equal(await page.locator('header .outcomes').textContent().then((text) => /simulated/.test(text)), false);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test('pauses and purges of the lab of pauses', async (context) => {
+  const [gc, address] = await serve(gcPause, '--heap', '32MiB', '--period', '300ms');
+  context.after(() => gc.kill('SIGKILL'));
+  const {page, complaints, close} = await open({}, address);
+  for (const id of ['live-pauses', 'live-purges', 'live-purge_ms']) {
+    const figure = page.locator(`#${id}`);
+    await figure.scrollIntoViewIfNeeded();
+    await figure.locator('canvas').first().waitFor();
+    await page.waitForFunction((of) => /[1-9]/.test(document.querySelector(`#${of} .keys b`).textContent), id);
+    assert.ok(await isDrawn(figure), id);
+  }
   assert.deepEqual(complaints, []);
   await close();
 });
