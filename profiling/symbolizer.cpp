@@ -145,9 +145,13 @@ class Symbolizer::State {
 
   std::string shown(std::string name) const { return options_.full_names ? name : short_name(name); }
 
-  // Compilation units repeat inline functions: the same one is kept once.
+  // Compilation units repeat inline functions: the same one is kept once. Instances of a template are functions of
+  // their own, though their short names are one: what a function is must not depend on which of them was asked for
+  // first.
   const Function* unique(Function function) {
-    const auto [entry, is_new] = functions_by_name_.try_emplace(function.name + '\n' + function.file);
+    const auto [entry, is_new] =
+        functions_by_identity_.try_emplace(function.name + '\n' + function.system_name + '\n' + function.file + '\n' +
+                                           std::to_string(function.start_line));
     if (is_new) entry->second = &functions_.emplace_back(std::move(function));
     return entry->second;
   }
@@ -166,7 +170,7 @@ class Symbolizer::State {
   std::unordered_map<std::string, Object> objects_;
   std::unordered_map<std::string, Object> objects_without_lines_;
   std::deque<Function> functions_;
-  std::unordered_map<std::string, const Function*> functions_by_name_;
+  std::unordered_map<std::string, const Function*> functions_by_identity_;
   std::unordered_map<const void*, std::string> paths_;
   std::vector<DwarfFrame> found_;  // of one look-up; kept for its memory
 };

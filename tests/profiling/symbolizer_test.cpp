@@ -29,6 +29,11 @@ int with_an_unreadable_name(int value) __asm__("_ZQQunreadable");
   return value + 1;
 }
 
+template <typename Value>
+[[gnu::noinline]] int with_instances(Value value) {
+  return static_cast<int>(value) + 1;
+}
+
 namespace {
 
 using ::testing::Contains;
@@ -240,6 +245,24 @@ TEST(Symbolizer, ANameThatCannotBeDemangledIsTheQualifiedOne) {
   ASSERT_FALSE(frames.empty());
   EXPECT_EQ(frames.back().function->name, "plateau::with_an_unreadable_name");
   EXPECT_EQ(frames.back().function->system_name, "_ZQQunreadable");
+}
+
+TEST(Symbolizer, InstancesOfATemplateAreFunctionsOfTheirOwnInAnyOrder) {
+  const std::vector<Mapping> mappings = process_mappings();
+  const auto of_int = reinterpret_cast<std::uint64_t>(&with_instances<int>);
+  const auto of_long = reinterpret_cast<std::uint64_t>(&with_instances<long>);
+  const auto system_name = [&](Symbolizer& symbolizer, std::uint64_t address) {
+    const auto frames = symbolizer.frames(mapping_of(mappings, address), address);
+    EXPECT_EQ(frames.back().function->name, "plateau::with_instances");
+    return frames.back().function->system_name;
+  };
+  Symbolizer forward;
+  Symbolizer backward;
+  const std::string first = system_name(forward, of_int);
+  const std::string second = system_name(forward, of_long);
+  EXPECT_NE(first, second);
+  EXPECT_EQ(system_name(backward, of_long), second);
+  EXPECT_EQ(system_name(backward, of_int), first);
 }
 
 TEST(Symbolizer, OfTheVdso) {
