@@ -19,7 +19,9 @@
 
 namespace plateau::harness {
 
-enum class Phase : std::uint32_t { starting, running, finished, allocation_failed, failed };
+// An arm that is ready waits for the parent, which takes the first sample and lets it run: what is measured begins
+// before the first operation, however late the parent looks. A service does not wait.
+enum class Phase : std::uint32_t { starting, ready, running, finished, allocation_failed, failed };
 
 // A number that may be unknown, readable from another process.
 class SharedNumber {

@@ -32,6 +32,7 @@ constexpr std::chrono::milliseconds sample_period{50};
 // Of a service, which may be asked for something in between.
 constexpr std::chrono::milliseconds service_sample_period{200};
 constexpr std::chrono::milliseconds knob_period{20};
+constexpr std::chrono::milliseconds first_sample_period{1};  // between looks whether the parent has taken it
 // A look at the allocator's statistics takes its locks and a millisecond of CPU, which requests would have to wait for.
 constexpr std::chrono::milliseconds sample_period_with_pauses{250};
 constexpr double peak_profile_step = 0.05;  // of the limit: a new peak profile each time RSS has grown by so much
@@ -83,6 +84,11 @@ void ArmContext::ready() {
   ::getrusage(RUSAGE_SELF, &usage);
   block_.start_cpu_us.store(cpu_us(usage), std::memory_order_relaxed);
   block_.start_minor_faults.store(static_cast<std::uint64_t>(usage.ru_minflt), std::memory_order_relaxed);
+  if (!spec_.service_rate) {
+    block_.phase.store(Phase::ready, std::memory_order_release);
+    while (block_.phase.load(std::memory_order_acquire) == Phase::ready)
+      std::this_thread::sleep_for(first_sample_period);
+  }
   start_ = Clock::now();
   schedule_.start(spec_.operations_per_wall_second(), start_,
                   spec_.service_rate ? LoadSpread::random : LoadSpread::even);

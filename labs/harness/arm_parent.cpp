@@ -48,7 +48,7 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
   if (!spec.profile_dir.empty()) remove_profiles(spec);
 
   RunningArm arm(lab, result.spec);
-  const ArmBlock& block = arm.block();
+  ArmBlock& block = arm.block();
   result.limit_kind = arm.limit_kind();
   result.allocator_environment = arm.allocator_environment();
   std::optional<HiccupMeter> hiccups;  // from when the arm is ready
@@ -60,7 +60,7 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
   std::optional<double> rate;  // orders a second of wall clock, over the last half second or more
   while (!arm.ended()) {
     if (interrupted()) throw Interrupted();  // the destructors end the child, the peer and the cgroup
-    const auto sampled = process_memory(arm.pid());
+    auto sampled = process_memory(arm.pid());
     const Phase phase = block.phase.load(std::memory_order_acquire);
     if (!ready && phase != Phase::starting) {
       ready = true;
@@ -68,9 +68,10 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
       hiccups.emplace();
       read_names(lab.description(), block, result);
       observer.ready(result);
+      sampled = process_memory(arm.pid());  // that from before may be of its start
     }
     // A sample counts only if the arm was still at work after it was taken: RSS falls while a process ends.
-    if (phase == Phase::running && sampled) {
+    if ((phase == Phase::ready || phase == Phase::running) && sampled) {
       const Sample sample = take_sample(spec, block, *sampled);
       result.peak_rss = std::max({result.peak_rss, sampled->rss_bytes, sampled->peak_rss_bytes});
       result.series.push_back(sample);
@@ -81,6 +82,7 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
         last_rate_operations = sample.operations;
       }
       observer.sampled(result, sample, rate);
+      if (phase == Phase::ready) block.phase.store(Phase::running, std::memory_order_release);
     }
     std::this_thread::sleep_for(sample_period);
   }
