@@ -83,7 +83,12 @@ TEST(Profile, OfAKilledArmIsThereFromJustBelowTheLimit) {
   const std::string last = near_limit.rbegin()->second;
   EXPECT_THAT(top(last), HasSubstr("UnboundedOutbox::keep"));
   EXPECT_THAT(finished.out, HasSubstr("near-limit-" + std::to_string(near_limit.rbegin()->first)));
-  EXPECT_THAT(in_use_megabytes(near_limit.begin()->second), ::testing::Lt(in_use_megabytes(last)));
+  // The last steps are as little as 1 MB apart, which is less than what sampling and freed orders add and take.
+  const double at_start = in_use_megabytes(std::string(profiles.at("start").as_string()));
+  for (const auto& [number, file] : near_limit) {
+    EXPECT_GT(in_use_megabytes(file), 0.6 * 250) << file;
+    EXPECT_GT(in_use_megabytes(file), 2 * at_start) << file;
+  }
   EXPECT_EQ(profiles.size(), files_in(folder / "profiles").size()) << "and nothing else is left there";
 }
 
