@@ -2,33 +2,182 @@
 
 #include <unwind.h>
 
+#include <algorithm>
+
+#include "profiling/frame_rules.hpp"
+
+// The outer end of the main thread's stack; the dynamic linker's.
+extern "C" [[gnu::weak]] void* __libc_stack_end;
+
 namespace plateau {
 namespace {
 
-struct Walk {
-  std::span<std::uintptr_t> frames;
-  std::uintptr_t caller;
-  std::size_t depth = 0;
-  bool begun = false;
+constexpr std::size_t word = sizeof(std::uintptr_t);
+
+constinit FrameRules rules;
+constinit NumberTable<16 * 1024> stacks_of_the_tables;  // by hash: those that the unwind tables have given
+
+// Of the calling thread's own stack: what was part of it, and so can be read as long as the thread lives.
+struct OwnStack {
+  std::uintptr_t lowest = 0;
+  std::uintptr_t outermost = 0;
+
+  bool holds(std::uintptr_t address) const { return address >= lowest && address < outermost; }
 };
+constinit thread_local OwnStack own_stack;
+
+// Whether the stack that ends there is that of the thread: the C library puts what is the thread's own just beyond it.
+bool is_end_of_own_stack(std::uintptr_t outermost) {
+  constexpr std::uintptr_t farthest = 64 * 1024;
+  const auto ends_before = [outermost](const void* end) {
+    const auto address = reinterpret_cast<std::uintptr_t>(end);
+    return outermost <= address && address - outermost < farthest;
+  };
+  return ends_before(__builtin_thread_pointer()) || (&__libc_stack_end != nullptr && ends_before(__libc_stack_end));
+}
+
+// Not instrumented: a way that is no longer right may lead to where the sanitizer lets nobody read.
+[[gnu::no_sanitize("address", "thread", "undefined")]] std::uintptr_t word_at(std::uintptr_t address) {
+  return *reinterpret_cast<const std::uintptr_t*>(address);
+}
+
+std::uint64_t mixed(std::uint64_t hash, std::uintptr_t address) {
+  hash = (hash ^ address) * 0x9e3779b97f4a7c15;  // 2^64 / golden ratio
+  return hash ^ hash >> 32;
+}
+
+// The frames from `caller` on, and a hash of all that were walked.
+class Collector {
+ public:
+  Collector(CapturedFrames& frames, const void* caller)
+      : frames_(frames), caller_(reinterpret_cast<std::uintptr_t>(caller)) {}
+
+  // Whether there is room for more.
+  bool add(std::uintptr_t address) {
+    hash_ = mixed(hash_, address);
+    has_begun_ = has_begun_ || address == caller_;
+    if (has_begun_ && depth_ < frames_.size()) frames_[depth_++] = address;
+    return depth_ < frames_.size();
+  }
+
+  std::uint64_t hash() const { return hash_ | 1; }
+  std::span<const std::uintptr_t> frames() const { return std::span(frames_).first(depth_); }
+
+ private:
+  CapturedFrames& frames_;
+  const std::uintptr_t caller_;
+  std::size_t depth_ = 0;
+  bool has_begun_ = false;
+  std::uint64_t hash_ = 0;
+};
+
+// The frame of the caller, if `rule` leads to one within the stack; a pc of 0 if not.
+StackFrame caller_of(const StackFrame& frame, const FrameRule& rule, const OwnStack& stack) {
+  const std::uintptr_t from = rule.from == FrameRule::From::fp ? frame.fp : frame.sp;
+  const std::uintptr_t sp = from + rule.to_caller * word;
+  if (sp % word != 0 || sp <= frame.sp || sp > stack.outermost) return {};
+  const std::uintptr_t saved = sp - rule.saved_fp * word;
+  if (saved < frame.sp) return {};
+  return {word_at(sp - word), sp, rule.saved_fp == 0 ? frame.fp : word_at(saved)};
+}
+
+// Whether the walk came to its end, on a stack that the unwind tables have given before.
+bool walk_as_before(StackFrame frame, Collector& collector) {
+  const OwnStack stack = own_stack;
+  if (!stack.holds(frame.sp)) return false;
+  while (collector.add(frame.pc)) {
+    const FrameRule rule = rules.find(frame.pc);
+    if (rule.from == FrameRule::From::outermost) break;
+    if (rule.from == FrameRule::From::unknown) return false;
+    frame = caller_of(frame, rule, stack);
+    if (frame.pc == 0) return false;
+  }
+  return stacks_of_the_tables.find(collector.hash()) != 0;
+}
+
+// How the unwinder went from a frame to its caller's; unknown for what no rule can say, such as a signal's frame.
+FrameRule rule_between(const StackFrame& frame, const StackFrame& caller) {
+  if (caller.sp <= frame.sp || word_at(caller.sp - word) != caller.pc) return {};
+  if (caller.sp == frame.fp + 2 * word && word_at(frame.fp) == caller.fp) return {FrameRule::From::fp, 2, 2};
+  const std::uintptr_t words = (caller.sp - frame.sp) / word;
+  if (words > UINT32_MAX) return {};
+  FrameRule rule{FrameRule::From::sp, static_cast<std::uint32_t>(words), 0};
+  if (caller.fp == frame.fp) return rule;
+  constexpr std::uintptr_t saved_registers = 8;  // at most, with the return address: rbp is among them
+  for (std::uintptr_t at = 2; at <= std::min(words, saved_registers); ++at) {
+    if (word_at(caller.sp - at * word) != caller.fp) continue;
+    rule.saved_fp = static_cast<std::uint16_t>(at);
+    return rule;
+  }
+  return {};
+}
+
+// A walk by the unwind tables, which learns from the frame `from` on.
+struct Walk {
+  StackFrame from;
+  Collector collector;
+  StackFrame last;
+  bool learns = false;
+  bool is_full = false;
+};
+
+void learn(const StackFrame& frame, const StackFrame& caller) {
+  const FrameRule known = rules.find(frame.pc);
+  // A rule that says the same of this frame stays: what it says of others has been seen, too.
+  if (known.from == FrameRule::From::sp || known.from == FrameRule::From::fp) {
+    const StackFrame found = caller_of(frame, known, {frame.sp, caller.sp});
+    if (found.pc == caller.pc && found.sp == caller.sp && found.fp == caller.fp) return;
+  }
+  const FrameRule rule = rule_between(frame, caller);
+  if (rule != known) rules.set(frame.pc, rule);
+}
 
 _Unwind_Reason_Code take_frame(_Unwind_Context* context, void* argument) {
   auto& walk = *static_cast<Walk*>(argument);
-  const std::uintptr_t address = _Unwind_GetIP(context);
-  walk.begun = walk.begun || address == walk.caller;
-  if (!walk.begun) return _URC_NO_REASON;  // the sampler's own frames
-  if (address == 0 || walk.depth == walk.frames.size()) return _URC_END_OF_STACK;
-  walk.frames[walk.depth++] = address;
-  return _URC_NO_REASON;
+  StackFrame frame{_Unwind_GetIP(context), 0, 0};
+  if (frame.pc == 0) return _URC_END_OF_STACK;
+#if defined(__x86_64__)
+  constexpr int rbp = 6;  // DWARF's number
+  frame.sp = _Unwind_GetCFA(context);
+  frame.fp = static_cast<std::uintptr_t>(_Unwind_GetGR(context, rbp));
+  if (walk.learns) learn(walk.last, frame);
+  walk.learns = walk.learns || (frame.pc == walk.from.pc && frame.sp == walk.from.sp);
+  if (!walk.learns) return _URC_NO_REASON;  // the capture's own frames
+#endif
+  walk.last = frame;
+  walk.is_full = !walk.collector.add(frame.pc);
+  return walk.is_full ? _URC_END_OF_STACK : _URC_NO_REASON;
+}
+
+void remember(const Walk& walk) {
+  if (!walk.learns) return;
+  if (!walk.is_full) {
+    if (rules.find(walk.last.pc).from != FrameRule::From::outermost)
+      rules.set(walk.last.pc, {FrameRule::From::outermost, 0, 0});
+    if (is_end_of_own_stack(walk.last.sp)) {
+      const bool is_known = own_stack.outermost == walk.last.sp;
+      own_stack = {is_known ? std::min(own_stack.lowest, walk.from.sp) : walk.from.sp, walk.last.sp};
+    }
+  }
+  stacks_of_the_tables.set(walk.collector.hash(), 1);
 }
 
 }  // namespace
 
-std::span<const std::uintptr_t> capture_stack(CapturedFrames& frames, const void* caller) {
-  Walk walk{frames, reinterpret_cast<std::uintptr_t>(caller)};
+[[gnu::noinline]] std::span<const std::uintptr_t> capture_stack(CapturedFrames& frames, const void* caller) {
+  StackFrame from;
+#if defined(__x86_64__)
+  const auto frame_pointer = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  from = {word_at(frame_pointer + word), frame_pointer + 2 * word, word_at(frame_pointer)};
+  Collector as_before(frames, caller);
+  if (walk_as_before(from, as_before) && !as_before.frames().empty()) return as_before.frames();
+#endif
+  Walk walk{from, Collector(frames, caller), {}};
   _Unwind_Backtrace(take_frame, &walk);
-  if (walk.depth == 0) frames[walk.depth++] = walk.caller;  // code without unwind tables: the caller is known at least
-  return std::span(frames).first(walk.depth);
+  remember(walk);
+  if (!walk.collector.frames().empty()) return walk.collector.frames();
+  frames[0] = reinterpret_cast<std::uintptr_t>(caller);  // code without unwind tables: the caller is known at least
+  return std::span(frames).first(1);
 }
 
 }  // namespace plateau

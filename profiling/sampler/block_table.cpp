@@ -33,6 +33,13 @@ bool BlockTable::insert_into(Bucket& bucket, const void* block, const RecordedBl
   return false;
 }
 
+void BlockTable::prefetch(const void* block) {
+  for (Bucket* const bucket : buckets_of(block)) {
+    __builtin_prefetch(&bucket->keys, 1);
+    __builtin_prefetch(&bucket->records, 1);
+  }
+}
+
 bool BlockTable::insert(const void* block, const RecordedBlock& record) {
   auto [emptier, fuller] = buckets_of(block);
   if (free_places(*emptier) < free_places(*fuller)) std::swap(emptier, fuller);

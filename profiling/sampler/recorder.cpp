@@ -63,6 +63,7 @@ void Recorder::on_allocation(void* block, std::size_t bytes, const void* caller)
 }
 
 void Recorder::record(const void* block, const Weight& weight, const void* caller) {
+  blocks_.prefetch(block);
   CapturedFrames frames;
   const std::uint32_t stack = stacks_.find_or_add(capture_stack(frames, caller));
   if (stack == AllocatingStacks::overflow) stacks_lost_.fetch_add(1, std::memory_order_relaxed);
