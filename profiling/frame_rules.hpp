@@ -33,11 +33,11 @@ struct FrameRule {
   friend bool operator==(const FrameRule&, const FrameRule&) = default;
 };
 
-// A hash table of numbers other than 0 with numbers other than 0. Entries are never removed. Thread-safe.
+// A hash table of numbers, with keys other than 0. Entries are never removed. Thread-safe.
 template <std::size_t capacity>
 class NumberTable {
  public:
-  // 0: not there.
+  // 0 where there is none.
   std::uint64_t find(std::uint64_t key) const {
     for (std::size_t i = 0; i < longest_probe; ++i) {
       const Entry& entry = entries_[place(key, i)];

@@ -1,5 +1,6 @@
 #include "profiling/stack_capture.hpp"
 
+#include <unistd.h>
 #include <unwind.h>
 
 #include <algorithm>
@@ -13,6 +14,8 @@ namespace plateau {
 namespace {
 
 constexpr std::size_t word = sizeof(std::uintptr_t);
+// A larger one is taken for a step to another stack.
+constexpr std::uintptr_t largest_frame = 64 * 1024;
 
 constinit FrameRules rules;
 constinit NumberTable<16 * 1024> stacks_of_the_tables;  // by hash: those that the unwind tables have given
@@ -26,18 +29,20 @@ struct OwnStack {
 };
 constinit thread_local OwnStack own_stack;
 
-// Whether the stack that ends there is that of the thread: the C library puts what is the thread's own just beyond it.
+// Whether the stack that ends there is that of the thread: just beyond it is what the C library keeps of the thread, or
+// the arguments of main. The smallest stack that a thread can have is larger than what is looked at.
 bool is_end_of_own_stack(std::uintptr_t outermost) {
-  constexpr std::uintptr_t farthest = 64 * 1024;
+  constexpr std::uintptr_t farthest = 12 * 1024;
   const auto ends_before = [outermost](const void* end) {
     const auto address = reinterpret_cast<std::uintptr_t>(end);
     return outermost <= address && address - outermost < farthest;
   };
-  return ends_before(__builtin_thread_pointer()) || (&__libc_stack_end != nullptr && ends_before(__libc_stack_end));
+  if (::gettid() == ::getpid()) return &__libc_stack_end != nullptr && ends_before(__libc_stack_end);
+  return ends_before(__builtin_thread_pointer());
 }
 
 // Not instrumented: a way that is no longer right may lead to where the sanitizer lets nobody read.
-[[gnu::no_sanitize("address", "thread", "undefined")]] std::uintptr_t word_at(std::uintptr_t address) {
+__attribute__((no_sanitize("address", "thread", "undefined"))) std::uintptr_t word_at(std::uintptr_t address) {
   return *reinterpret_cast<const std::uintptr_t*>(address);
 }
 
@@ -71,11 +76,14 @@ class Collector {
   std::uint64_t hash_ = 0;
 };
 
-// The frame of the caller, if `rule` leads to one within the stack; a pc of 0 if not.
-StackFrame caller_of(const StackFrame& frame, const FrameRule& rule, const OwnStack& stack) {
-  const std::uintptr_t from = rule.from == FrameRule::From::fp ? frame.fp : frame.sp;
-  const std::uintptr_t sp = from + rule.to_caller * word;
-  if (sp % word != 0 || sp <= frame.sp || sp > stack.outermost) return {};
+std::uintptr_t callers_sp(const StackFrame& frame, const FrameRule& rule) {
+  return (rule.from == FrameRule::From::fp ? frame.fp : frame.sp) + rule.to_caller * word;
+}
+
+// The frame of the caller, if it is not beyond `outermost`; a pc of 0 if it is.
+StackFrame caller_of(const StackFrame& frame, const FrameRule& rule, std::uintptr_t outermost) {
+  const std::uintptr_t sp = callers_sp(frame, rule);
+  if (sp % word != 0 || sp <= frame.sp || sp > outermost) return {};
   const std::uintptr_t saved = sp - rule.saved_fp * word;
   if (saved < frame.sp) return {};
   return {word_at(sp - word), sp, rule.saved_fp == 0 ? frame.fp : word_at(saved)};
@@ -87,20 +95,23 @@ bool walk_as_before(StackFrame frame, Collector& collector) {
   if (!stack.holds(frame.sp)) return false;
   while (collector.add(frame.pc)) {
     const FrameRule rule = rules.find(frame.pc);
-    if (rule.from == FrameRule::From::outermost) break;
-    if (rule.from == FrameRule::From::unknown) return false;
-    frame = caller_of(frame, rule, stack);
+    if (rule.from == FrameRule::From::outermost && frame.sp == stack.outermost) break;
+    if (rule.from != FrameRule::From::sp && rule.from != FrameRule::From::fp) return false;
+    frame = caller_of(frame, rule, stack.outermost);
     if (frame.pc == 0) return false;
   }
   return stacks_of_the_tables.find(collector.hash()) != 0;
 }
 
-// How the unwinder went from a frame to its caller's; unknown for what no rule can say, such as a signal's frame.
+// How the unwinder went from a frame to its caller's, on the same stack; unknown for what no rule can say.
 FrameRule rule_between(const StackFrame& frame, const StackFrame& caller) {
-  if (caller.sp <= frame.sp || word_at(caller.sp - word) != caller.pc) return {};
+  if (word_at(caller.sp - word) != caller.pc) return {};
   if (caller.sp == frame.fp + 2 * word && word_at(frame.fp) == caller.fp) return {FrameRule::From::fp, 2, 2};
+  // GCC, where it aligns a frame for its variables, copies the return address to where the frame then begins: the frame
+  // has another size each time.
+  const bool has_frame_pointer = frame.fp >= frame.sp && frame.fp + 2 * word < caller.sp;
+  if (has_frame_pointer && word_at(frame.fp + word) == caller.pc) return {};
   const std::uintptr_t words = (caller.sp - frame.sp) / word;
-  if (words > UINT32_MAX) return {};
   FrameRule rule{FrameRule::From::sp, static_cast<std::uint32_t>(words), 0};
   if (caller.fp == frame.fp) return rule;
   constexpr std::uintptr_t saved_registers = 8;  // at most, with the return address: rbp is among them
@@ -118,15 +129,22 @@ struct Walk {
   Collector collector;
   StackFrame last;
   bool learns = false;
+  bool stays = true;  // on one stack
   bool is_full = false;
 };
+
+// A signal's handler may have a stack of its own, and a coroutine has; nothing is known of what is between them.
+bool is_same_stack(const StackFrame& frame, const StackFrame& caller) {
+  return caller.sp > frame.sp && caller.sp - frame.sp <= largest_frame;
+}
 
 void learn(const StackFrame& frame, const StackFrame& caller) {
   const FrameRule known = rules.find(frame.pc);
   // A rule that says the same of this frame stays: what it says of others has been seen, too.
-  if (known.from == FrameRule::From::sp || known.from == FrameRule::From::fp) {
-    const StackFrame found = caller_of(frame, known, {frame.sp, caller.sp});
-    if (found.pc == caller.pc && found.sp == caller.sp && found.fp == caller.fp) return;
+  if ((known.from == FrameRule::From::sp || known.from == FrameRule::From::fp) &&
+      callers_sp(frame, known) == caller.sp) {
+    const StackFrame found = caller_of(frame, known, caller.sp);
+    if (found.pc == caller.pc && found.fp == caller.fp) return;
   }
   const FrameRule rule = rule_between(frame, caller);
   if (rule != known) rules.set(frame.pc, rule);
@@ -134,13 +152,17 @@ void learn(const StackFrame& frame, const StackFrame& caller) {
 
 _Unwind_Reason_Code take_frame(_Unwind_Context* context, void* argument) {
   auto& walk = *static_cast<Walk*>(argument);
-  StackFrame frame{_Unwind_GetIP(context), 0, 0};
+  int was_interrupted = 0;  // by a signal, and has called nothing
+  StackFrame frame{_Unwind_GetIPInfo(context, &was_interrupted), 0, 0};
   if (frame.pc == 0) return _URC_END_OF_STACK;
 #if defined(__x86_64__)
   constexpr int rbp = 6;  // DWARF's number
   frame.sp = _Unwind_GetCFA(context);
   frame.fp = static_cast<std::uintptr_t>(_Unwind_GetGR(context, rbp));
-  if (walk.learns) learn(walk.last, frame);
+  if (walk.learns) {
+    walk.stays = walk.stays && was_interrupted == 0 && is_same_stack(walk.last, frame);
+    if (walk.stays) learn(walk.last, frame);
+  }
   walk.learns = walk.learns || (frame.pc == walk.from.pc && frame.sp == walk.from.sp);
   if (!walk.learns) return _URC_NO_REASON;  // the capture's own frames
 #endif
@@ -150,13 +172,14 @@ _Unwind_Reason_Code take_frame(_Unwind_Context* context, void* argument) {
 }
 
 void remember(const Walk& walk) {
-  if (!walk.learns) return;
+  if (!walk.learns || !walk.stays) return;
   if (!walk.is_full) {
     if (rules.find(walk.last.pc).from != FrameRule::From::outermost)
       rules.set(walk.last.pc, {FrameRule::From::outermost, 0, 0});
-    if (is_end_of_own_stack(walk.last.sp)) {
-      const bool is_known = own_stack.outermost == walk.last.sp;
-      own_stack = {is_known ? std::min(own_stack.lowest, walk.from.sp) : walk.from.sp, walk.last.sp};
+    if (own_stack.outermost == walk.last.sp) {
+      own_stack.lowest = std::min(own_stack.lowest, walk.from.sp);
+    } else if (is_end_of_own_stack(walk.last.sp)) {
+      own_stack = {walk.from.sp, walk.last.sp};
     }
   }
   stacks_of_the_tables.set(walk.collector.hash(), 1);
