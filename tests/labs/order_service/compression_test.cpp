@@ -37,8 +37,9 @@ TEST(Compression, ChangesNeitherTheWorkNorTheGrowth) {
   EXPECT_NEAR(growth(compressed, "requested") / growth(control, "requested"), 1, 0.05);
   EXPECT_NEAR(growth(compressed, "allocated") / growth(control, "allocated"), 1, 0.1);
   EXPECT_NEAR(growth(compressed, "active") / growth(control, "active"), 1, 0.15);
-  EXPECT_NEAR(growth(compressed, "rss") / growth(control, "rss"), 1,
-              0.3);  // how many dirty pages are left is a matter of moments
+  // How many dirty pages are there at the first and at the last look is a matter of moments: a megabyte or two, of
+  // four.
+  EXPECT_NEAR(growth(compressed, "rss"), growth(control, "rss"), 3e6);
 }
 
 }  // namespace

@@ -8,23 +8,24 @@
 #include "allocators/allocation_counter.hpp"
 #include "labs/order_service/calibration.hpp"
 #include "labs/order_service/generated_orders.hpp"
+#include "tests/labs/order_service/store_of_tests.hpp"
 
 namespace plateau::order_service {
 namespace {
 
 struct Example {
-  Store store{1};
-  GeneratedOrders orders{store, 3};
+  GeneratedOrders orders{store(), 3};
   Order order;
   std::vector<const PastOrder*> related;
 
   template <class Use>
   void with(std::uint64_t index, Use use) {
     orders.read(index, order);
-    const Items items = build_order_items_after(order, store, std::pmr::new_delete_resource());
+    const Items items = build_order_items_after(order, store(), std::pmr::new_delete_resource());
     const PastOrder row{1, 77, 5, 1234, 2, 1};
     related.assign(20, &row);
-    use(Confirmation{order, *store.find_customer(order.customer), items, related, store.terms(order.customer), 55, 66});
+    use(Confirmation{order, *store().find_customer(order.customer), items, related, store().terms(order.customer), 55,
+                     66});
   }
 };
 

@@ -7,14 +7,10 @@
 
 #include "allocators/allocation_counter.hpp"
 #include "allocators/arena.hpp"
+#include "tests/labs/order_service/store_of_tests.hpp"
 
 namespace plateau::order_service {
 namespace {
-
-const Store& store() {
-  static const Store instance(1);
-  return instance;
-}
 
 Order order_of(std::size_t lines) {
   Order order;

@@ -15,14 +15,10 @@
 #include "labs/order_service/calibration.hpp"
 #include "labs/order_service/generated_orders.hpp"
 #include "labs/order_service/recorded_orders.hpp"
+#include "tests/labs/order_service/store_of_tests.hpp"
 
 namespace plateau::order_service {
 namespace {
-
-const Store& store() {
-  static const Store instance(1);
-  return instance;
-}
 
 TEST(GeneratedOrders, AreAFunctionOfSeedAndIndexAlone) {
   const GeneratedOrders one(store(), 9);

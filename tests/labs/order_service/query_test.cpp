@@ -7,15 +7,10 @@
 #include <vector>
 
 #include "allocators/allocation_counter.hpp"
-#include "labs/order_service/store.hpp"
+#include "tests/labs/order_service/store_of_tests.hpp"
 
 namespace plateau::order_service {
 namespace {
-
-const Store& store() {
-  static const Store instance(1);
-  return instance;
-}
 
 TEST(Query, BeforeAndAfterBuildTheSameText) {
   std::string before;
