@@ -109,7 +109,7 @@ FrameRule rule_between(const StackFrame& frame, const StackFrame& caller) {
   if (caller.sp == frame.fp + 2 * word && word_at(frame.fp) == caller.fp) return {FrameRule::From::fp, 2, 2};
   // GCC, where it aligns a frame for its variables, copies the return address to where the frame then begins: the frame
   // has another size each time.
-  const bool has_frame_pointer = frame.fp >= frame.sp && frame.fp + 2 * word < caller.sp;
+  const bool has_frame_pointer = frame.fp >= frame.sp && frame.fp < caller.sp - 2 * word;
   if (has_frame_pointer && word_at(frame.fp + word) == caller.pc) return {};
   const std::uintptr_t words = (caller.sp - frame.sp) / word;
   FrameRule rule{FrameRule::From::sp, static_cast<std::uint32_t>(words), 0};

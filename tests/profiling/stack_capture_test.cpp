@@ -39,6 +39,46 @@ Stack by_the_tables(const void* caller) {
   return stack;
 }
 
+using Call = void (*)(void* self, int depth);
+constexpr std::size_t numbers = 8;
+
+// Calls call(self, depth) with a number in the frame pointer's register, which is one like any other. One function for
+// each, 64 bytes apart, since only the first number at each place teaches anything.
+#if defined(__x86_64__)
+asm(R"(
+    .text
+    .balign 64
+calls_with_number:
+    .rept 8
+    .balign 64
+    .cfi_startproc
+    push %rbp
+    .cfi_def_cfa_offset 16
+    .cfi_offset %rbp, -16
+    mov %rdi, %rbp
+    mov %rsi, %rax
+    mov %rdx, %rdi
+    mov %ecx, %esi
+    call *%rax
+    pop %rbp
+    .cfi_def_cfa_offset 8
+    .cfi_restore %rbp
+    ret
+    .cfi_endproc
+    .endr
+)");
+extern "C" const std::array<char, 64 * numbers> calls_with_number;
+
+void call_with(std::uintptr_t number, std::size_t place, Call call, void* self, int depth) {
+  using Function = void(std::uintptr_t number, Call call, void* self, int depth);
+  reinterpret_cast<Function*>(const_cast<char*>(calls_with_number.data() + 64 * place))(number, call, self, depth);
+}
+#else
+void call_with(std::uintptr_t, std::size_t, Call call, void* self, int depth) {
+  call(self, depth);
+}
+#endif
+
 // Random calls, of a depth, through frames of all kinds; every leaf is captured and compared.
 class Calls {
  public:
@@ -82,16 +122,15 @@ class Calls {
     use(static_cast<unsigned>(bytes[0]));
   }
 
-  // Its frame pointer's register is one like any other.
-  [[gnu::noinline, gnu::optimize("omit-frame-pointer")]] void without_frame_pointer(int depth) {
-    const unsigned a = after_ * 3;
-    const unsigned b = after_ * 5;
-    const unsigned c = after_ * 7;
-    const unsigned d = after_ * 11;
-    const unsigned e = after_ * 13;
-    const unsigned f = after_ * 17;
-    go(depth);
-    use(a ^ b ^ c ^ d ^ e ^ f);
+  // The ends of memory, and what may be taken for a frame's address.
+  [[gnu::noinline]] void without_frame_pointer(int depth) {
+    const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+    const std::array<std::uintptr_t, numbers> in_register{0,    1,         UINTPTR_MAX, UINTPTR_MAX - 15,
+                                                          here, here - 16, here - 8,    here + 1000};
+    const std::size_t place = random_() % numbers;
+    const Call call = [](void* self, int deeper) { static_cast<Calls*>(self)->go(deeper); };
+    call_with(in_register[place], place, call, this, depth);
+    use(1);
   }
 
   // The padding before it depends on where the caller's frame ends.
