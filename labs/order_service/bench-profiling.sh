@@ -2,8 +2,9 @@
 # What heap profiling costs the order service, in CPU time an order.
 #   bench-profiling.sh BIN_DIRECTORY [ROUNDS]
 # Active against recording nothing: within one process, in slices that take turns (profiling_bench). A profiler that is
-# there and inactive, against none: ROUNDS rounds of the whole arm, each once a round and in an order of its own; mean
-# over rounds of the ratio within a round, and its standard error. One warm-up round is dropped.
+# there and inactive, against none: the instructions of an order, which valgrind counts and no neighbour changes; and the
+# CPU time of ROUNDS rounds of the whole arm, each once a round and in an order of its own; mean over rounds of the ratio
+# within a round, and its standard error. One warm-up round is dropped.
 set -euo pipefail
 bin=$1
 rounds=${2:-10}
@@ -24,6 +25,35 @@ for arm in before after; do
   measure jemalloc jemalloc "LD_PRELOAD=$jemalloc" "MALLOC_CONF=$settings,prof:true,prof_active:false,lg_prof_sample:19"
   measure jemalloc sampler "LD_PRELOAD=$sampler:$jemalloc" "MALLOC_CONF=$settings" PLATEAU_SAMPLE_PERIOD=0
   measure glibc sampler "LD_PRELOAD=$sampler" PLATEAU_SAMPLE_PERIOD=0
+done
+
+# Of so many orders, by the service's process; its peer, a fork, has fewer.
+instructions() {  # arm, orders, variables
+  env "${@:3}" valgrind --tool=cachegrind --cache-sim=no --cachegrind-out-file=/dev/null "$bin/profiling_bench" "$1" "$2" 2>&1 |
+    awk '/I +refs:/ { gsub(",", "", $NF); if (most < $NF + 0) most = $NF + 0 } END { printf "%d", most }'
+}
+instructions_of_an_order() {  # without those of the start
+  local few many
+  few=$(instructions "$1" 100 "${@:2}")
+  many=$(instructions "$1" 500 "${@:2}")
+  echo $(((many - few) / 400))
+}
+
+echo
+echo "a profiler that is there and inactive, against none, in instructions of an order"
+for arm in before after; do
+  compare() {  # allocator, profiler, without, variables
+    local with
+    with=$(instructions_of_an_order $arm "${@:4}")
+    awk -v with="$with" -v without="$3" -v arm=$arm -v allocator="$1" -v profiler="$2" 'BEGIN {
+      printf "%-8s %-10s %-10s %9d instructions, inactive %+.2f %%   target < 0.5 %%\n",
+        arm, allocator, profiler, without, 100 * (with / without - 1) }'
+  }
+  without=$(instructions_of_an_order $arm "LD_PRELOAD=$jemalloc" "MALLOC_CONF=$settings")
+  compare jemalloc jemalloc "$without" "LD_PRELOAD=$jemalloc" "MALLOC_CONF=$settings,prof:true,prof_active:false"
+  compare jemalloc sampler "$without" "LD_PRELOAD=$sampler:$jemalloc" "MALLOC_CONF=$settings" PLATEAU_SAMPLE_PERIOD=0
+  without=$(instructions_of_an_order $arm PLATEAU_NONE=1)
+  compare glibc sampler "$without" "LD_PRELOAD=$sampler" PLATEAU_SAMPLE_PERIOD=0
 done
 
 # fix, hours, allocator, state, the variable that sets it
@@ -48,7 +78,7 @@ for ((round = 0; round <= rounds; ++round)); do
 done
 
 echo
-echo "a profiler that is there and inactive, against none, $rounds rounds"
+echo "a profiler that is there and inactive, against none, in CPU time, $rounds rounds"
 awk '
   { cpu[$1, $2, $3, $4] = $5; if ($1 > rounds) rounds = $1 }
   END {
