@@ -10,9 +10,8 @@
 #include <cstddef>
 #include <memory_resource>
 #include <mutex>
-#include <new>
-#include <utility>
 
+#include "allocators/block_resource.hpp"
 #include "allocators/per_thread.hpp"
 #include "allocators/pool.hpp"
 
@@ -29,7 +28,7 @@ struct ConcurrentPoolStatistics {
 //
 // `retain_bytes` holds for each thread's pool. Blocks freed by other threads stay with their owner until it allocates,
 // or until release_unused() when the owner has ended.
-class ConcurrentPool final : public std::pmr::memory_resource {
+class ConcurrentPool final : public BlockResource<ConcurrentPool> {
  public:
   // As Pool. `upstream` must be thread-safe and outlive the pool.
   explicit ConcurrentPool(PoolOptions options, std::pmr::memory_resource* upstream = std::pmr::new_delete_resource());
@@ -51,31 +50,11 @@ class ConcurrentPool final : public std::pmr::memory_resource {
     }
   }
 
-  // As Pool::create and Pool::destroy.
-  template <class T, class... Arguments>
-  T* create(Arguments&&... arguments) {
-    if (sizeof(T) > block_bytes_ || alignof(T) > block_alignment_) throw std::bad_alloc();
-    void* const block = allocate_block();
-    try {
-      return ::new (block) T(std::forward<Arguments>(arguments)...);
-    } catch (...) {
-      deallocate_block(block);
-      throw;
-    }
-  }
-  template <class T>
-  void destroy(T* object) noexcept {
-    if (object == nullptr) return;
-    std::destroy_at(object);
-    deallocate_block(object);
-  }
-
   // Gives back the slabs without a live block, of the calling thread and of threads that have ended; each running
   // thread can only do it for its own. Returns the bytes given back.
   std::size_t release_unused() noexcept;
 
   ConcurrentPoolStatistics statistics() const;
-  std::size_t block_bytes() const { return block_bytes_; }
 
  private:
   // Slabs come seldom, so what they hold is counted here, where any thread can read it.
@@ -113,18 +92,7 @@ class ConcurrentPool final : public std::pmr::memory_resource {
   Shard* find_owner(void* block) noexcept;
   void* allocate_without_shard();
 
-  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
-    if (bytes > block_bytes_ || alignment > block_alignment_) throw std::bad_alloc();
-    return allocate_block();
-  }
-  void do_deallocate(void* block, std::size_t /*bytes*/, std::size_t /*alignment*/) override {
-    deallocate_block(block);
-  }
-  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
-
   PoolOptions options_;
-  std::size_t block_bytes_;
-  std::size_t block_alignment_;
   unsigned slab_shift_;
   CountedUpstream upstream_;
   // For threads without a shard. Its blocks always come back through the list of returned ones.

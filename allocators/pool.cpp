@@ -22,7 +22,8 @@ constexpr std::size_t round_up(std::size_t bytes, std::size_t alignment) {
 }  // namespace
 
 Pool::Pool(PoolOptions options, std::pmr::memory_resource* upstream)
-    : block_alignment_(options.block_alignment), retain_bytes_(options.retain_bytes), upstream_(upstream) {
+    : retain_bytes_(options.retain_bytes), upstream_(upstream) {
+  block_alignment_ = options.block_alignment;
   if (!std::has_single_bit(block_alignment_) || block_alignment_ < sizeof(void*)) {
     throw std::invalid_argument("Pool: block_alignment must be a power of two, 8 at least");
   }

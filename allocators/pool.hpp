@@ -11,12 +11,11 @@
 #include <memory>
 #include <memory_resource>
 #include <mutex>
-#include <new>
-#include <utility>
 
 #include <boost/pool/simple_segregated_storage.hpp>
 
 #include "allocators/address_sanitizer.hpp"
+#include "allocators/block_resource.hpp"
 #include "allocators/misuse.hpp"
 
 namespace plateau {
@@ -43,7 +42,7 @@ struct PoolStatistics {
 // Memory held beyond the slabs that contain live blocks is at most `retain_bytes` and the slab in use.
 // A debug build (PLATEAU_MISUSE_CHECKS) aborts with one line on a double free and on a block of another pool; it looks
 // through all slabs to do so.
-class Pool final : public std::pmr::memory_resource {
+class Pool final : public BlockResource<Pool> {
  public:
   // Throws std::invalid_argument when the alignment or the slab size is no power of two or a slab holds no block. Takes
   // nothing from upstream before the first allocation. `upstream` must outlive the pool.
@@ -66,33 +65,11 @@ class Pool final : public std::pmr::memory_resource {
     push_recent(block);
   }
 
-  // A T in a block of its own. Throws std::bad_alloc when T is larger or more aligned than blocks are, and what T's
-  // constructor throws (the block is free again then).
-  template <class T, class... Arguments>
-  T* create(Arguments&&... arguments) {
-    if (sizeof(T) > block_bytes_ || alignof(T) > block_alignment_) throw std::bad_alloc();
-    void* const block = allocate_block();
-    try {
-      return ::new (block) T(std::forward<Arguments>(arguments)...);
-    } catch (...) {
-      deallocate_block(block);
-      throw;
-    }
-  }
-  // Of an object that create() of this pool made; null does nothing.
-  template <class T>
-  void destroy(T* object) noexcept {
-    if (object == nullptr) return;
-    std::destroy_at(object);
-    deallocate_block(object);
-  }
-
   // Gives every slab without a live block back, whatever may be retained. O(slabs + free blocks sorted back).
   // Returns the bytes given back.
   std::size_t release_unused() noexcept;
 
   PoolStatistics statistics() const;
-  std::size_t block_bytes() const { return block_bytes_; }
   std::pmr::memory_resource* upstream_resource() const { return upstream_; }
 
  private:
@@ -121,17 +98,6 @@ class Pool final : public std::pmr::memory_resource {
   };
   static constexpr std::size_t header_colors = 16;
   static constexpr std::size_t header_step = 64;
-
-  // Only for requests of up to `block_bytes` and the pool's alignment; anything else is std::bad_alloc, since a pool
-  // that quietly passes it on hides a wrong size.
-  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
-    if (bytes > block_bytes_ || alignment > block_alignment_) throw std::bad_alloc();
-    return allocate_block();
-  }
-  void do_deallocate(void* block, std::size_t /*bytes*/, std::size_t /*alignment*/) override {
-    deallocate_block(block);
-  }
-  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
 
   static Slab* slab_of(const void* block, unsigned slab_shift) noexcept {
     const std::uintptr_t number = reinterpret_cast<std::uintptr_t>(block) >> slab_shift;
@@ -192,8 +158,6 @@ class Pool final : public std::pmr::memory_resource {
   Slab* empty_ = nullptr;      // others without a taken block
   Slab* slabs_ = nullptr;
   void* owner_ = this;  // a shard, when this is part of a ConcurrentPool
-  std::size_t block_bytes_;
-  std::size_t block_alignment_;
   unsigned slab_shift_;
   std::size_t blocks_offset_;  // of the first block, from the beginning of a slab
   std::size_t blocks_per_slab_;
