@@ -19,8 +19,7 @@ using harness::ArmResult;
 using harness::Sample;
 using harness::VerdictRow;
 
-// The case study's "before", to be met within a fifth.
-constexpr double calibration_tolerance = 0.2;
+// The case study's "before".
 constexpr double case_pause_least_ms = 100;
 constexpr double case_pause_most_ms = 200;
 constexpr double case_period_s = 10;
@@ -80,14 +79,6 @@ std::optional<double> in_30_s(const std::optional<double>& count, const ArmResul
   return count ? std::optional(*count / arm.wall_seconds * 30) : std::nullopt;
 }
 
-// `unjudged` says why this run cannot be held to the target; empty when it can.
-void hold_at_most(VerdictRow& row, double target, const std::string& unjudged = {}) {
-  row.target = target;
-  row.relation = "after at most";
-  if (row.after && unjudged.empty()) row.holds = *row.after <= target;
-  if (!unjudged.empty()) row.note += (row.note.empty() ? "" : "; ") + unjudged;
-}
-
 }  // namespace
 
 harness::Verdict judge_gc_pause(const ArmResult& before, const ArmResult& after) {
@@ -107,9 +98,9 @@ harness::Verdict judge_gc_pause(const ArmResult& before, const ArmResult& after)
                    .after = harness::median(harness::longest_by_period_ms(after, period))};
   if (other_scale.empty()) {
     pause.relation = fmt::format("before {:.0f} to {:.0f}, within {:.0f} %", case_pause_least_ms, case_pause_most_ms,
-                                 calibration_tolerance * 100);
-    pause.holds = pause.before && *pause.before >= case_pause_least_ms * (1 - calibration_tolerance) &&
-                  *pause.before <= case_pause_most_ms * (1 + calibration_tolerance);
+                                 harness::calibration_tolerance * 100);
+    pause.holds = pause.before && *pause.before >= case_pause_least_ms * (1 - harness::calibration_tolerance) &&
+                  *pause.before <= case_pause_most_ms * (1 + harness::calibration_tolerance);
   } else {
     pause.note = other_scale;
   }
@@ -117,17 +108,13 @@ harness::Verdict judge_gc_pause(const ArmResult& before, const ArmResult& after)
 
   VerdictRow between{.metric = "time between pauses", .unit = "s"};
   between.before = time_between_pauses_s(before, period);
-  if (full_size) {
-    between.target = case_period_s;
-    between.relation = fmt::format("before within {:.0f} % of", calibration_tolerance * 100);
-    if (between.before) between.holds = std::abs(*between.before / case_period_s - 1) <= calibration_tolerance;
-  }
+  if (full_size) between.hold_before_within_tolerance(case_period_s);
   between.note = "the application's period: jemalloc's decay by itself makes none";
   add(between);
 
   VerdictRow pause_after{.metric = "the same, after", .unit = "ms", .after = pause.after};
   pause_after.note = "what the machine added is left out, and is in the table above";
-  hold_at_most(pause_after, most_pause_ms);
+  pause_after.hold_after_at_most(most_pause_ms);
   add(pause_after);
 
   VerdictRow shorter{.metric = "times shorter"};
@@ -156,8 +143,8 @@ harness::Verdict judge_gc_pause(const ArmResult& before, const ArmResult& after)
       before.hiccups.quantile_us(0.99) / 1e3, after.hiccups.quantile_us(0.99) / 1e3,
       before.spec.time.operations_per_second);
   const double machine_p99_ms = after.hiccups.quantile_us(0.99) / 1e3;
-  hold_at_most(p99, most_p99_ms,
-               machine_p99_ms > most_p99_ms / 2 ? "not judged: the machine alone takes half of it or more" : "");
+  p99.hold_after_at_most(
+      most_p99_ms, machine_p99_ms > most_p99_ms / 2 ? "not judged: the machine alone takes half of it or more" : "");
   add(p99);
 
   VerdictRow longest_wait{.metric = "longest wait of a request",
@@ -183,16 +170,14 @@ harness::Verdict judge_gc_pause(const ArmResult& before, const ArmResult& after)
                     .unit = "MB",
                     .before = median_rss(before).value_or(NAN) / 1e6,
                     .after = median_rss(after).value_or(NAN) / 1e6};
-  memory.target = heap / 1e6;
-  memory.relation = fmt::format("before within {:.0f} % of", calibration_tolerance * 100);
-  memory.holds = std::abs(*memory.before / *memory.target - 1) <= calibration_tolerance;
+  memory.hold_before_within_tolerance(heap / 1e6);
   add(memory);
 
   VerdictRow stable{.metric = "memory, furthest from its size", .unit = "%"};
   if (const auto furthest = furthest_from(before, heap)) stable.before = *furthest * 100;
   if (const auto furthest = furthest_from(after, heap)) stable.after = *furthest * 100;
   stable.note = fmt::format("of {:.0f} MB, over the last half", heap / 1e6);
-  hold_at_most(stable, most_heap_deviation * 100, full_size ? "" : "judged at 2 GiB: blocks of arenas are 2 MiB");
+  stable.hold_after_at_most(most_heap_deviation * 100, full_size ? "" : "judged at 2 GiB: blocks of arenas are 2 MiB");
   add(stable);
 
   VerdictRow faults{.metric = "minor faults a second",

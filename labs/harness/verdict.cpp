@@ -27,6 +27,19 @@ std::string number(const std::optional<double>& value) {
 
 }  // namespace
 
+void VerdictRow::hold_before_within_tolerance(double figure) {
+  target = figure;
+  relation = fmt::format("before within {:.0f} % of", calibration_tolerance * 100);
+  if (before) holds = std::abs(*before - figure) <= calibration_tolerance * figure;
+}
+
+void VerdictRow::hold_after_at_most(double most, const std::string& unjudged) {
+  target = most;
+  relation = "after at most";
+  if (after && unjudged.empty()) holds = *after <= most;
+  if (!unjudged.empty()) note += (note.empty() ? "" : "; ") + unjudged;
+}
+
 std::optional<double> VerdictRow::improvement() const {
   if (!before || !after || *before == 0) return std::nullopt;
   return (*after - *before) / *before * 100;

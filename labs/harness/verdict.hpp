@@ -10,6 +10,9 @@
 
 namespace plateau::harness {
 
+// How far "before" may be from the case study's figures.
+inline constexpr double calibration_tolerance = 0.2;
+
 // One line of the verdict. Empty figures were not measured in this run, and then `note` says why.
 struct VerdictRow {
   std::string metric = {};
@@ -20,6 +23,11 @@ struct VerdictRow {
   std::string relation = {};       // how `target` binds: "before within 20 %", "after at most", …
   std::optional<bool> holds = {};  // empty: nothing was to be met, or it could not be judged
   std::string note = {};
+
+  // Before, to the case study's figure within the tolerance; not judged where there is none.
+  void hold_before_within_tolerance(double figure);
+  // After, unless `unjudged` says why this run cannot be held to it.
+  void hold_after_at_most(double most, const std::string& unjudged = {});
 
   // Change from before to after in percent; negative is less.
   std::optional<double> improvement() const;

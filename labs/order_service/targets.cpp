@@ -20,8 +20,7 @@ using harness::VerdictRow;
 constexpr double mb = 1e6;
 constexpr double hour = 3600;
 
-// The case study's "before", to be met within a fifth.
-constexpr double calibration_tolerance = 0.2;
+// The case study's "before".
 constexpr double case_start_mb = 100;
 constexpr double case_first_hour_mb = 500;
 constexpr double case_kill_hour = 6;
@@ -38,20 +37,6 @@ constexpr double most_cpu_share = 0.5;
 std::optional<double> rss_mb_at(const ArmResult& arm, double t) {
   const Sample* const sample = t == 0 && !arm.series.empty() ? &arm.series.front() : arm.at(t);
   return sample != nullptr ? std::optional(static_cast<double>(sample->rss) / mb) : std::nullopt;
-}
-
-void hold_within(VerdictRow& row, double target) {
-  row.target = target;
-  row.relation = fmt::format("before within {:.0f} % of", calibration_tolerance * 100);
-  if (row.before) row.holds = std::abs(*row.before - target) <= calibration_tolerance * target;
-}
-
-// `unjudged` says why this run cannot be held to the target; empty when it can.
-void hold_at_most(VerdictRow& row, double target, const std::string& unjudged) {
-  row.target = target;
-  row.relation = "after at most";
-  if (row.after && unjudged.empty()) row.holds = *row.after <= target;
-  if (!unjudged.empty()) row.note += (row.note.empty() ? "" : "; ") + unjudged;
 }
 
 std::optional<double> slope_mb_an_hour(const ArmResult& arm, double from_s, double to_s) {
@@ -104,12 +89,12 @@ harness::Verdict judge_order_service(const ArmResult& before, const ArmResult& a
 
   VerdictRow start{
       .metric = "memory at start", .unit = "MB", .before = rss_mb_at(before, 0), .after = rss_mb_at(after, 0)};
-  if (calibrated) hold_within(start, case_start_mb);
+  if (calibrated) start.hold_before_within_tolerance(case_start_mb);
   add(start);
 
   VerdictRow first_hour{
       .metric = "memory after 1 h", .unit = "MB", .before = rss_mb_at(before, hour), .after = rss_mb_at(after, hour)};
-  if (calibrated) hold_within(first_hour, case_first_hour_mb);
+  if (calibrated) first_hour.hold_before_within_tolerance(case_first_hour_mb);
   add(first_hour);
 
   VerdictRow killed{
@@ -118,8 +103,9 @@ harness::Verdict judge_order_service(const ArmResult& before, const ArmResult& a
   if (before.out_of_memory()) killed.before = before.simulated_seconds() / hour;
   if (after.out_of_memory()) killed.after = after.simulated_seconds() / hour;
   if (calibrated) {
-    hold_within(killed, case_kill_hour);
-    if (!killed.before && before.spec.hours >= case_kill_hour * (1 + calibration_tolerance)) killed.holds = false;
+    killed.hold_before_within_tolerance(case_kill_hour);
+    if (!killed.before && before.spec.hours >= case_kill_hour * (1 + harness::calibration_tolerance))
+      killed.holds = false;
     if (after.out_of_memory()) killed.holds = false;
   } else {
     killed.note = other_scale;
@@ -138,7 +124,7 @@ harness::Verdict judge_order_service(const ArmResult& before, const ArmResult& a
                   .unit = "MB",
                   .before = static_cast<double>(before.peak_rss) / mb,
                   .after = static_cast<double>(after.peak_rss) / mb};
-  hold_at_most(peak, most_peak_mb, too_short);
+  peak.hold_after_at_most(most_peak_mb, too_short);
   add(peak);
 
   VerdictRow slope{.metric = "slope over the last 12 h", .unit = "MB/h"};
@@ -147,26 +133,27 @@ harness::Verdict judge_order_service(const ArmResult& before, const ArmResult& a
                     ? slope_mb_an_hour(after, after.simulated_seconds() - 12 * hour, after.simulated_seconds())
                     : std::nullopt;
   slope.note = "before: over its whole life";
-  hold_at_most(slope, most_slope_mb_h, too_short);
+  slope.hold_after_at_most(most_slope_mb_h, too_short);
   add(slope);
 
   VerdictRow over_live{
       .metric = "RSS / requested live bytes, median", .before = rss_over_live(before), .after = rss_over_live(after)};
   const bool profiled = before.spec.profiled() || after.spec.profiled();
-  hold_at_most(over_live, most_rss_over_live,
-               too_short.empty() && profiled ? "with the profiler's records and unwind tables: judged without --profile"
-                                             : too_short);
+  over_live.hold_after_at_most(most_rss_over_live,
+                               too_short.empty() && profiled
+                                   ? "with the profiler's records and unwind tables: judged without --profile"
+                                   : too_short);
   add(over_live);
 
   VerdictRow rate{.metric = "allocation rate",
                   .unit = "MB/simulated s",
                   .before = allocation_mb_s(before),
                   .after = allocation_mb_s(after)};
-  if (calibrated && before.simulated_seconds() > hour) hold_within(rate, case_allocation_mb_s);
+  if (calibrated && before.simulated_seconds() > hour) rate.hold_before_within_tolerance(case_allocation_mb_s);
   add(rate);
 
   VerdictRow rate_after{.metric = "the same, after", .unit = "MB/simulated s", .after = rate.after};
-  hold_at_most(rate_after, most_allocation_mb_s, too_short);
+  rate_after.hold_after_at_most(most_allocation_mb_s, too_short);
   add(rate_after);
 
   const auto steady_calls = [](const ArmResult& arm) {
@@ -174,12 +161,12 @@ harness::Verdict judge_order_service(const ArmResult& before, const ArmResult& a
   };
   VerdictRow calls{
       .metric = "heap calls an order, steady state", .before = steady_calls(before), .after = steady_calls(after)};
-  hold_at_most(calls, most_calls_an_order, too_short);
+  calls.hold_after_at_most(most_calls_an_order, too_short);
   add(calls);
 
   VerdictRow cpu{
       .metric = "CPU an order", .unit = "us", .before = cpu_us_an_order(before), .after = cpu_us_an_order(after)};
-  hold_at_most(cpu, *cpu.before * most_cpu_share, too_short);
+  cpu.hold_after_at_most(*cpu.before * most_cpu_share, too_short);
   cpu.relation = "after at most half:";
   add(cpu);
 

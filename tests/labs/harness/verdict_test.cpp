@@ -29,6 +29,31 @@ ArmResult arm(std::vector<std::vector<std::uint64_t>> digests) {
   return result;
 }
 
+TEST(VerdictRow, BeforeIsHeldToAFigureWithinTheTolerance) {
+  VerdictRow row{.before = 119.0};
+  row.hold_before_within_tolerance(100);
+  EXPECT_EQ(row.target, 100);
+  EXPECT_EQ(row.holds, true);
+  row.before = 79.0;
+  row.hold_before_within_tolerance(100);
+  EXPECT_EQ(row.holds, false);
+  VerdictRow unknown;
+  unknown.hold_before_within_tolerance(100);
+  EXPECT_EQ(unknown.holds, std::nullopt);
+}
+
+TEST(VerdictRow, AfterIsHeldToATargetUnlessThereIsAReasonNotTo) {
+  VerdictRow row{.after = 2.0};
+  row.hold_after_at_most(2);
+  EXPECT_EQ(row.holds, true);
+  row.hold_after_at_most(1.9);
+  EXPECT_EQ(row.holds, false);
+  VerdictRow short_run{.after = 9.0, .note = "of an hour"};
+  short_run.hold_after_at_most(2, "too short");
+  EXPECT_EQ(short_run.holds, std::nullopt);
+  EXPECT_EQ(short_run.note, "of an hour; too short");
+}
+
 TEST(CompareOutput, IsOverTheBatchesThatBothFinished) {
   const OutputComparison same = compare_output(arm({{1, 2, 3}, {4}}), arm({{1, 2}, {4, 5}}));
   EXPECT_TRUE(same.same);
