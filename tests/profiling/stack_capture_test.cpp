@@ -4,8 +4,11 @@
 
 #include <alloca.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <ucontext.h>
+#include <unistd.h>
 #include <unwind.h>
 
 #include <algorithm>
@@ -191,22 +194,6 @@ int run_rounds(unsigned seed) {
   return calls.leaves();
 }
 
-TEST(StackCapture, IsWhatTheUnwindTablesSayWhateverTheFramesAre) {
-  EXPECT_GE(run_rounds(1), rounds);
-}
-
-TEST(StackCapture, OfManyThreadsAtOnce) {
-  std::vector<std::thread> threads;
-  for (unsigned i = 0; i < 4; ++i) threads.emplace_back([i] { EXPECT_GE(run_rounds(10 + i), rounds); });
-  for (std::thread& thread : threads) thread.join();
-}
-
-TEST(StackCapture, OfDeepStacksHasTheInnermostFrames) {
-  Calls calls(3);
-  for (int i = 0; i < 20; ++i) calls.go(static_cast<int>(deepest_capture) + i);
-  EXPECT_GE(calls.leaves(), 20);
-}
-
 // A stack that the C library knows nothing of, in memory that goes away with it.
 int leaves_in_a_coroutine() {
   static ucontext_t outside;
@@ -226,6 +213,48 @@ int leaves_in_a_coroutine() {
   ::makecontext(&coroutine, run, 0);
   EXPECT_EQ(::swapcontext(&outside, &coroutine), 0);
   return leaves;
+}
+
+TEST(StackCapture, IsWhatTheUnwindTablesSayWhateverTheFramesAre) {
+  EXPECT_GE(run_rounds(1), rounds);
+}
+
+TEST(StackCapture, OfManyThreadsAtOnce) {
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < 4; ++i) threads.emplace_back([i] { EXPECT_GE(run_rounds(10 + i), rounds); });
+  for (std::thread& thread : threads) thread.join();
+}
+
+// The end of such a stack is near its thread's own, and near what lies below the stack. A child's main thread is on it
+// after a fork.
+TEST(StackCapture, OfAThreadWithASmallStackAndOfAForkFromIt) {
+  pthread_attr_t attributes;
+  ASSERT_EQ(::pthread_attr_init(&attributes), 0);
+  ASSERT_EQ(::pthread_attr_setstacksize(&attributes, 128 * 1024), 0);
+  const auto run = [](void*) -> void* {
+    Calls calls(8);
+    for (int depth = 0; depth < 100; ++depth) calls.go(depth % 5);
+    EXPECT_GE(leaves_in_a_coroutine(), 5);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      for (int depth = 0; depth < 100; ++depth) calls.go(depth % 5);
+      ::_exit(::testing::Test::HasFailure() ? 1 : 0);
+    }
+    int status = -1;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    return nullptr;
+  };
+  pthread_t thread;
+  ASSERT_EQ(::pthread_create(&thread, &attributes, run, nullptr), 0);
+  ASSERT_EQ(::pthread_join(thread, nullptr), 0);
+  ::pthread_attr_destroy(&attributes);
+}
+
+TEST(StackCapture, OfDeepStacksHasTheInnermostFrames) {
+  Calls calls(3);
+  for (int i = 0; i < 20; ++i) calls.go(static_cast<int>(deepest_capture) + i);
+  EXPECT_GE(calls.leaves(), 20);
 }
 
 TEST(StackCapture, OfACoroutineThatHasAStackOfItsOwn) {
