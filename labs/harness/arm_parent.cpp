@@ -62,7 +62,7 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
     if (interrupted()) throw Interrupted();  // the destructors end the child, the peer and the cgroup
     auto sampled = process_memory(arm.pid());
     const Phase phase = block.phase.load(std::memory_order_acquire);
-    if (!ready && phase != Phase::starting) {
+    if (phase == Phase::ready) {  // once: it waits, and then runs
       ready = true;
       started = last_rate_time = Clock::now();
       hiccups.emplace();
@@ -93,7 +93,7 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
   }
   read_names(lab.description(), block, result);
   arm.judge_end(result);
-  if (!ready || block.phase.load() == Phase::starting) refuse_start(result);
+  if (!ready) refuse_start(result);
   if (result.series.empty()) throw UsageError(fmt::format("the {} arm ended before it could be sampled", spec.name));
 
   result.wall_seconds = std::chrono::duration<double>(Clock::now() - started).count();
