@@ -82,8 +82,8 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
         last_rate_operations = sample.operations;
       }
       observer.sampled(result, sample, rate);
-      if (phase == Phase::ready) block.phase.store(Phase::running, std::memory_order_release);
     }
+    if (phase == Phase::ready) block.phase.store(Phase::running, std::memory_order_release);
     std::this_thread::sleep_for(sample_period);
   }
 
