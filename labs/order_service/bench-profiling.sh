@@ -6,6 +6,7 @@
 # CPU time of ROUNDS rounds of the whole arm, each once a round and in an order of its own; mean over rounds of the ratio
 # within a round, and its standard error. One warm-up round is dropped.
 set -euo pipefail
+shopt -s inherit_errexit  # a figure of a run that failed is none
 bin=$1
 rounds=${2:-10}
 work=$(mktemp -d)
@@ -29,8 +30,10 @@ done
 
 # Of so many orders, by the service's process; its peer, a fork, has fewer.
 instructions() {  # arm, orders, variables
-  env "${@:3}" valgrind --tool=cachegrind --cache-sim=no --cachegrind-out-file=/dev/null "$bin/profiling_bench" "$1" "$2" 2>&1 |
-    awk '/I +refs:/ { gsub(",", "", $NF); if (most < $NF + 0) most = $NF + 0 } END { printf "%d", most }'
+  local counts
+  counts=$(env "${@:3}" valgrind --tool=cachegrind --cache-sim=no --cachegrind-out-file=/dev/null \
+    "$bin/profiling_bench" "$1" "$2" 2>&1) || { echo "$counts" >&2; return 2; }
+  awk '/I +refs:/ { gsub(",", "", $NF); if (most < $NF + 0) most = $NF + 0 } END { if (!most) exit 2; printf "%d", most }' <<< "$counts"
 }
 instructions_of_an_order() {  # without those of the start
   local few many
