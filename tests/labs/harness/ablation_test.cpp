@@ -4,21 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/labs/harness/lab_of_tests.hpp"
+
 namespace plateau::harness {
 namespace {
 
 using testing::ElementsAre;
-
-LabDescription lab() {
-  return {.name = "lab",
-          .symptom = "",
-          .operation = "order",
-          .mechanisms = {},
-          .fixes = {{"a", ""}, {"b", ""}, {"c", ""}},
-          .wrong_fixes = {{"wrong", "", "because", 12}},
-          .gauges = {},
-          .ablation_hours = 6};
-}
 
 TEST(Ablation, RunsNoneEachAloneAllButEachAllAndTheWrongOnes) {
   std::vector<std::string> names;

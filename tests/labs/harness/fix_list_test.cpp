@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "labs/harness/usage_error.hpp"
+#include "tests/labs/harness/lab_of_tests.hpp"
 
 namespace plateau::harness {
 namespace {
@@ -12,22 +13,12 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-LabDescription lab() {
-  return {.name = "lab",
-          .symptom = "",
-          .operation = "order",
-          .mechanisms = {},
-          .fixes = {{"a", ""}, {"b", ""}, {"c", ""}},
-          .wrong_fixes = {{"w", "", "", 24}},
-          .gauges = {}};
-}
-
 TEST(ParseFixes, NoneAllListsAndExceptions) {
   EXPECT_THAT(parse_fixes(lab(), "none"), IsEmpty());
   EXPECT_THAT(parse_fixes(lab(), "all"), ElementsAre("a", "b", "c"));
   EXPECT_THAT(parse_fixes(lab(), "c,a"), ElementsAre("a", "c"));
   EXPECT_THAT(parse_fixes(lab(), "all,-b"), ElementsAre("a", "c"));
-  EXPECT_THAT(parse_fixes(lab(), "a,w"), ElementsAre("a", "w"));
+  EXPECT_THAT(parse_fixes(lab(), "a,wrong"), ElementsAre("a", "wrong"));
 }
 
 TEST(ParseFixes, UnknownNamesAreRefusedByName) {
