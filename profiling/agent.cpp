@@ -21,10 +21,13 @@
 // program's own; what it says in vain to the wrong address is the one line that is printed without being asked for.
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -97,14 +100,31 @@ auto make_or_say_why(const char* variable, Make make) -> decltype(make()) {
   return nullptr;
 }
 
+// Address space that the server takes where it is limited (RLIMIT_AS): most of it for glibc, whose heaps are of 64 MiB,
+// one for each thread that allocates. The program must not run short of it because it is served.
+constexpr std::uint64_t least_address_space = std::uint64_t{512} << 20;
+
+void require_address_space() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+  std::uint64_t used_pages = 0;
+  std::ifstream("/proc/self/statm") >> used_pages;
+  const std::uint64_t used = used_pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  if (used + least_address_space <= limit.rlim_cur) return;
+  throw std::runtime_error("not served: the address space is limited (ulimit -v " +
+                           std::to_string(limit.rlim_cur / 1024) + ") and less than 512 MiB of it are free");
+}
+
 std::unique_ptr<DebugServer> serve(const char* address) {
-  auto made = std::make_unique<DebugServer>(
-      DebugServerOptions{.address = address, .allow_remote = is_set("PLATEAU_PPROF_ALLOW_REMOTE")});
+  require_address_space();
+  auto made = std::make_unique<DebugServer>(DebugServerOptions{
+      .address = address, .allow_remote = is_set("PLATEAU_PPROF_ALLOW_REMOTE"), .private_recorder = true});
   if (is_verbose()) say(address_variable, ("listening on port " + std::to_string(made->port())).c_str());
   return made;
 }
 
 std::unique_ptr<BlackBox> keep_profiles(const char* directory) {
+  require_address_space();
   auto made = std::make_unique<BlackBox>(
       BlackBoxOptions{.directory = directory,
                       .name = std::string(program_invocation_short_name) + "-" + std::to_string(::getpid()),

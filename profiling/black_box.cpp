@@ -39,9 +39,7 @@ BlackBoxOptions with_absolute_path(BlackBoxOptions options) {
 // For the kernel's events, which the program must not close. Without, there are no events.
 bool has_private_descriptors() {
   try {
-    if (!may_have_private_descriptors()) return false;
-    enter_private_descriptor_table();
-    return true;
+    return enter_private_descriptor_table();
   } catch (const std::system_error&) {
     return false;
   }
@@ -57,21 +55,19 @@ class BlackBox::Writer {
         reserve_(options_.symbolize ? options_.reserve_bytes : 0) {
     fs::create_directories(options_.directory);
     next_room_ = static_cast<std::uint64_t>((1 - options_.begin) * static_cast<double>(headroom_.limit_bytes()));
-    const SignalsForOthers signals;
-    std::promise<void> started;
-    std::future<void> watching = started.get_future();
-    thread_ = std::thread([this, promise = std::move(started)]() mutable { run(promise); });
+    std::future<void> watching = started_.get_future();
+    thread_.emplace("black box", [this] { run(); });
     try {
       watching.get();
     } catch (...) {
-      thread_.join();
+      thread_.reset();
       throw;
     }
   }
 
   ~Writer() {
     stopping_ = true;
-    thread_.join();
+    thread_.reset();
   }
 
   bool in_the_process_that_made_it() const { return process_ == ::getpid(); }
@@ -98,20 +94,19 @@ class BlackBox::Writer {
     remove(0);
   }
 
-  void run(std::promise<void>& started) {
+  void run() {
     bool watches = false;
     try {
-      become_service_thread("black box");
       std::optional<MemoryEvents> events;
       if (has_private_descriptors()) events.emplace(headroom_.source());
       throw_unless_done(HeapProfiler::start(options_.directory / options_.name));
       remove_old();
       rehearse();
       watches = true;
-      started.set_value();
+      started_.set_value();
       watch(events ? &*events : nullptr);
     } catch (...) {
-      if (!watches) started.set_exception(std::current_exception());
+      if (!watches) started_.set_exception(std::current_exception());
     }
   }
 
@@ -170,7 +165,8 @@ class BlackBox::Writer {
   std::uint64_t number_ = 0;
   std::uint64_t next_room_ = 0;
   std::atomic<bool> stopping_{false};
-  std::thread thread_;
+  std::promise<void> started_;
+  std::optional<ServiceThread> thread_;
 };
 
 BlackBox::BlackBox(BlackBoxOptions options) : writer_(std::make_unique<Writer>(std::move(options))) {}

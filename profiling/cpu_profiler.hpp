@@ -1,37 +1,36 @@
-// CPU profiles of the running program, by gperftools' libprofiler, which is loaded when it is first asked for.
+// CPU profiles of the running program: which stacks use the CPU.
 //
-// It interrupts whichever thread uses CPU, 100 times a second of CPU time of the process (CPUPROFILE_FREQUENCY changes
-// that), by SIGPROF. The handler of SIGPROF stays installed afterwards, without effect.
+// Every thread is interrupted by SIGPROF, 100 times a second of its own CPU time (CPUPROFILE_FREQUENCY changes that, as
+// gperftools' profiler has it: 1 to 4000). A system call that waits may end with EINTR when a tick comes as it begins,
+// as with every profiler by signals. Afterwards the program's signals and timers are as they were.
 #pragma once
 
 #include <chrono>
 
+#include "profiling/cpu_ticks.hpp"
 #include "profiling/heap_profiler.hpp"
 #include "profiling/profile.hpp"
 
 namespace plateau {
 
-// A CPU profile under way; one at a time in a process. Destroyed without finish() it stops and is thrown away. Samples
-// go to memory that is neither the heap nor a file on disk. Not thread-safe; a forked child must not finish it.
+// A CPU profile under way; one at a time in a process. Destroyed without finish() it stops and is thrown away. Not
+// thread-safe; a forked child must not finish it.
 class CpuRecording {
  public:
-  // Whether CPU profiles can be had here, and if not why and what to change. The first call loads libprofiler.
-  // Thread-safe.
+  // Says whether CPU profiles can be had at this moment, and if not why: a program that handles SIGPROF itself, or has
+  // set ITIMER_PROF, keeps them. Thread-safe.
   static ProfileReply available();
 
   // Begins. Throws std::runtime_error, in one line, when it cannot be had or another one is under way.
   CpuRecording();
-  ~CpuRecording();
-  CpuRecording(const CpuRecording&) = delete;
-  CpuRecording& operator=(const CpuRecording&) = delete;
 
-  // Ends, once: samples/count and cpu/nanoseconds by stack. Throws std::runtime_error when the samples were lost.
+  // Ends, once: samples/count and cpu/nanoseconds by stack. The profile's comments say what is not in it.
   Profile finish();
 
  private:
-  int samples_fd_ = -1;
-  bool running_ = false;
+  std::chrono::nanoseconds period_;
   std::chrono::system_clock::time_point started_;
+  CpuTicks ticks_;
 };
 
 }  // namespace plateau

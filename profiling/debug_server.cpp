@@ -3,15 +3,15 @@
 #include <unistd.h>
 
 #include <future>
+#include <optional>
 #include <semaphore>
 #include <stdexcept>
-#include <thread>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/post.hpp>
 
 #include "allocators/heap.hpp"
 #include "profiling/closed_in_children.hpp"
@@ -22,6 +22,7 @@
 #include "profiling/private_descriptors.hpp"
 #include "profiling/profile_recorder.hpp"
 #include "profiling/service_thread.hpp"
+#include "profiling/worker_threads.hpp"
 
 namespace plateau {
 
@@ -33,15 +34,13 @@ class DebugServer::State {
   explicit State(DebugServerOptions options)
       : options_(std::move(options)), endpoint_(parse_listen_address(options_.address, options_.allow_remote)) {
     Heap::process();  // looked up here, so that it outlives this server at exit
-    const SignalsForOthers signals;
-    recorder_.emplace();
-    std::promise<Listening> started;
-    std::future<Listening> listening = started.get_future();
-    thread_ = std::thread([this, promise = std::move(started)]() mutable { run(promise); });
+    if (!options_.private_recorder) recorder_.emplace(ProfileRecorder::Begin::now);
+    std::future<Listening> listening = started_.get_future();
+    thread_.emplace("plateau-http", [this] { run(); });
     try {
       listening_ = listening.get();
     } catch (...) {
-      thread_.join();
+      thread_.reset();
       throw;
     }
   }
@@ -51,7 +50,7 @@ class DebugServer::State {
   ~State() {
     asio::post(*listening_.workers, [io = listening_.io] { io->stop(); });
     told_to_stop_.release();  // the post is over, and the workers may go
-    thread_.join();
+    thread_.reset();
   }
 
   State(const State&) = delete;
@@ -75,13 +74,13 @@ class DebugServer::State {
     }
   }
 
-  void run(std::promise<Listening>& started) {
+  void run() {
     bool listens = false;
     try {
-      become_service_thread("plateau-http");
-      const bool private_descriptors = may_have_private_descriptors();
-      if (private_descriptors) enter_private_descriptor_table();
-      asio::thread_pool workers(2);
+      const bool private_descriptors = enter_private_descriptor_table();
+      if (!recorder_) recorder_.emplace(ProfileRecorder::Begin::with_first_profile);
+      // One is there from the start, to stop the event loop; the other waits for the first request.
+      WorkerThreads workers("plateau-answer", 2, 1);
       DebugAnswers answers(options_.profiles, options_.requested_bytes, options_.more_metrics);
       DebugService debug(answers, *recorder_,
                          {.profiles = options_.profiles,
@@ -95,12 +94,12 @@ class DebugServer::State {
       const ClosedInChildren closed_in_children(private_descriptors ? -1 : acceptor.native_handle());
       asio::co_spawn(io, service.accept(std::move(acceptor)), asio::detached);
       listens = true;
-      started.set_value({port, &workers, &io});
+      started_.set_value({port, &workers.pool(), &io});
       while (!io.stopped()) run_until_stopped(io);
       told_to_stop_.acquire();
       workers.join();
     } catch (...) {
-      if (!listens) started.set_exception(std::current_exception());
+      if (!listens) started_.set_exception(std::current_exception());
     }
   }
 
@@ -110,7 +109,8 @@ class DebugServer::State {
   std::optional<ProfileRecorder> recorder_;
   Listening listening_;
   std::binary_semaphore told_to_stop_{0};
-  std::thread thread_;
+  std::promise<Listening> started_;
+  std::optional<ServiceThread> thread_;
 };
 
 DebugServer::DebugServer(DebugServerOptions options) : state_(std::make_unique<State>(std::move(options))) {}

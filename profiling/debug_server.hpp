@@ -5,8 +5,8 @@
 //
 // It answers to the machine itself only, unless told otherwise. Requests are served by threads of its own, which take
 // no signals and share no descriptors with the program, and which a forked child does not have: the child serves
-// nothing and holds no port. (Where libunwind is loaded, as with gperftools' tcmalloc, descriptors are shared, and a
-// program that closes all of them must not start a server.) What a client can make it do is bounded: 64 connections,
+// nothing and holds no port. (Where descriptors must be shared, see private_descriptors.hpp, a program that closes all of
+// them must not start a server.) What a client can make it do is bounded: 64 connections,
 // 8 KiB of head, 1 MiB of body, 10 s to send a request, recordings of 10 minutes, four profiles at a time, one of CPU.
 #pragma once
 
@@ -29,6 +29,9 @@ struct DebugServerOptions {
   bool allow_remote = false;                 // needed for an address that is not of this machine alone
   std::vector<std::string> host_names = {};  // by which clients may call, beside localhost and numeric addresses
   std::vector<ProfileSource> profiles = process_profiles();
+  // Profiles are taken by a thread that has no descriptor of the program's either: for `profiles` that need none, as
+  // process_profiles(). What taking them opens is then out of the program's sight as well.
+  bool private_recorder = false;
   // For the footprint: what the program asked of the heap and did not give back, when it counts that itself.
   std::function<std::optional<std::uint64_t>()> requested_bytes = {};
   // For /metrics: figures of the program's own. Called by a thread of the server.

@@ -31,8 +31,9 @@ asio::awaitable<HttpAnswer> DebugService::answer(const HttpRequest& request, tcp
   const auto& wanted = std::get<DebugRequest>(understood);
   std::optional<HttpAnswer> failed;
   try {
+    workers_.start();
     if (wanted.page == DebugPage::profile) co_return co_await profile(wanted, client);
-    co_return co_await run_on(workers_.get_executor(), [&] { return answers_.page(wanted, request.body()); });
+    co_return co_await run_on(workers_.pool().get_executor(), [&] { return answers_.page(wanted, request.body()); });
   } catch (const std::exception& error) {
     failed = error_answer(error);
   }

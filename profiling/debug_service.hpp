@@ -15,6 +15,7 @@
 #include "profiling/debug_request.hpp"
 #include "profiling/http_answer.hpp"
 #include "profiling/profile_recorder.hpp"
+#include "profiling/worker_threads.hpp"
 
 namespace plateau {
 
@@ -23,8 +24,12 @@ class DebugService final : public HttpHandler {
  public:
   // Answers are made on `workers`: profiles one at a time, so that there must be two threads for the other pages not to
   // wait. Profiles are taken by `recorder`.
-  DebugService(DebugAnswers& answers, ProfileRecorder& recorder, RequestRules rules, boost::asio::thread_pool& workers)
-      : answers_(answers), recorder_(recorder), rules_(rules), workers_(workers), encoder_(make_strand(workers)) {}
+  DebugService(DebugAnswers& answers, ProfileRecorder& recorder, RequestRules rules, WorkerThreads& workers)
+      : answers_(answers),
+        recorder_(recorder),
+        rules_(rules),
+        workers_(workers),
+        encoder_(boost::asio::make_strand(workers.pool())) {}
 
   boost::asio::awaitable<HttpAnswer> answer(const HttpRequest& request, boost::asio::ip::tcp::socket& client) override;
 
@@ -48,7 +53,7 @@ class DebugService final : public HttpHandler {
   DebugAnswers& answers_;
   ProfileRecorder& recorder_;
   RequestRules rules_;
-  boost::asio::thread_pool& workers_;
+  WorkerThreads& workers_;
   boost::asio::strand<boost::asio::thread_pool::executor_type> encoder_;
   std::size_t profiles_under_way_ = 0;
   std::list<UnderWay> recordings_;

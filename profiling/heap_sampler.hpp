@@ -6,9 +6,9 @@
 //   PLATEAU_SAMPLE_PERIOD=0                                       from start() on only, instead of from the first block
 //
 // Poisson sampling by bytes (profiling/sampler/poisson.hpp): unbiased for any mixture of sizes. A resized block counts
-// as a new one. Blocks that an allocator's own functions give (mallocx, mi_malloc, ...) are not seen. Memory: address
-// space of fixed size, of which about 100 bytes a recorded block and 64 + 8 x depth a stack become resident; when a
-// table is full the profile's comments say so, and by how much.
+// as a new one. Blocks that an allocator's own functions give (mallocx, mi_malloc, ...) are not seen. Memory: about
+// 100 bytes a recorded block and 64 + 8 x depth a stack, in tables that grow by 64 KiB up to a fixed size; when a table
+// is full the profile's comments say so, and by how much.
 #pragma once
 
 #include <cstdint>

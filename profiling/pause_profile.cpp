@@ -24,6 +24,11 @@ using PauseTotals = std::array<CauseTotals, cause_names.size()>;  // by PauseCau
 }  // namespace
 
 struct PauseProfile::Stacks {
+  Stacks() = default;
+  ~Stacks() { table.clear(); }
+  Stacks(const Stacks&) = delete;
+  Stacks& operator=(const Stacks&) = delete;
+
   StackTable<PauseTotals, 1024, 32 * 1024> table;
 };
 

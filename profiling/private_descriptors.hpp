@@ -10,12 +10,14 @@ namespace plateau {
 // close_range(2).
 //
 // From then on these threads and the others may share memory and locks, but no descriptor: not even the one by which
-// an event loop is woken up. Throws std::system_error when the kernel (before 5.9) or a sandbox does not allow it.
-void enter_private_descriptor_table();
-
-// False where threads must not differ in their descriptors: libunwind, by which gperftools' tcmalloc takes its stacks,
-// tests addresses by writing them into a pipe that it opens once for all threads. Nor under ThreadSanitizer, which
-// takes equal numbers of two tables for one descriptor.
-bool may_have_private_descriptors();
+// an event loop is woken up.
+//
+// libunwind, by which gperftools' tcmalloc takes its stacks, tests addresses by writing them into a pipe that it opens
+// once for all threads: where it is loaded, that pipe stays open here under its numbers.
+//
+// False, and nothing is changed, where threads must not differ in their descriptors: libunwind's pipe cannot be told
+// from pipes of the program's; or ThreadSanitizer, which takes equal numbers of two tables for one descriptor. Throws
+// std::system_error when the kernel (before 5.9) or a sandbox does not allow it.
+bool enter_private_descriptor_table();
 
 }  // namespace plateau

@@ -2,10 +2,12 @@
 
 #include <pthread.h>
 
+#include <future>
 #include <mutex>
 #include <utility>
 
-#include "profiling/service_thread.hpp"
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_future.hpp>
 
 namespace plateau {
 namespace {
@@ -26,7 +28,8 @@ void make_forks_wait() {
 
 template <class Function>
 auto ProfileRecorder::run(Function function) {
-  return boost::asio::post(thread_, std::packaged_task<decltype(function())()>([&function] {
+  thread_.start();
+  return boost::asio::post(thread_.pool(), std::packaged_task<decltype(function())()>([&function] {
                              const std::lock_guard lock(no_fork());
                              return function();
                            }))
@@ -53,13 +56,8 @@ class ProfileRecorder::Remote final : public Recording {
   std::unique_ptr<Recording> recording_;
 };
 
-ProfileRecorder::ProfileRecorder() {
+ProfileRecorder::ProfileRecorder(Begin begin) : thread_("plateau-profile", 1, begin == Begin::now ? 1 : 0) {
   make_forks_wait();
-  boost::asio::post(thread_, [] { become_service_thread("plateau-profile"); });
-}
-
-ProfileRecorder::~ProfileRecorder() {
-  thread_.join();
 }
 
 Profile ProfileRecorder::snapshot(const ProfileSource& source) {

@@ -5,25 +5,23 @@
 #include <memory>
 #include <vector>
 
-#include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_future.hpp>
-
 #include "profiling/profile_source.hpp"
+#include "profiling/worker_threads.hpp"
 
 namespace plateau {
 
-// It shares the program's descriptors, unlike the threads that serve requests: a profiler may write to a file from
-// whichever thread it interrupts, and sources of the program's own expect its descriptors. One profile is taken at a
-// time. While the allocator is asked for one, a fork waits: it may hold locks that the child would never see released.
+// Sources of the program's own expect its descriptors; process_profiles() needs none of them. One profile is taken at a time. While the allocator is asked for one, a fork waits: it may hold locks that the child would never see released.
 class ProfileRecorder {
  public:
-  ProfileRecorder();
-  ~ProfileRecorder();
+  // The thread has the descriptor table of whoever makes the recorder, or where it begins with the first profile, of
+  // whoever asks for that.
+  enum class Begin { now, with_first_profile };
+  // Throws std::system_error, in one line, without a thread; with_first_profile, that profile does.
+  explicit ProfileRecorder(Begin begin);
 
   // Waits for the result. Throws what the source throws. Any thread but its own.
   Profile snapshot(const ProfileSource& source);
-  // Of the Recording too, every function runs on the recorder's thread.
+  // The returned Recording's functions also run on the recorder's thread.
   std::unique_ptr<Recording> record(const ProfileSource& source, const RecordingOptions& options);
 
  private:
@@ -31,7 +29,7 @@ class ProfileRecorder {
   template <class Function>
   auto run(Function function);
 
-  boost::asio::thread_pool thread_{1};
+  WorkerThreads thread_;
 };
 
 }  // namespace plateau

@@ -40,7 +40,7 @@ struct AllocationTotals {
   }
 };
 
-// 32 MiB of address space for frames.
+// At most 4 MiB for stacks and 32 MiB for their frames.
 using AllocatingStacks = StackTable<AllocationTotals, std::size_t{1} << 16, std::size_t{1} << 22>;
 
 }  // namespace plateau::sampler

@@ -5,13 +5,23 @@
 
 namespace plateau::sampler {
 
-std::array<BlockTable::Bucket*, 2> BlockTable::buckets_of(const void* block) {
+std::array<std::size_t, 2> BlockTable::buckets_of(const void* block) {
   // The finaliser of splitmix64: neighbouring addresses end up in unrelated buckets.
   std::uint64_t hash = reinterpret_cast<std::uintptr_t>(block);
   hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9;
   hash = (hash ^ (hash >> 27)) * 0x94d049bb133111eb;
   hash ^= hash >> 31;
-  return {&buckets_[hash % buckets], &buckets_[(hash / buckets) % buckets]};
+  return {hash % buckets, (hash / buckets) % buckets};
+}
+
+BlockTable::Bucket* BlockTable::find(std::size_t bucket) const {
+  BucketBlock* const block = blocks_[bucket / buckets_a_block].find();
+  return block == nullptr ? nullptr : &(*block)[bucket % buckets_a_block];
+}
+
+BlockTable::Bucket* BlockTable::find_or_map(std::size_t bucket) {
+  BucketBlock* const block = blocks_[bucket / buckets_a_block].find_or_map();
+  return block == nullptr ? nullptr : &(*block)[bucket % buckets_a_block];
 }
 
 std::size_t BlockTable::free_places(const Bucket& bucket) {
@@ -34,21 +44,28 @@ bool BlockTable::insert_into(Bucket& bucket, const void* block, const RecordedBl
 }
 
 void BlockTable::prefetch(const void* block) {
-  for (Bucket* const bucket : buckets_of(block)) {
+  for (const std::size_t place : buckets_of(block)) {
+    const Bucket* const bucket = find(place);
+    if (bucket == nullptr) continue;
     __builtin_prefetch(&bucket->keys, 1);
     __builtin_prefetch(&bucket->records, 1);
   }
 }
 
 bool BlockTable::insert(const void* block, const RecordedBlock& record) {
-  auto [emptier, fuller] = buckets_of(block);
+  const auto [first, second] = buckets_of(block);
+  Bucket* emptier = find_or_map(first);
+  Bucket* fuller = find_or_map(second);
+  if (emptier == nullptr || fuller == nullptr) return false;
   if (free_places(*emptier) < free_places(*fuller)) std::swap(emptier, fuller);
   return insert_into(*emptier, block, record) || insert_into(*fuller, block, record);
 }
 
 std::optional<RecordedBlock> BlockTable::take(const void* block) {
   const auto key = reinterpret_cast<std::uintptr_t>(block);
-  for (Bucket* const bucket : buckets_of(block)) {
+  for (const std::size_t place : buckets_of(block)) {
+    Bucket* const bucket = find(place);
+    if (bucket == nullptr) continue;
     for (std::size_t i = 0; i < ways; ++i) {
       std::uintptr_t expected = key;
       if (bucket->keys[i].load(std::memory_order_relaxed) != key ||

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "profiling/mapped_on_demand.hpp"
 #include "profiling/sampler/poisson.hpp"
 
 namespace plateau::sampler {
@@ -43,6 +44,8 @@ class PageFilter {
   std::array<Counter, pages> counters_{};
 };
 
+// Memory is mapped in pieces as they are needed, 4 MiB in all; where the kernel gives none, there is no place.
+//
 // Thread-safe and lock-free; never allocates; usable in a child after fork. Each address has two buckets of a cache
 // line of keys (two-choice hashing: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001), so
 // that the table fills almost to the last place before it refuses.
@@ -71,11 +74,18 @@ class BlockTable {
     std::array<RecordedBlock, ways> records{};
   };
 
-  std::array<Bucket*, 2> buckets_of(const void* block);
+  static constexpr std::size_t buckets_a_block = 256;
+  using BucketBlock = std::array<Bucket, buckets_a_block>;
+
+  static std::array<std::size_t, 2> buckets_of(const void* block);
+  // Null when nothing was ever in one of its neighbours.
+  Bucket* find(std::size_t bucket) const;
+  // Null when the kernel gives no memory.
+  Bucket* find_or_map(std::size_t bucket);
   static std::size_t free_places(const Bucket& bucket);
   static bool insert_into(Bucket& bucket, const void* block, const RecordedBlock& record);
 
-  std::array<Bucket, buckets> buckets_{};
+  std::array<MappedOnDemand<BucketBlock>, buckets / buckets_a_block> blocks_{};
 };
 
 }  // namespace plateau::sampler

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <new>
 
+#include "profiling/mapped_on_demand.hpp"
 #include "profiling/sampler/mapped_memory.hpp"
 #include "profiling/sampler/next_allocator.hpp"
 #include "profiling/sampler/range_table.hpp"
@@ -26,12 +27,12 @@
 namespace plateau::sampler {
 namespace {
 
-// 1 MiB and 8 MiB of address space.
+// 1 MiB and at most 8 MiB, when they are needed.
 using Ranges = RangeTable<32768>;
 struct NoTotals {};
 using MappingStacks = StackTable<NoTotals, 8192, std::size_t{1} << 20>;
 
-constinit Ranges ranges;  // behind `mutex`
+constinit MappedOnDemand<Ranges> mapped_ranges;  // behind `mutex`
 constinit MappingStacks stacks;
 pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 sigset_t signals_before_fork;  // of the thread that forks, which has the mutex meanwhile
@@ -61,6 +62,20 @@ class Locked {
  private:
   const sigset_t signals_;
 };
+
+// With `mutex` held. What finds no memory is not recorded.
+void add_range(const Range& range) {
+  if (Ranges* const ranges = mapped_ranges.find_or_map()) ranges->add(range);
+}
+
+void remove_range(std::uintptr_t start, std::uintptr_t limit) {
+  if (Ranges* const ranges = mapped_ranges.find()) ranges->remove(start, limit);
+}
+
+std::optional<Range> find_range(std::uintptr_t address) {
+  const Ranges* const ranges = mapped_ranges.find();
+  return ranges == nullptr ? std::nullopt : ranges->find(address);
+}
 
 // Where the code of the allocator lies; nothing is recorded while that is not known.
 std::uintptr_t allocator_start = 0;
@@ -132,7 +147,7 @@ void* map(void* wanted, std::size_t bytes, int protection, int flags, int file, 
   const Range range{start, start + rounded_up(bytes), stack_of(caller), false};
   {
     const Locked locked;
-    ranges.add(range);
+    add_range(range);
   }
   errno = saved_errno;
   return mapped;
@@ -161,11 +176,11 @@ class RecordedThread {
     }
     thread_state.recording = false;
     const Locked locked;
-    ranges.add({start_, limit_, stack, true});
+    add_range({start_, limit_, stack, true});
   }
   ~RecordedThread() {
     const Locked locked;
-    ranges.remove(start_, limit_);
+    remove_range(start_, limit_);
   }
   RecordedThread(const RecordedThread&) = delete;
   RecordedThread& operator=(const RecordedThread&) = delete;
@@ -177,7 +192,8 @@ class RecordedThread {
 
 std::size_t read(MappedRange* out, std::size_t capacity) {
   const Locked locked;
-  const auto all = ranges.ranges();
+  const Ranges* const ranges = mapped_ranges.find();
+  const auto all = ranges == nullptr ? std::span<const Range>{} : ranges->ranges();
   for (std::size_t i = 0; i < std::min(capacity, all.size()); ++i) {
     const auto frames = stacks.stack(all[i].stack);
     out[i] = {all[i].start, all[i].limit, frames.data(), frames.size(), all[i].is_thread_stack};
@@ -204,7 +220,6 @@ extern "C" {
 
 using plateau::sampler::is_allocators;
 using plateau::sampler::Locked;
-using plateau::sampler::ranges;
 
 void* mmap(void* wanted, std::size_t bytes, int protection, int flags, int file, off_t offset) noexcept {
   return plateau::sampler::map(wanted, bytes, protection, flags, file, offset, __builtin_return_address(0));
@@ -220,7 +235,7 @@ int munmap(void* mapped, std::size_t bytes) noexcept {
   const Locked locked;
   const int result = static_cast<int>(::syscall(SYS_munmap, mapped, bytes));
   const auto start = reinterpret_cast<std::uintptr_t>(mapped);
-  if (result == 0) ranges.remove(start, start + plateau::sampler::rounded_up(bytes));
+  if (result == 0) plateau::sampler::remove_range(start, start + plateau::sampler::rounded_up(bytes));
   return result;
 }
 
@@ -236,11 +251,11 @@ void* mremap(void* mapped, std::size_t old_bytes, std::size_t bytes, int flags, 
   if (moved == MAP_FAILED) return moved;
   const auto old_start = reinterpret_cast<std::uintptr_t>(mapped);
   const auto start = reinterpret_cast<std::uintptr_t>(moved);
-  if (auto range = ranges.find(old_start)) {
-    ranges.remove(old_start, old_start + plateau::sampler::rounded_up(old_bytes));
+  if (auto range = plateau::sampler::find_range(old_start)) {
+    plateau::sampler::remove_range(old_start, old_start + plateau::sampler::rounded_up(old_bytes));
     range->start = start;
     range->limit = start + plateau::sampler::rounded_up(bytes);
-    ranges.add(*range);
+    plateau::sampler::add_range(*range);
   }
   return moved;
 }

@@ -31,8 +31,8 @@ struct ThreadState {
 
 extern constinit thread_local ThreadState thread_state;
 
-// One per process, in zero-initialised memory of which only what is used becomes resident. Thread-safe, lock-free,
-// allocates nothing, and stays usable in a child after fork.
+// One per process, in zero-initialised memory; its tables are mapped as they fill. Thread-safe, lock-free, allocates
+// nothing, and stays usable in a child after fork.
 class Recorder {
  public:
   // After an allocation that did not pass: takes a record when a point really fell into it. `caller` is the return

@@ -1,0 +1,19 @@
+// Pages of the kernel's that are not locked into memory, also in a program that has asked for that.
+#pragma once
+
+#include <cstddef>
+
+namespace plateau {
+
+// Zero-filled, private, readable and writable, in whole pages; resident only where they were touched, even after
+// mlockall(MCL_FUTURE), under which every other new mapping is made resident at once and counts against
+// RLIMIT_MEMLOCK. Null when the kernel gives none. Three system calls; allocates nothing; async-signal-safe; keeps
+// errno. Goes to the kernel itself, since whoever stands in front of mmap may allocate.
+void* map_unlocked_pages(std::size_t bytes) noexcept;
+
+void unmap_pages(void* pages, std::size_t bytes) noexcept;
+
+// Makes the page inaccessible: what runs over into it is a fault. False when the kernel does not.
+bool guard_page(void* page) noexcept;
+
+}  // namespace plateau

@@ -1,0 +1,228 @@
+// Protects the agent's first rule: the outcome of a program is the same with it as without, whatever the program does
+// with its signals, timers, descriptors and limits, and whenever a profile is being taken.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <future>
+#include <string>
+#include <vector>
+
+#include "tests/labs/lab_process.hpp"
+#include "tests/profiling/child_program.hpp"
+#include "tests/profiling/http_client.hpp"
+
+namespace plateau::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::vector<std::string> python(const std::string& script) {
+  return {"/usr/bin/python3", "-c",
+          "import ctypes, os, signal, sys, threading, time\n"
+          "def spin(seconds):\n"
+          "    end = time.process_time() + seconds\n"
+          "    while time.process_time() < end: sum(range(1000))\n"
+          "def say(what): print(what, flush=True)\n" +
+              script};
+}
+
+// With the agent, at a port that is free, which it says on standard error.
+class Host : public ChildProgram {
+ public:
+  explicit Host(const std::string& script, const std::string& libraries = {})
+      : ChildProgram(python(script), {"LD_PRELOAD=" + libraries + AGENT, "PLATEAU_PPROF=127.0.0.1:0",
+                                      "PLATEAU_PPROF_VERBOSE=1", "CPUPROFILE_FREQUENCY=1000"}) {
+    const std::string line = read_error_line();
+    const std::string words = "listening on port ";
+    const auto at = line.find(words);
+    if (at == std::string::npos) throw std::runtime_error("the agent said: " + line);
+    port_ = static_cast<std::uint16_t>(std::stoi(line.substr(at + words.size())));
+  }
+  HttpReply cpu_profile(int seconds) const {
+    return get(port_, "/debug/pprof/profile?seconds=" + std::to_string(seconds));
+  }
+  // One that the program does not wait for, and that may end with the program.
+  std::future<void> begin_cpu_profile(int seconds) const {
+    return std::async(std::launch::async, [port = port_, seconds] {
+      try {
+        get(port, "/debug/pprof/profile?seconds=" + std::to_string(seconds));
+      } catch (const std::exception&) {
+      }
+    });
+  }
+
+ private:
+  std::uint16_t port_ = 0;
+};
+
+const std::string until_handled =
+    "while signal.getsignal(signal.SIGPROF) == signal.SIG_DFL and not int([line.split()[1] for line in "
+    "open('/proc/self/status') if line.startswith('SigCgt')][0], 16) >> 26 & 1: pass\n";
+
+TEST(AgentHost, ExecutesAnotherProgramInTheMiddleOfACpuProfile) {
+  Host host(until_handled +
+            "spin(0.2)\n"
+            "os.execv('/usr/bin/python3', ['python3', '-c', 'import sys\\nsum(range(30000000))\\nsys.exit(7)'])\n");
+  const auto profile = host.begin_cpu_profile(5);
+  EXPECT_EQ(host.wait(), 7);
+}
+
+TEST(AgentHost, EndsInTheMiddleOfACpuProfileInSilence) {
+  Host host(until_handled + "spin(0.2)\nsys.exit(5)\n");
+  const auto profile = host.begin_cpu_profile(30);
+  EXPECT_EQ(host.wait(), 5);
+  EXPECT_EQ(host.rest_of_error(), "");
+}
+
+TEST(AgentHost, HasItsSignalBackAfterACpuProfile) {
+  Host host(
+      "def state(): return [line for line in open('/proc/self/status') if line.startswith(('SigCgt', 'SigIgn'))]\n"
+      "before = state()\n"
+      "threading.Thread(target=spin, args=(60,), daemon=True).start()\n"
+      "say('ready')\n"
+      "sys.stdin.readline()\n"
+      "say(state() == before)\n"
+      "os._exit(0)\n");
+  EXPECT_EQ(host.read_line(), "ready");
+  for (int round = 0; round < 2; ++round) EXPECT_EQ(host.cpu_profile(1).result_int(), 200U);
+  host.write_line("");
+  EXPECT_EQ(host.read_line(), "True");
+}
+
+// Ticks that wait in a thread that blocks the signal must not kill it when it does not.
+TEST(AgentHost, UnblocksTheSignalAfterACpuProfile) {
+  Host host(
+      "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGPROF])\n"
+      "say('ready')\n"
+      "while not signal.sigpending(): sum(range(1000))\n"
+      "say('pending')\n"
+      "sys.stdin.readline()\n"
+      "signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGPROF])\n"
+      "spin(0.1)\n"
+      "os._exit(3)\n");
+  EXPECT_EQ(host.read_line(), "ready");
+  EXPECT_EQ(host.cpu_profile(1).result_int(), 200U);
+  EXPECT_EQ(host.read_line(), "pending");
+  host.write_line("");
+  EXPECT_EQ(host.wait(), 3);
+}
+
+TEST(AgentHost, KeepsASignalAndATimerThatItTakesAfterTheFirstProfile) {
+  Host host(
+      "threading.Thread(target=spin, args=(60,), daemon=True).start()\n"
+      "say('ready')\n"
+      "sys.stdin.readline()\n"
+      "ticks = 0\n"
+      "def tick(*_):\n"
+      "    global ticks\n"
+      "    ticks += 1\n"
+      "signal.signal(signal.SIGPROF, tick)\n"
+      "signal.setitimer(signal.ITIMER_PROF, 0.01, 0.01)\n"
+      "say('own')\n"
+      "sys.stdin.readline()\n"
+      "spin(0.2)\n"
+      "say((ticks > 0, round(signal.getitimer(signal.ITIMER_PROF)[1], 3)))\n"
+      "os._exit(0)\n");
+  EXPECT_EQ(host.read_line(), "ready");
+  EXPECT_EQ(host.cpu_profile(1).result_int(), 200U);
+  host.write_line("");
+  EXPECT_EQ(host.read_line(), "own");
+  const HttpReply refused = host.cpu_profile(1);
+  EXPECT_EQ(refused.result_int(), 501U);
+  EXPECT_THAT(refused.body(), HasSubstr("SIGPROF"));
+  host.write_line("");
+  EXPECT_EQ(host.read_line(), "(True, 0.01)");
+}
+
+class Descriptors : public ::testing::TestWithParam<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(AgentHost, Descriptors, ::testing::Values("", "libtcmalloc.so.4:", "libjemalloc.so.2:"),
+                         [](const auto& one) { return std::string(*one.param == '\0' ? "glibc" : one.param, 0, 5); });
+
+TEST_P(Descriptors, AreTheProgramsOwnAndNobodyWritesIntoThem) {
+  const ScratchFolder folder;
+  Host host(
+      "say(sorted(os.listdir('/proc/self/fd')))\n"
+      "sys.stdin.readline()\n"
+      "os.closerange(3, 256)\n"
+      "files = [open('" +
+          folder.path().string() +
+          "/%d' % i, 'w+b', buffering=0) for i in range(6)]\n"
+          "for file in files: file.write(b'important')\n"
+          "say('open')\n"
+          "for _ in range(4): threading.Thread(target=spin, args=(60,), daemon=True).start()\n"
+          "sys.stdin.readline()\n"
+          "say([os.pread(file.fileno(), 100, 0) == b'important' for file in files] == 6 * [True])\n"
+          "os._exit(0)\n",
+      GetParam());
+  const Ended plain =
+      run_to_end(python("say(sorted(os.listdir('/proc/self/fd')))"), {std::string("LD_PRELOAD=") + GetParam()});
+  EXPECT_EQ(host.read_line() + "\n", plain.out);
+  EXPECT_EQ(host.cpu_profile(1).result_int(), 200U);
+  host.write_line("");
+  EXPECT_EQ(host.read_line(), "open");
+  EXPECT_EQ(host.cpu_profile(1).result_int(), 200U);
+  host.write_line("");
+  EXPECT_EQ(host.read_line(), "True");
+}
+
+class Limits : public ::testing::TestWithParam<std::string> {};
+
+INSTANTIATE_TEST_SUITE_P(AgentHost, Limits,
+                         ::testing::Values("-v 70000", "-v 80000", "-v 90000", "-v 120000", "-v 200000", "-v 400000",
+                                           "-d 10000", "-d 20000", "-d 40000", "-n 4", "-l 0", "-s 128", "-i 0"),
+                         [](const auto& one) { return std::string(1, one.param[1]) + one.param.substr(3); });
+
+// Within a limit, a program is served or is not; it begins and ends as it would.
+TEST_P(Limits, LetTheProgramRun) {
+  const std::string command = "ulimit " + GetParam() + " && exec sqlite3 :memory: 'select 1+1'";
+  const Ended alone = run_to_end({"bash", "-c", command});
+  const Ended with = run_to_end({"timeout", "-s", "KILL", "60", "bash", "-c",
+                                 "ulimit " + GetParam() + " && export LD_PRELOAD=" + AGENT +
+                                     " PLATEAU_PPROF=127.0.0.1:0 && exec sqlite3 :memory: 'select 1+1'"});
+  EXPECT_EQ(with.status, alone.status);
+  EXPECT_EQ(with.out, alone.out);
+  EXPECT_EQ(with.error, alone.error);
+}
+
+TEST(AgentHost, RunsWhereItMayHaveNoThreads) {
+  if (::getuid() != 0) GTEST_SKIP() << "needs root: a user of its own, whose processes are counted";
+  for (int threads = 1; threads <= 5; ++threads) {
+    const std::string user = std::to_string(600000 + ::getpid() % 90000 * 6 + threads);
+    const Ended with =
+        run_to_end({"timeout", "-s", "KILL", "60", "setpriv", "--reuid", user, "--clear-groups", "bash", "-c",
+                    "ulimit -u " + std::to_string(threads) + " && export LD_PRELOAD=" + AGENT +
+                        " PLATEAU_PPROF=127.0.0.1:0 PLATEAU_PPROF_VERBOSE=1 && exec sqlite3 :memory: 'select 1+1'"});
+    EXPECT_EQ(with.status, 0) << threads << with.error;
+    EXPECT_EQ(with.out, "2\n") << threads;
+    if (threads == 1) {
+      EXPECT_THAT(with.error, HasSubstr("cannot start a thread"));
+    }
+  }
+}
+
+// What is resident of the agent then is its code; its tables are mapped as they fill, and stacks are not touched.
+TEST(AgentHost, MayLockItsMemory) {
+  if (::getuid() != 0) GTEST_SKIP() << "needs root to lock memory";
+  const std::string locking =
+      "say('ready')\n"
+      "sys.stdin.readline()\n"
+      "say(ctypes.CDLL(None).mlockall(3))\n"
+      "kept = ['x' * 1000 for _ in range(10000)]\n"
+      "say([line.split()[1] for line in open('/proc/self/status') if line.startswith('VmRSS')][0])\n"
+      "os._exit(0)\n";
+  const auto resident_kb = [](ChildProgram& program) {
+    EXPECT_EQ(program.read_line(), "ready");
+    program.write_line("");
+    EXPECT_EQ(program.read_line(), "0");
+    return std::stol(program.read_line());
+  };
+  ChildProgram alone(python(locking));
+  Host host(locking);
+  EXPECT_LT(resident_kb(host) - resident_kb(alone), 24 * 1024);
+}
+
+}  // namespace
+}  // namespace plateau::testing
