@@ -6,25 +6,25 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j 2
 
-.PHONY: help leaks measured-leaks run run-full test test-quick build bench ablate list measured picture pprof report report-pictures serve pages fuzz sanitize \
+.PHONY: help labs tests build-cost lint leaks measured-leaks run run-full test test-quick build bench ablate list measured picture pprof report report-pictures serve pages fuzz sanitize \
         bench-allocators bench-retention bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-pprof setup-fuzz \
         setup-pages setup-browser clean format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-run: build ## both labs: memory until the kernel kills, and pauses; before and after each (about two minutes)
+run: labs ## both labs: memory until the kernel kills, and pauses; before and after each (about two minutes)
 	@mkdir -p out
 	@$(BIN)/order_service --json out/order_service.json --profile out/profiles; first=$$?; [ $$first -le 1 ] || exit $$first; echo; \
 	  $(BIN)/gc_pause --heap 512MiB --period 3s --periods 5 --json out/gc_pause.json --profile out/profiles/gc_pause; second=$$?; \
 	  [ $$second -le 1 ] || exit $$second; $(MAKE) --no-print-directory report && exit $$((first | second))
 
-run-full: build ## the GC-pause lab at its full size: 2 GiB, a minute for each arm (about two and a half minutes)
+run-full: labs ## the GC-pause lab at its full size: 2 GiB, a minute for each arm (about two and a half minutes)
 	@mkdir -p out
 	@$(BIN)/gc_pause --json out/gc_pause.json
 
 RESULTS := order_service gc_pause ablation gc_pause-ablation
-report: build pages ## out/report.html: one self-contained page from the results in out/
+report: labs pages ## out/report.html: one self-contained page from the results in out/
 	@results="$(wildcard $(RESULTS:%=out/%.json))"; \
 	  [ -n "$$results" ] || { echo "plateau: no results in out/; make run writes out/order_service.json" >&2; exit 2; }; \
 	  $(BIN)/report $$results -o out/report.html
@@ -32,31 +32,43 @@ report: build pages ## out/report.html: one self-contained page from the results
 report-pictures: report | setup-browser ## the pictures of the README: of out/report.html, and of the live dashboard (about a minute)
 	@tests/browser/run.sh $(BUILD)/tests/browser ../../labs/report/pictures.mjs out/report.html $(BIN)/order_service labs/report
 
-serve: build pages ## the order service under load, with the live dashboard on http://127.0.0.1:6060, until Ctrl-C
+serve: labs pages ## the order service under load, with the live dashboard on http://127.0.0.1:6060, until Ctrl-C
 	@$(BIN)/order_service serve $(SERVE_FLAGS)
 
-pages: build | setup-pages
+pages: labs | setup-pages
 	@ninja -C $(BUILD) --quiet pages > $(BUILD)/pages.log || { cat $(BUILD)/pages.log >&2; exit 2; }
 
-test: build pages build/pprof | setup-browser ## every test: unit, end to end, and one full-length experiment (about 15 minutes)
+test: tests pages build/pprof | setup-browser ## every test: unit, end to end, and one full-length experiment (about 15 minutes)
 	@$(CTEST)
 
-test-quick: build pages build/pprof | setup-browser ## the tests without the full-length experiment
+test-quick: tests pages build/pprof | setup-browser ## the tests without the full-length experiment
 	@$(CTEST) -LE full
 
-build: setup ## libraries, labs, benchmarks and tests into build/release
-	@mkdir -p build
-	@[ -f $(BUILD)/build.ninja ] || cmake --preset $(PRESET) > $(BUILD).log 2>&1 || { cat $(BUILD).log >&2; exit 2; }
-	@[ "$$(ninja -C $(BUILD) -n | tail -n 1)" = "ninja: no work to do." ] || { \
-	  echo "plateau: building (about six minutes the first time)"; \
-	  if [ -t 1 ]; then cmake --build --preset $(PRESET); else cmake --build --preset $(PRESET) -- --quiet; fi; }
+build: setup ## everything: libraries, agent, labs, benchmarks and tests, into build/release
+	@.ci/build $(PRESET) all
 
-ablate: build ## each fix alone, all but each, and the wrong fixes: what each one bought (about 15 minutes)
+# What the labs run, and no tests or benchmarks.
+labs: setup
+	@.ci/build $(PRESET) labs
+
+# Every test, and the programs that tests start.
+tests: setup
+	@.ci/build $(PRESET) tests
+
+build-cost: ## what the last build spent where: the costliest units, and the sum of each target
+	@.ci/build-cost $(BUILD)
+
+lint: setup ## formatting, and clang-tidy over the libraries
+	@.ci/install .ci/packages-lint.txt
+	@.ci/build $(PRESET)
+	@.ci/lint
+
+ablate: labs ## each fix alone, all but each, and the wrong fixes: what each one bought (about 15 minutes)
 	@mkdir -p out
 	@$(BIN)/order_service ablate --json out/ablation.json
 	@$(BIN)/gc_pause ablate --heap 512MiB --period 3s --periods 6 --json out/gc_pause-ablation.json
 
-list: build ## the fixes, the wrong fixes and the mechanisms
+list: labs ## the fixes, the wrong fixes and the mechanisms
 	@$(BIN)/order_service list
 	@$(BIN)/gc_pause list
 
@@ -86,17 +98,13 @@ bench-retention: build ## what a retention policy costs, idle and under load, on
 
 sanitize: setup ## every unit test under AddressSanitizer and UBSan, then under ThreadSanitizer (about 10 minutes with builds)
 	@mkdir -p build
-	@for preset in asan tsan; do echo "plateau: building the tests for $$preset"; \
-	  { [ -f build/$$preset/build.ninja ] || cmake --preset $$preset > build/$$preset.log 2>&1 || { cat build/$$preset.log >&2; exit 2; }; } && \
-	  ninja -C build/$$preset --quiet test_programs && \
+	@for preset in asan tsan; do .ci/build $$preset test_programs && \
 	  ctest --test-dir build/$$preset --output-on-failure --no-tests=error -j 2 || exit 1; done
 
 FUZZ_SECONDS ?= 60
 FUZZERS := legacy_heap function_name debug_request operation_program
 fuzz: setup-fuzz ## every fuzz target for FUZZ_SECONDS, two at a time, from its seeds and what earlier runs found
-	@mkdir -p build
-	@[ -f build/fuzz/build.ninja ] || cmake --preset fuzz > build/fuzz.log 2>&1 || { cat build/fuzz.log >&2; exit 2; }
-	@ninja -C build/fuzz --quiet $(FUZZERS:%=%_fuzz)
+	@.ci/build fuzz $(FUZZERS:%=%_fuzz)
 	@printf '%s\n' $(FUZZERS) | xargs -P 2 -I{} sh -c 'mkdir -p build/fuzz/corpus/{} && \
 	  build/fuzz/bin/{}_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=100000 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
 	    -artifact_prefix=build/fuzz/{}- build/fuzz/corpus/{} tests/fuzz/seeds/{} || exit 255'
@@ -117,10 +125,10 @@ bench-profiling: build ## what heap profiling costs the order service: on, off, 
 pprof: ## pprof's web UI on a heap profile: make pprof PROFILE=out/profiles/before-peak.pb.gz
 	@test -n "$(PROFILE)" || { echo "plateau: say which: make pprof PROFILE=out/profiles/before-peak.pb.gz" >&2; exit 2; }
 	@test -r "$(PROFILE)" || { echo "plateau: cannot read $(PROFILE); make run writes profiles into out/profiles" >&2; exit 2; }
-	@$(MAKE) --no-print-directory build build/pprof
+	@$(MAKE) --no-print-directory build/pprof
 	@build/pprof -http=$(or $(PPROF_ADDRESS),127.0.0.1:8080) $(PPROF_FLAGS) "$(PROFILE)"
 
-measured: build ## writes anew what the order service's README quotes: both experiments (about 12 minutes)
+measured: labs ## writes anew what the order service's README quotes: both experiments (about 12 minutes)
 	@mkdir -p out
 	@$(BIN)/order_service --json out/order_service.json > out/measured.txt
 	@$(BIN)/order_service ablate --json out/ablation.json >> out/measured.txt
