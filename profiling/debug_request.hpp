@@ -18,9 +18,14 @@ namespace plateau {
 struct RequestHead {
   std::string_view method = {};
   std::string_view target = {};
-  std::optional<std::string_view> host = {};  // empty unless there is exactly one Host field
-  std::optional<std::string_view> origin = {};
+  std::optional<std::string_view> host = {};    // empty unless there is exactly one Host field
+  std::optional<std::string_view> origin = {};  // of a field that came twice: an empty value
   std::string_view accept = {};
+  // Which site's page made a browser send it, how, and what for. Browsers send these to loopback addresses and by TLS;
+  // other clients do not. Of a field that came twice: an empty value, which no browser sends.
+  std::optional<std::string_view> fetch_site = {};
+  std::string_view fetch_mode = {};
+  std::string_view fetch_dest = {};
 };
 
 // Which clients are served, and with what.
@@ -50,7 +55,9 @@ struct Refusal {
   std::string_view allow = {};  // of 405: the methods that are allowed
 };
 
-// Of a client that is none of this server's: one that calls it by a foreign name, or a page of another site.
+// Returns why a client is none of this server's: it calls the server by a foreign name, or a page of another site made
+// it ask. A link on such a page may lead to a page that only shows something (the index, the footprint, the metrics),
+// and to nothing else: a picture of another site must neither begin a profile nor purge the heap.
 std::optional<Refusal> refuse_foreigner(const RequestHead& head, const RequestRules& rules);
 
 // The result refers to `head` and `rules`. Throws std::bad_alloc only.

@@ -8,7 +8,7 @@
 #include <memory_resource>
 #include <optional>
 #include <stdexcept>
-#include <tuple>
+#include <string_view>
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
@@ -17,12 +17,11 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/http/write.hpp>
 
 #include "profiling/counted.hpp"
+#include "profiling/read_deadline.hpp"
 
 namespace plateau {
 
@@ -36,17 +35,10 @@ namespace {
 
 constexpr auto with_error = asio::as_tuple(asio::use_awaitable);
 
-// What to tell a client whose request could not be read; no status when there is nobody to tell.
-std::optional<HttpAnswer> refuse_unreadable(error_code error) {
-  if (error == http::error::header_limit) return error_answer(431, "the request's head is too large");
-  if (error == http::error::body_limit) return error_answer(413, "the request's body is too large");
-  if (error == beast::error::timeout) return error_answer(408, "the request did not arrive in time");
-  if (error == http::error::end_of_stream || error == http::error::partial_message) return std::nullopt;
-  if (error.category() == make_error_code(http::error::bad_method).category()) {
-    return error_answer(400, "the request is no HTTP: " + error.message());
-  }
-  return std::nullopt;
-}
+constexpr std::size_t piece_bytes = 16 * 1024;  // that are read at a time
+constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr std::chrono::seconds longest_linger{5};
+constexpr std::size_t most_lingering_bytes = 64 * 1024 * 1024;
 
 template <class Body>
 void set_fields(http::response<Body>& response, const HttpAnswer& answer) {
@@ -66,6 +58,7 @@ void set_fields(http::response<Body>& response, const HttpAnswer& answer) {
 
 HttpService::Connection::Connection(HttpService& service, tcp::socket socket)
     : stream(std::move(socket)),
+      buffer(RequestReader::most_left(service.limits_) + piece_bytes),
       service_(service),
       place_(service.connections_.insert(service.connections_.end(), this)) {}
 
@@ -113,29 +106,28 @@ void HttpService::make_room() {
 asio::awaitable<void> HttpService::serve(tcp::socket socket) {
   try {
     Connection connection(*this, std::move(socket));
-    while (co_await exchange(connection)) connection.arena.reset();
+    Next next = Next::request;
+    while (next == Next::request) {
+      next = co_await exchange(connection);
+      connection.arena.reset();
+    }
+    if (next == Next::linger) co_await linger(connection);
   } catch (const std::exception&) {
     // The client has left, or memory is short: this connection ends, the server goes on.
   }
 }
 
-// One request and its answer; whether there may be another on this connection.
-asio::awaitable<bool> HttpService::exchange(Connection& connection) {
+// One request and its answer.
+asio::awaitable<HttpService::Next> HttpService::exchange(Connection& connection) {
   const HttpAllocator memory(handler_.reads_into_arenas() ? &connection.arena : std::pmr::new_delete_resource());
-  http::request_parser<HttpRequestBody, HttpAllocator> parser(std::piecewise_construct, std::make_tuple(memory),
-                                                              std::make_tuple(memory));
-  parser.header_limit(limits_.head_bytes);
-  parser.body_limit(limits_.body_bytes);
-  connection.stream.expires_after(limits_.to_send_request);
-  const auto [error, bytes] = co_await http::async_read(connection.stream, connection.buffer, parser, with_error);
-  if (error) {
-    if (auto refusal = refuse_unreadable(error)) {
-      co_await write(connection, std::move(*refusal), 11, false, false);
-    }
-    co_return false;
+  RequestReader reader(limits_, memory, bodies_);
+  if (!co_await read(connection, reader)) co_return Next::nothing;
+  if (reader.refusal()) {
+    co_await write(connection, *reader.refusal(), 11, false, false);
+    co_return Next::linger;
   }
   connection.waiting = false;
-  const HttpRequest request = parser.release();
+  const HttpRequest request = reader.release();
   const bool head_only = request.method() == http::verb::head;
   HttpAnswer made;  // no co_await in a conditional expression: GCC 12 destroys its result twice
   if (under_way_ < limits_.connections) {
@@ -146,7 +138,36 @@ asio::awaitable<bool> HttpService::exchange(Connection& connection) {
   const bool keep_alive = request.keep_alive() && !made.stream;
   co_await write(connection, std::move(made), request.version(), head_only, keep_alive);
   connection.waiting = true;
-  co_return keep_alive;
+  co_return keep_alive ? Next::request : Next::linger;
+}
+
+// False when there is nobody to answer: the client has left, or has sent nothing for as long as it may.
+asio::awaitable<bool> HttpService::read(Connection& connection, RequestReader& reader) {
+  bool begun = false;
+  connection.stream.expires_never();
+  ReadDeadline deadline(connection.stream.socket());
+  deadline.set(limits_.to_send_request);
+  for (;;) {
+    const auto bytes = connection.buffer.cdata();
+    connection.buffer.consume(reader.take({static_cast<const char*>(bytes.data()), bytes.size()}));
+    if (reader.is_complete() || reader.refusal()) co_return true;
+    if (reader.has_begun() && !begun) {
+      begun = true;
+      deadline.set(limits_.to_send_request);
+    }
+    if (reader.must_continue()) {
+      const auto [error, written] = co_await asio::async_write(connection.stream, asio::buffer(go_on), with_error);
+      if (error) co_return false;
+    }
+    const auto [error, count] =
+        co_await connection.stream.async_read_some(connection.buffer.prepare(piece_bytes), with_error);
+    if (deadline.has_passed() && begun) {
+      reader.refuse(408, "the request did not arrive in time");
+      co_return true;
+    }
+    if (error) co_return false;
+    connection.buffer.commit(count);
+  }
 }
 
 asio::awaitable<HttpAnswer> HttpService::answer(Connection& connection, const HttpRequest& request) {
@@ -180,17 +201,20 @@ asio::awaitable<void> HttpService::write(Connection& connection, HttpAnswer answ
     co_await http::async_write(connection.stream, serializer, asio::use_awaitable);
   }
   if (answer.stream && !head_only) co_await answer.stream(connection.stream);
-  if (keep_alive) co_return;
-  // Closing with bytes unread would reset the connection, and the client could lose the answer.
+}
+
+// Closing with bytes unread would reset the connection, and the client could lose the answer. What it still sends is
+// thrown away, for as long as no other connection needs the place.
+asio::awaitable<void> HttpService::linger(Connection& connection) {
   error_code ignored;
   connection.stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
-  connection.waiting = true;
-  connection.stream.expires_after(std::chrono::seconds(1));
-  for (std::size_t drained = 0; drained < limits_.body_bytes;) {
-    const auto [error, bytes] =
-        co_await connection.stream.async_read_some(connection.buffer.prepare(limits_.head_bytes), with_error);
+  connection.stream.expires_after(longest_linger);
+  connection.buffer.clear();
+  for (std::size_t drained = 0; drained < most_lingering_bytes;) {
+    const auto [error, count] =
+        co_await connection.stream.async_read_some(connection.buffer.prepare(piece_bytes), with_error);
     if (error) co_return;
-    drained += bytes;
+    drained += count;
   }
 }
 

@@ -1,10 +1,9 @@
 // HTTP on Boost.Beast: connections and their limits. What is answered is a handler's.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <list>
+#include <string>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -13,27 +12,23 @@
 
 #include "allocators/arena.hpp"
 #include "profiling/http_answer.hpp"
+#include "profiling/http_limits.hpp"
+#include "profiling/request_reader.hpp"
 
 namespace plateau {
-
-struct HttpLimits {
-  // Requests that are answered at a time; one more gets 503. Twice as many connections are kept, the others waiting.
-  std::size_t connections = 64;
-  std::uint32_t head_bytes = 8 * 1024;
-  std::size_t body_bytes = 1024 * 1024;  // pprof asks for the symbols of a whole profile at once
-  std::chrono::seconds to_send_request{10};
-  std::chrono::seconds to_take_answer{60};
-};
 
 // Runs on the one thread of the acceptor's executor. Must outlive that executor.
 class HttpService {
  public:
-  explicit HttpService(HttpHandler& handler, HttpLimits limits = {}) : handler_(handler), limits_(limits) {}
+  explicit HttpService(HttpHandler& handler, HttpLimits limits = {})
+      : handler_(handler), limits_(limits), bodies_(limits.all_bodies_bytes) {}
   HttpService(const HttpService&) = delete;
   HttpService& operator=(const HttpService&) = delete;
 
   // Accepts connections for as long as the executor runs.
   boost::asio::awaitable<void> accept(boost::asio::ip::tcp::acceptor acceptor);
+  // Connections that are open. On the executor's thread.
+  std::size_t connections() const { return connections_.size(); }
 
  private:
   // Known to the service for as long as it lives, which is as long as its coroutine does.
@@ -48,7 +43,7 @@ class HttpService {
     void give_up();
 
     boost::beast::tcp_stream stream;
-    boost::beast::flat_buffer buffer;
+    boost::beast::flat_buffer buffer;  // what has been read and is not yet part of a request
     // Of the request that is being read or answered.
     Arena arena{{.block_bytes = 8 * 1024, .max_block_bytes = 64 * 1024, .retain_bytes = 8 * 1024}};
     bool waiting = true;  // for a request
@@ -59,16 +54,22 @@ class HttpService {
     bool given_up_ = false;
   };
 
+  // What becomes of a connection after an exchange.
+  enum class Next { request, linger, nothing };
+
   std::size_t most_connections() const { return 2 * limits_.connections; }
   void make_room();
   boost::asio::awaitable<void> serve(boost::asio::ip::tcp::socket socket);
-  boost::asio::awaitable<bool> exchange(Connection& connection);
+  boost::asio::awaitable<Next> exchange(Connection& connection);
+  boost::asio::awaitable<bool> read(Connection& connection, RequestReader& reader);
   boost::asio::awaitable<HttpAnswer> answer(Connection& connection, const HttpRequest& request);
   boost::asio::awaitable<void> write(Connection& connection, HttpAnswer answer, unsigned version, bool head_only,
                                      bool keep_alive);
+  boost::asio::awaitable<void> linger(Connection& connection);
 
   HttpHandler& handler_;
   const HttpLimits limits_;
+  BodyBudget bodies_;
   std::list<Connection*> connections_;  // the oldest first
   std::size_t under_way_ = 0;           // requests
 };

@@ -8,11 +8,12 @@ namespace http = boost::beast::http;
 
 namespace {
 
-template <class Fields>
-std::optional<std::string_view> only(const Fields& fields, http::field name) {
-  const auto [first, last] = fields.equal_range(name);
-  if (first == last || std::next(first) != last) return std::nullopt;
-  return std::string_view(first->value());
+// The value of the one field of that name; `of_several` if it came more than once.
+std::optional<std::string_view> value(const HttpRequest& request, http::field name,
+                                      std::optional<std::string_view> of_several) {
+  const auto [first, last] = request.equal_range(name);
+  if (first == last) return std::nullopt;
+  return std::next(first) == last ? std::string_view(first->value()) : of_several;
 }
 
 }  // namespace
@@ -20,11 +21,12 @@ std::optional<std::string_view> only(const Fields& fields, http::field name) {
 RequestHead head_of(const HttpRequest& request) {
   return {.method = request.method_string(),
           .target = request.target(),
-          .host = only(request, http::field::host),
-          .origin = request.count(http::field::origin) > 0
-                        ? std::optional<std::string_view>(request[http::field::origin])
-                        : std::nullopt,
-          .accept = request[http::field::accept]};
+          .host = value(request, http::field::host, std::nullopt),
+          .origin = value(request, http::field::origin, ""),
+          .accept = request[http::field::accept],
+          .fetch_site = value(request, http::field::sec_fetch_site, ""),
+          .fetch_mode = value(request, http::field::sec_fetch_mode, "").value_or(""),
+          .fetch_dest = value(request, http::field::sec_fetch_dest, "").value_or("")};
 }
 
 }  // namespace plateau
