@@ -39,13 +39,12 @@ std::size_t RequestReader::take(std::string_view bytes) {
   std::size_t taken = 0;
   while (!refusal_ && !is_done() && bytes.size() - taken >= least_to_parse()) {
     const std::string_view rest = bytes.substr(taken);
-    const bool in_head = !is_header_done();
-    step_ = in_head ? Step::head : Step::body;
+    step_ = is_header_done() ? Step::body : Step::head;
     extension_bytes_ = 0;
     ErrorCode error;
     const std::size_t used = put(boost::asio::buffer(rest), error);
     taken += used;
-    count(used);
+    if (!error || error == http::error::need_more) count(used);
     if (error == http::error::need_more) {
       keep_head_within_limit(rest.size() - used);
       break;
