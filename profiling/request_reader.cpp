@@ -23,6 +23,13 @@ bool is_control(char character) {
   return (byte < ' ' && byte != '\t') || byte == 0x7f;
 }
 
+bool has_bare_line_feed(std::string_view lines) {
+  for (std::size_t at = lines.find('\n'); at != std::string_view::npos; at = lines.find('\n', at + 1)) {
+    if (at == 0 || lines[at - 1] != '\r') return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 RequestReader::RequestReader(const HttpLimits& limits, HttpAllocator memory, BodyBudget& budget)
@@ -46,7 +53,7 @@ std::size_t RequestReader::take(std::string_view bytes) {
     taken += used;
     if (!error || error == http::error::need_more) count(used);
     if (error == http::error::need_more) {
-      keep_head_within_limit(rest.size() - used);
+      check_unread_head(rest.substr(used));
       break;
     }
     if (!error || refusal_) continue;
@@ -86,11 +93,14 @@ void RequestReader::count(std::size_t used) {
   if (framing_bytes_ > limits_.framing_bytes) refuse(413, "the request's chunks are too many");
 }
 
-// All that the parser has left is of a head, since it takes any byte of a body.
-void RequestReader::keep_head_within_limit(std::size_t left) {
+// All that the parser has left is of a head, since it takes any byte of a body. It waits for an empty line before it
+// looks at a head again: a client that ends lines by a line feed alone would wait for it, too.
+void RequestReader::check_unread_head(std::string_view left) {
   const std::size_t line = is_header_done() ? longest_chunk_line : 0;
-  if (head_bytes_ + left >= limits_.head_bytes + line) {
+  if (head_bytes_ + left.size() >= limits_.head_bytes + line) {
     refuse(431, "the request's head, with trailers and extensions, is too large");
+  } else if (!is_header_done() && has_bare_line_feed(left)) {
+    refuse(400, "the request is no HTTP: lines end with a carriage return and a line feed");
   }
 }
 

@@ -82,7 +82,7 @@ class RequestReader final : private boost::beast::http::basic_parser<true> {
 
   std::size_t least_to_parse() const;
   void count(std::size_t used);
-  void keep_head_within_limit(std::size_t left);
+  void check_unread_head(std::string_view left);
   bool make_room(std::size_t bytes);
 
   // Of what one step of the parser read.

@@ -173,6 +173,75 @@ TEST(DebugRequest, PagesOfAnotherSiteAreRefused) {
   }
 }
 
+// What browsers say of who made them ask: https://www.w3.org/TR/fetch-metadata/
+struct Asked {
+  std::string_view site;
+  std::string_view mode = "no-cors";
+  std::string_view dest = "image";
+  std::string_view method = "GET";
+};
+
+unsigned status_asked(std::string_view target, const Asked& by) {
+  return status_of(ask({.method = by.method,
+                        .target = target,
+                        .host = "localhost:6060",
+                        .fetch_site = by.site,
+                        .fetch_mode = by.mode,
+                        .fetch_dest = by.dest}));
+}
+
+constexpr std::array every_page{"/",
+                                "/debug/pprof/",
+                                "/debug/pprof/cmdline",
+                                "/debug/pprof/symbol",
+                                "/debug/pprof/heap",
+                                "/debug/pprof/heap?gc=1",
+                                "/debug/pprof/profile?seconds=1",
+                                "/pprof/heap",
+                                "/debug/footprint",
+                                "/metrics"};
+
+// A picture, a script, a style sheet, a frame, and a fetch whose answer nobody can read: none has an Origin.
+TEST(DebugRequest, PicturesOfAnotherSiteAreRefused) {
+  for (const char* const target : every_page) {
+    for (const char* const site : {"cross-site", "same-site", "", "unheard-of"}) {
+      for (const char* const dest : {"image", "script", "style", "empty", "object"}) {
+        EXPECT_EQ(status_asked(target, {.site = site, .dest = dest}), 403U) << target << " " << site << " " << dest;
+      }
+      EXPECT_EQ(status_asked(target, {.site = site, .mode = "navigate", .dest = "iframe"}), 403U) << target;
+      EXPECT_EQ(status_asked(target, {.site = site, .mode = "cors", .dest = "document"}), 403U) << target;
+    }
+  }
+  EXPECT_EQ(status_asked("/no/such/page", {.site = "cross-site"}), 403U) << "nor does it learn what there is";
+}
+
+TEST(DebugRequest, LinksOfAnotherSiteLeadToWhatOnlyShows) {
+  const auto linked = [](std::string_view target, std::string_view method = "GET") {
+    return status_asked(target, {.site = "cross-site", .mode = "navigate", .dest = "document", .method = method});
+  };
+  for (const char* const target : {"/", "/debug/pprof", "/debug/pprof/", "/debug/footprint", "/debug/footprint?debug=1",
+                                   "/metrics", "/metrics?a=b"}) {
+    EXPECT_EQ(linked(target), 200U) << target;
+  }
+  for (const char* const target : {"/debug/pprof/heap", "/debug/pprof/heap?gc=1", "/debug/pprof/profile?seconds=1",
+                                   "/pprof/profile", "/debug/pprof/cmdline", "/debug/pprof/symbol?0x1"}) {
+    EXPECT_EQ(linked(target), 403U) << target;
+  }
+  EXPECT_EQ(linked("/debug/pprof/symbol", "POST"), 403U) << "a form";
+  EXPECT_EQ(linked("/metrics", "POST"), 403U) << "a form";
+}
+
+TEST(DebugRequest, ItsOwnPagesAndWhatTheUserTypesAreServed) {
+  for (const char* const target : every_page) {
+    EXPECT_EQ(status_asked(target, {.site = "same-origin", .mode = "cors", .dest = "empty"}), 200U) << target;
+    EXPECT_EQ(status_asked(target, {.site = "same-origin", .mode = "navigate", .dest = "document"}), 200U) << target;
+    EXPECT_EQ(status_asked(target, {.site = "none", .mode = "navigate", .dest = "document"}), 200U) << target;
+  }
+  EXPECT_EQ(
+      status_asked("/debug/pprof/symbol", {.site = "same-origin", .mode = "cors", .dest = "empty", .method = "POST"}),
+      200U);
+}
+
 TEST(DebugRequest, ReasonsAreOneLine) {
   for (const char* const target : {"/nothing", "*", "/debug/pprof/heap?seconds=-1", "/debug/pprof/rss?seconds=1"}) {
     const Understood understood = get(target);

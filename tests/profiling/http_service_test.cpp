@@ -1,5 +1,5 @@
-// Protects what the HTTP service promises to its handler and its clients: a limit of what is under way, memory of
-// requests that is used again, and no frames.
+// Protects what the HTTP service promises to its handler and its clients: a limit of what is under way and of how long
+// a request may take, memory of requests that is used again, answers that arrive, and no frames.
 #include "profiling/http_service.hpp"
 
 #include <gtest/gtest.h>
@@ -20,6 +20,7 @@
 
 #include "allocators/arena.hpp"
 #include "tests/profiling/http_client.hpp"
+#include "tests/profiling/raw_http_client.hpp"
 
 namespace plateau::testing {
 namespace {
@@ -55,7 +56,7 @@ class HandlerOfTheTest final : public HttpHandler {
 
 class HttpServiceTest : public ::testing::Test {
  protected:
-  HttpServiceTest() : service_(handler_, {.connections = 1}) {
+  HttpServiceTest() : service_(handler_, {.connections = 1, .to_send_request = std::chrono::seconds(1)}) {
     asio::ip::tcp::acceptor acceptor = listen_on(io_, {asio::ip::address_v4::loopback(), 0}, "127.0.0.1");
     port_ = acceptor.local_endpoint().port();
     asio::co_spawn(io_, service_.accept(std::move(acceptor)), asio::detached);
@@ -90,6 +91,49 @@ TEST_F(HttpServiceTest, MoreThanItMayHaveUnderWayIsToldToComeAgain) {
 
 TEST_F(HttpServiceTest, APageOfAnotherSiteCannotFrameAnswers) {
   EXPECT_EQ(get(port_, "/")["X-Frame-Options"], "DENY");
+}
+
+TEST_F(HttpServiceTest, AClientThatWaitsIsToldToGoOn) {
+  HttpClient client(port_);
+  client.send("POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+  EXPECT_EQ(client.receive().result_int(), 100U);
+  client.send("abc");
+  EXPECT_EQ(client.receive().result_int(), 200U);
+}
+
+TEST_F(HttpServiceTest, ARequestThatDoesNotEndIsToldSo) {
+  HttpClient client(port_);
+  client.send("GET / HTTP/1.1\r\nHost: local");
+  EXPECT_EQ(client.receive().result_int(), 408U);
+  EXPECT_THROW(client.receive(), boost::system::system_error) << "closed";
+}
+
+// A byte now and then does not prolong it.
+TEST_F(HttpServiceTest, ARequestThatComesByBytesIsToldSoToo) {
+  RawHttpClient client(port_, std::chrono::seconds(60));
+  client.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
+  while (client.send("x") && !client.has_received()) std::this_thread::yield();
+  EXPECT_EQ(parse_answers(client.receive_all()).at(0).status, 408U);
+}
+
+TEST_F(HttpServiceTest, AConnectionThatIsNotUsedIsClosedWithoutAWord) {
+  HttpClient client(port_);
+  client.send(request("GET", "/"));
+  EXPECT_EQ(client.receive().result_int(), 200U);
+  EXPECT_THROW(client.receive(), boost::system::system_error);
+}
+
+// Closing a connection with bytes unread resets it, and the answer can be lost.
+TEST_F(HttpServiceTest, ARefusalArrivesAlthoughTheClientSendsOn) {
+  RawHttpClient client(port_, std::chrono::seconds(60));
+  client.send("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n");
+  const std::string trailers = [] {
+    std::string text;
+    for (int i = 0; i < 10'000; ++i) text += "X: y\r\n";
+    return text;
+  }();
+  for (int i = 0; i < 500; ++i) ASSERT_TRUE(client.send(trailers));
+  EXPECT_EQ(parse_answers(client.receive_all()).at(0).status, 431U);
 }
 
 TEST_F(HttpServiceTest, ARequestIsInTheMemoryThatTheHandlerWants) {

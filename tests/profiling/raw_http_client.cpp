@@ -54,6 +54,11 @@ bool RawHttpClient::send(std::string_view bytes) {
   return sends_;
 }
 
+bool RawHttpClient::has_received() const {
+  char byte = 0;
+  return ::recv(socket_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+}
+
 std::string RawHttpClient::receive_all() {
   ::shutdown(socket_, SHUT_WR);
   std::string text;

@@ -20,6 +20,8 @@ class RawHttpClient {
 
   // False once the server takes no more; nothing is sent any more then.
   bool send(std::string_view bytes);
+  // Whether something has come and was not read.
+  bool has_received() const;
   // Sends no more, and returns what comes until the server has closed. Throws std::runtime_error when it does not.
   std::string receive_all();
 
