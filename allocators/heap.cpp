@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "allocators/heap_backend.hpp"
+#include "allocators/jemalloc/control.hpp"
 #include "allocators/malloc_libraries.hpp"
 
 namespace plateau {
@@ -27,7 +28,7 @@ std::unique_ptr<Heap> detect() {
   // An allocator counts only when the object that serves malloc is the one that has its control functions: a library
   // that is merely loaded (as a dependency of another) does not.
   const auto serves = [&library](const char* name) { return !library.empty() && provider_of(name) == library; };
-  if (serves("mallctl")) return heap_backend::make_jemalloc(std::move(library));
+  if (serves(jemalloc::control_function)) return heap_backend::make_jemalloc(std::move(library));
   if (serves("MallocExtension_GetNumericProperty")) return heap_backend::make_tcmalloc(std::move(library));
   if (serves("mi_version")) return heap_backend::make_mimalloc(std::move(library));
   if (serves("gnu_get_libc_version")) return heap_backend::make_glibc(std::move(library));

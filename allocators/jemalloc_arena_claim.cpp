@@ -7,12 +7,14 @@
 #include <cstdint>
 #include <new>
 
+#include "allocators/jemalloc/control.hpp"
+
 namespace plateau {
 namespace {
 
 enum State : std::uint8_t { unannounced, alive, being_purged, ended };
 
-constexpr unsigned most_arenas = 4096;  // MALLCTL_ARENAS_ALL is no arena's number
+constexpr unsigned most_arenas = jemalloc::all_arenas;
 constinit std::array<std::atomic<std::uint8_t>, most_arenas> states{};
 
 // The thread that was purging is not in the child.

@@ -12,7 +12,7 @@
 #include <new>
 #include <string_view>
 
-#include "allocators/runtime_symbol.hpp"
+#include "allocators/jemalloc/control.hpp"
 
 namespace plateau::purge_hooks {
 namespace {
@@ -176,11 +176,7 @@ extent_hooks_t* original(unsigned arena) {
 }
 
 bool is_of_jemalloc(const extent_hooks_t* found) {
-  Dl_info hook{};
-  Dl_info control{};
-  return found != nullptr && dladdr(reinterpret_cast<const void*>(found->purge_forced), &hook) != 0 &&
-         dladdr(reinterpret_cast<const void*>(runtime_symbol<void()>("mallctl")), &control) != 0 &&
-         hook.dli_fbase == control.dli_fbase;
+  return found != nullptr && jemalloc::provides(reinterpret_cast<const void*>(found->purge_forced));
 }
 
 // Asked by doing it to a page of ours. With retain:true address space is never given back; where the kernel overcommits
@@ -197,10 +193,7 @@ void leave_out_what_fails(extent_hooks_t* from) {
   if (fails([&](void* page) { return from->decommit(from, page, bytes, 0, bytes, 0); })) {
     hooks_over_default.decommit = nullptr;
   }
-  bool retains = false;
-  std::size_t size = sizeof retains;
-  runtime_symbol<decltype(::mallctl)>("mallctl")("opt.retain", &retains, &size, nullptr, 0);
-  if (retains) hooks_over_default.dalloc = nullptr;
+  if (jemalloc::read<bool>("opt.retain").value_or(false)) hooks_over_default.dalloc = nullptr;
 }
 
 PurgeTraceTotals totals() {

@@ -6,11 +6,12 @@
 
 #include <cstddef>
 
+#include "allocators/jemalloc/control.hpp"
 #include "allocators/purge_trace.hpp"
 
 namespace plateau::purge_hooks {
 
-inline constexpr std::size_t most_arenas = 4096;  // MALLCTL_ARENAS_ALL is the first number that is none's
+inline constexpr std::size_t most_arenas = jemalloc::all_arenas;
 
 EventRing<PurgeEvent>& events();  // made at the first call, which must come before the first hook's
 
@@ -22,7 +23,7 @@ bool is_ours(const extent_hooks_t* found);
 extent_hooks_t* original(unsigned arena);
 
 bool is_of_jemalloc(const extent_hooks_t* found);
-// jemalloc does not try in vain what its own hooks always fail to do. Throws std::bad_alloc.
+// Drops hooks that jemalloc's own always reject, so that it skips those calls. Throws std::bad_alloc.
 void leave_out_what_fails(extent_hooks_t* found);
 
 PurgeTraceTotals totals();

@@ -16,8 +16,8 @@
 #include <thread>
 
 #include "allocators/heap.hpp"
+#include "allocators/jemalloc/control.hpp"
 #include "allocators/purge_trace.hpp"
-#include "allocators/runtime_symbol.hpp"
 #include "allocators/signals_for_others.hpp"
 
 namespace plateau {
@@ -143,13 +143,8 @@ class Printer {
   static std::optional<std::uint64_t> madvise_calls() { return Heap::process().statistics().madvise_calls; }
 
   static std::optional<std::int64_t> decay_of(unsigned arena) {
-    static auto* const control = runtime_symbol<int(const char*, void*, std::size_t*, void*, std::size_t)>("mallctl");
-    std::array<char, 40> name{};
-    std::snprintf(name.data(), name.size(), "arena.%u.dirty_decay_ms", arena);
-    ssize_t decay = 0;
-    std::size_t size = sizeof decay;
-    if (control(name.data(), &decay, &size, nullptr, 0) != 0) return std::nullopt;  // it is gone
-    return decay;
+    static const jemalloc::Mib decay("arena.0.dirty_decay_ms");
+    return decay.read<ssize_t>(arena).optional();  // empty: it is gone
   }
 
   void print_burst(const PurgeBurst& burst) {

@@ -11,8 +11,8 @@
 #include <new>
 #include <thread>
 
+#include "allocators/jemalloc/control.hpp"
 #include "allocators/purge_hooks.hpp"
-#include "allocators/runtime_symbol.hpp"
 #include "allocators/signals_for_others.hpp"
 
 namespace plateau {
@@ -24,46 +24,11 @@ constexpr std::uint64_t no_goal = UINT64_MAX;
 constinit std::atomic<bool> is_running{false};
 constinit std::atomic<std::uint64_t> goal_bytes{no_goal};
 
-// jemalloc's control of one arena, by numbers: no name is put together and none is parsed.
-template <std::size_t length>
-class ArenaControl {
- public:
-  explicit ArenaControl(const char* name) {
-    std::size_t count = length;
-    auto* const by_name = runtime_symbol<decltype(::mallctlnametomib)>("mallctlnametomib");
-    known_ = by_name != nullptr && by_name(name, path_.data(), &count) == 0 && count == length;
-  }
-  bool known() const { return known_; }
-  template <class Value>
-  bool read(unsigned arena, Value& value) const {
-    auto path = at(arena);
-    std::size_t size = sizeof value;
-    return known_ && call_(path.data(), length, &value, &size, nullptr, 0) == 0;
-  }
-  template <class Value>
-  bool exchange(unsigned arena, Value& old, Value value) const {
-    auto path = at(arena);
-    std::size_t size = sizeof old;
-    return known_ && call_(path.data(), length, &old, &size, &value, sizeof value) == 0;
-  }
-
- private:
-  std::array<std::size_t, length> at(unsigned arena) const {
-    auto path = path_;
-    if constexpr (length == 3) path[1] = arena;
-    return path;
-  }
-  decltype(::mallctlbymib)* call_ = runtime_symbol<decltype(::mallctlbymib)>("mallctlbymib");
-  std::array<std::size_t, length> path_{};
-  bool known_ = false;
-};
-
 struct Controls {
-  ArenaControl<3> extent_hooks{"arena.0.extent_hooks"};
+  jemalloc::Mib extent_hooks{"arena.0.extent_hooks"};
   // Told for arenas that there are, and no others; `arena.<i>.initialized` is only as new as the statistics.
-  ArenaControl<3> dirty_decay{"arena.0.dirty_decay_ms"};
-  ArenaControl<2> count{"arenas.narenas"};
-  ArenaControl<2> huge_pages{"opt.hpa"};
+  jemalloc::Mib dirty_decay{"arena.0.dirty_decay_ms"};
+  jemalloc::Mib count{"arenas.narenas"};
 };
 
 // The rest is behind a lock, which no hook takes.
@@ -79,8 +44,7 @@ class Tracer {
     if (!controls_.extent_hooks.known()) {
       return {false, "a purge trace needs jemalloc: link libjemalloc or preload libjemalloc.so.2"};
     }
-    bool huge_pages = false;
-    if (controls_.huge_pages.read(0, huge_pages) && huge_pages) {
+    if (jemalloc::read<bool>("opt.hpa").value_or(false)) {
       return {false, "a purge trace would turn jemalloc's huge page allocator off: start without hpa:true"};
     }
     if (is_running) return heap_done;
@@ -104,7 +68,7 @@ class Tracer {
       is_running = false;
       ended = std::move(thread_);
       for_each_arena([this](unsigned arena, extent_hooks_t* found) {
-        if (purge_hooks::is_ours(found)) controls_.extent_hooks.exchange(arena, found, purge_hooks::original(arena));
+        if (purge_hooks::is_ours(found)) controls_.extent_hooks.exchange(purge_hooks::original(arena), arena);
       });
     }
     stopped_.notify_all();
@@ -122,10 +86,9 @@ class Tracer {
 
   void cover_arena(unsigned arena) {
     const std::scoped_lock lock(mutex_);
-    extent_hooks_t* found = nullptr;
-    if (is_running && controls_.extent_hooks.read(arena, found) && !purge_hooks::is_ours(found)) {
-      put_before(arena, found);
-    }
+    if (!is_running) return;
+    const auto found = controls_.extent_hooks.read<extent_hooks_t*>(arena);
+    if (found && !purge_hooks::is_ours(found.value)) put_before(arena, found.value);
   }
 
  private:
@@ -141,22 +104,18 @@ class Tracer {
 
   void find_default_hooks() {
     if (default_hooks_ != nullptr) return;
-    extent_hooks_t* found = nullptr;
-    if (!controls_.extent_hooks.read(0, found) || !purge_hooks::is_of_jemalloc(found)) return;
-    purge_hooks::leave_out_what_fails(found);
-    default_hooks_ = found;
+    const auto found = controls_.extent_hooks.read<extent_hooks_t*>(0U);
+    if (!found || !purge_hooks::is_of_jemalloc(found.value)) return;
+    purge_hooks::leave_out_what_fails(found.value);
+    default_hooks_ = found.value;
   }
 
   template <class Visit>
   void for_each_arena(Visit visit) {
-    unsigned count = 0;
-    controls_.count.read(0, count);
+    const unsigned count = controls_.count.read<unsigned>().value_or(0);
     for (unsigned arena = 0; arena < count && arena < purge_hooks::most_arenas; ++arena) {
-      ssize_t decay = 0;
-      extent_hooks_t* found = nullptr;
-      if (controls_.dirty_decay.read(arena, decay) && controls_.extent_hooks.read(arena, found)) {
-        visit(arena, found);
-      }
+      if (!controls_.dirty_decay.read<ssize_t>(arena)) continue;
+      if (const auto found = controls_.extent_hooks.read<extent_hooks_t*>(arena)) visit(arena, found.value);
     }
   }
 
@@ -173,8 +132,7 @@ class Tracer {
 
   bool put_before(unsigned arena, extent_hooks_t* found) {
     extent_hooks_t* const ours = purge_hooks::before(arena, found, found == default_hooks_);
-    extent_hooks_t* had = nullptr;
-    return controls_.extent_hooks.exchange(arena, had, ours);
+    return static_cast<bool>(controls_.extent_hooks.exchange(ours, arena));
   }
 
   void cover_until_stopped(std::uint64_t start) {

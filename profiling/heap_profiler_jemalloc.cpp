@@ -1,7 +1,6 @@
-#include <cstddef>
 #include <string>
 
-#include "allocators/runtime_symbol.hpp"
+#include "allocators/jemalloc/control.hpp"
 #include "profiling/heap_profiler_backend.hpp"
 
 namespace plateau::heap_profiler_backend {
@@ -10,18 +9,17 @@ namespace {
 class Jemalloc final : public Backend {
  public:
   ProfileReply available() const override {
-    if (read("opt.prof").on) return {true, {}};
+    if (is_on("opt.prof")) return {true, {}};
     return {false, "jemalloc profiles only when started with prof:true in MALLOC_CONF"};
   }
 
-  bool active() const override { return read("opt.prof").on && read("prof.active").on; }
+  bool active() const override { return is_on("opt.prof") && is_on("prof.active"); }
   ProfileReply start(const std::string& /*prefix*/) override { return set_active(true); }
   ProfileReply stop() override { return set_active(false); }
 
   ProfileReply write(int fd) override {
     const std::string path = "/proc/thread-self/fd/" + std::to_string(fd);
-    const char* name = path.c_str();
-    if (mallctl_("prof.dump", nullptr, nullptr, static_cast<void*>(&name), sizeof name) != 0) {
+    if (jemalloc::write("prof.dump", path.c_str()) != jemalloc::ControlError::none) {
       return {false, "jemalloc could not write its dump: no space left?"};
     }
     return {true, {}};
@@ -34,36 +32,22 @@ class Jemalloc final : public Backend {
   }
 
   bool record_this_thread(bool on) override {
-    const Flag before = read("thread.prof.active");
-    if (!before.known) return true;
-    mallctl_("thread.prof.active", nullptr, nullptr, &on, sizeof on);
-    return before.on;
+    const auto before = jemalloc::read<bool>("thread.prof.active");
+    if (!before) return true;
+    jemalloc::write("thread.prof.active", on);
+    return before.value;
   }
 
  private:
-  struct Flag {
-    bool known = false;
-    bool on = false;
-  };
-
-  Flag read(const char* name) const {
-    Flag flag;
-    std::size_t size = sizeof flag.on;
-    flag.known = mallctl_ != nullptr && mallctl_(name, &flag.on, &size, nullptr, 0) == 0;
-    if (!flag.known) flag.on = false;
-    return flag;
-  }
+  static bool is_on(const char* name) { return jemalloc::read<bool>(name).value_or(false); }
 
   ProfileReply set_active(bool on) {
     if (const ProfileReply reply = available(); !reply.done) return reply;
-    if (mallctl_("prof.active", nullptr, nullptr, &on, sizeof on) != 0 || read("prof.active").on != on) {
+    if (jemalloc::set("prof.active", on) != jemalloc::ControlError::none) {
       return {false, "jemalloc's prof.active did not take"};
     }
     return {true, {}};
   }
-
-  using Mallctl = int(const char*, void*, std::size_t*, void*, std::size_t);
-  Mallctl* const mallctl_ = runtime_symbol<Mallctl>("mallctl");
 };
 
 }  // namespace

@@ -28,7 +28,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "allocators/runtime_symbol.hpp"
+#include "allocators/jemalloc/control.hpp"
 #include "profiling/bench/random_stacks.hpp"
 #include "profiling/heap_profiler.hpp"
 #include "profiling/process_profiles.hpp"
@@ -128,11 +128,8 @@ class Requests {
 };
 
 void dump_as_jemalloc(const std::string& file) {
-  using Mallctl = int(const char*, void*, std::size_t*, void*, std::size_t);
-  auto* const mallctl = plateau::runtime_symbol<Mallctl>("mallctl");
-  const char* name = file.c_str();
-  if (mallctl == nullptr || mallctl("prof.dump", nullptr, nullptr, &name, sizeof name) != 0)
-    throw std::runtime_error("jemalloc could not dump");
+  const auto error = plateau::jemalloc::write("prof.dump", file.c_str());
+  if (error != plateau::jemalloc::ControlError::none) throw std::runtime_error(std::string(to_string(error)));
 }
 
 struct Row {

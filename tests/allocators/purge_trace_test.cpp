@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "allocators/jemalloc/control.hpp"
 #include "allocators/jemalloc_arena.hpp"
 
 namespace plateau {
@@ -25,10 +26,9 @@ constexpr std::size_t block_bytes = 64 << 10;
 
 template <class Value>
 Value read(const std::string& name) {
-  Value value{};
-  std::size_t size = sizeof value;
-  EXPECT_EQ(::mallctl(name.c_str(), &value, &size, nullptr, 0), 0) << name;
-  return value;
+  const auto told = jemalloc::read<Value>(name.c_str());
+  EXPECT_TRUE(told) << name << ": " << to_string(told.error);
+  return told.value;
 }
 
 extent_hooks_t* hooks_of(unsigned arena) {
@@ -104,8 +104,7 @@ TEST_F(Traced, SeesWhatJemallocCounts) {
     EXPECT_GE(event.start_ns, last_end) << "one thread does one thing at a time";
     last_end = event.end_ns();
   }
-  std::uint64_t epoch = 1;
-  ASSERT_EQ(::mallctl("epoch", nullptr, nullptr, &epoch, sizeof epoch), 0);
+  jemalloc::refresh_statistics();
   const std::string statistics = "stats.arenas." + std::to_string(arena.index()) + ".";
   EXPECT_EQ(calls, read<std::uint64_t>(statistics + "dirty_nmadvise"));
   EXPECT_EQ(bytes, read<std::uint64_t>(statistics + "dirty_purged") * read<std::size_t>("arenas.page"));
@@ -134,7 +133,7 @@ TEST_F(Traced, ArenasMadeByOthersAreFoundAlsoUnderAUsedNumber) {
   PurgeTrace::cover_new_arenas();  // unless the trace's own thread was first
   EXPECT_EQ(hooks_of(again), hooks_of(0));
   EXPECT_EQ(PurgeTrace::cover_new_arenas(), 0U);
-  EXPECT_EQ(::mallctl(("arena." + std::to_string(again) + ".destroy").c_str(), nullptr, nullptr, nullptr, 0), 0);
+  EXPECT_EQ(jemalloc::Mib("arena.0.destroy").call(again), jemalloc::ControlError::none);
 }
 
 // Hooks of the program's own, by which one arena lives: only what is needed, in front of jemalloc's.
@@ -178,16 +177,15 @@ TEST_F(Traced, HooksOfTheProgramAreCalledAndTimed) {
 TEST_F(Traced, HooksThatAreLaidOverTheTraceStayThere) {
   JemallocArena arena({.dirty_decay = 0ms});
   CountingHooks over(hooks_of(arena.index()));
-  extent_hooks_t* hooks = &over.hooks;
-  const std::string name = "arena." + std::to_string(arena.index()) + ".extent_hooks";
-  ASSERT_EQ(::mallctl(name.c_str(), nullptr, nullptr, &hooks, sizeof hooks), 0);
+  const jemalloc::Mib extent_hooks("arena.0.extent_hooks");
+  ASSERT_EQ(extent_hooks.write(&over.hooks, arena.index()), jemalloc::ControlError::none);
   PurgeTrace::cover_new_arenas();
   EXPECT_EQ(hooks_of(arena.index()), &over.hooks);
   PurgeTrace::Reader reader;
   churn(arena, 50);
   EXPECT_GT(over.purged, 0U);
   EXPECT_FALSE(events_of(reader).empty()) << "and call it";
-  ASSERT_EQ(::mallctl(name.c_str(), nullptr, nullptr, &over.defaults, sizeof over.defaults), 0);
+  ASSERT_EQ(extent_hooks.write(over.defaults, arena.index()), jemalloc::ControlError::none);
 }
 
 TEST_F(Traced, EveryReaderSeesAll) {
