@@ -1,64 +1,62 @@
 #include "allocators/process_memory.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <string_view>
+
+#include "allocators/system/kernel_file.hpp"
 
 namespace plateau {
 namespace {
 
-// Reads a small file of /proc into `buffer`; the text is empty on failure. Does not allocate.
-template <std::size_t Size>
-std::string_view read_small_file(const char* name, std::array<char, Size>& buffer) noexcept {
-  const int fd = ::open(name, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return {};
-  const ssize_t bytes = ::read(fd, buffer.data(), Size - 1);
-  ::close(fd);
-  if (bytes <= 0) return {};
-  buffer[static_cast<std::size_t>(bytes)] = '\0';
-  return {buffer.data(), static_cast<std::size_t>(bytes)};
-}
+using Number = std::optional<std::uint64_t>;
 
-std::optional<std::uint64_t> kib_field(std::string_view text, std::string_view key) {
-  const auto at = text.find(key);
-  if (at == std::string_view::npos) return std::nullopt;
-  return std::strtoull(text.data() + at + key.size(), nullptr, 10) * 1024;
-}
+// Threads of a process whose main thread has ended find nothing of it under /proc/self.
+constexpr const char* own_status = "/proc/thread-self/status";
 
 }  // namespace
 
 std::optional<ProcessMemory> process_memory(pid_t pid) {
-  std::array<char, 4096> buffer{};
-  std::array<char, 64> name{};
-  std::snprintf(name.data(), name.size(), "/proc/%d/status", static_cast<int>(pid));
-  const std::string_view text = read_small_file(name.data(), buffer);
-  const auto rss = kib_field(text, "\nVmRSS:");
+  std::array<char, 64> file{};
+  std::snprintf(file.data(), file.size(), "/proc/%d/status", static_cast<int>(pid));
+  return process_memory_in(pid == ::getpid() ? own_status : file.data());
+}
+
+std::optional<ProcessMemory> process_memory_in(const char* status_file) {
+  constexpr std::array<std::string_view, 4> keys{"VmRSS", "VmHWM", "RssFile", "RssShmem"};
+  std::array<Number, keys.size()> values;
+  kernel_file::numbers_behind(status_file, keys, values);
+  const auto& [rss, peak, file, shared] = values;
   if (!rss) return std::nullopt;
-  return ProcessMemory{.rss_bytes = *rss,
-                       .peak_rss_bytes = kib_field(text, "\nVmHWM:").value_or(*rss),
-                       .anonymous_bytes = kib_field(text, "\nRssAnon:").value_or(0),
-                       .file_bytes = kib_field(text, "\nRssFile:").value_or(0),
-                       .shared_bytes = kib_field(text, "\nRssShmem:").value_or(0)};
+  ProcessMemory memory{.rss_bytes = *rss,
+                       .peak_rss_bytes = peak.value_or(*rss),
+                       .file_bytes = file.value_or(0),
+                       .shared_bytes = shared.value_or(0)};
+  const std::uint64_t named = memory.file_bytes + memory.shared_bytes;
+  memory.anonymous_bytes = *rss > named ? *rss - named : 0;
+  return memory;
 }
 
 std::uint64_t own_rss_bytes() noexcept {
-  std::array<char, 256> buffer{};
-  const std::string_view text = read_small_file("/proc/self/statm", buffer);
-  const auto space = text.find(' ');
-  if (space == std::string_view::npos) return 0;
-  return std::strtoull(text.data() + space + 1, nullptr, 10) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const Number pages = kernel_file::number("/proc/thread-self/statm", 1);
+  return pages.value_or(0) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+std::optional<std::uint64_t> own_data_bytes() noexcept {
+  return kernel_file::number_behind(own_status, "VmData");
 }
 
 std::optional<AnonymousMemory> own_anonymous_memory() {
-  std::array<char, 4096> buffer{};
-  const std::string_view text = read_small_file("/proc/self/smaps_rollup", buffer);
-  const auto lazy = kib_field(text, "\nLazyFree:");
-  const auto huge = kib_field(text, "\nAnonHugePages:");
+  return anonymous_memory_in("/proc/thread-self/smaps_rollup");
+}
+
+std::optional<AnonymousMemory> anonymous_memory_in(const char* rollup_file) {
+  constexpr std::array<std::string_view, 2> keys{"LazyFree", "AnonHugePages"};
+  std::array<Number, keys.size()> values;
+  kernel_file::numbers_behind(rollup_file, keys, values);
+  const auto& [lazy, huge] = values;
   if (!lazy || !huge) return std::nullopt;
   return AnonymousMemory{*lazy, *huge};
 }

@@ -1,4 +1,4 @@
-// What the kernel says of a process's memory: /proc/PID/status and /proc/self/smaps_rollup, see proc(5).
+// What the kernel says of a process's memory: /proc/PID/status, statm and smaps_rollup, see proc(5).
 #pragma once
 
 #include <sys/types.h>
@@ -8,7 +8,8 @@
 
 namespace plateau {
 
-// rss_bytes is the sum of anonymous_bytes, file_bytes and shared_bytes.
+// rss_bytes is the sum of anonymous_bytes, file_bytes and shared_bytes. A kernel that does not tell them apart
+// (gVisor's, Linux before 4.5) has it all in anonymous_bytes.
 struct ProcessMemory {
   std::uint64_t rss_bytes = 0;
   std::uint64_t peak_rss_bytes = 0;   // VmHWM; the kernel updates it lazily, so it can be below rss_bytes
@@ -19,9 +20,15 @@ struct ProcessMemory {
 
 // From outside or of oneself. Empty when the process is gone (or has given up its memory). Does not allocate.
 std::optional<ProcessMemory> process_memory(pid_t pid);
+// The same from a file in the form of /proc/PID/status.
+std::optional<ProcessMemory> process_memory_in(const char* status_file);
 
 // RSS of the calling process in bytes, without allocating; 0 when it cannot be read.
 std::uint64_t own_rss_bytes() noexcept;
+
+// VmData of the calling process, which is what RLIMIT_DATA limits: address space for data, touched or not. Empty where
+// the kernel does not tell. Does not allocate.
+std::optional<std::uint64_t> own_data_bytes() noexcept;
 
 // Parts of the calling process's anonymous memory that have a story of their own.
 struct AnonymousMemory {
@@ -32,5 +39,7 @@ struct AnonymousMemory {
 // Empty where the kernel has no smaps_rollup. Does not allocate. The kernel walks all page tables for it: about a
 // millisecond a GiB, during which mmap and munmap of other threads wait.
 std::optional<AnonymousMemory> own_anonymous_memory();
+// The same from a file in the form of smaps_rollup.
+std::optional<AnonymousMemory> anonymous_memory_in(const char* rollup_file);
 
 }  // namespace plateau

@@ -4,8 +4,12 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "allocators/system/cgroup.hpp"
+#include "allocators/system/descriptor.hpp"
 
 namespace plateau {
 
@@ -21,7 +25,6 @@ class MemoryEvents {
  public:
   // As MemoryHeadroom::source() names the limit.
   explicit MemoryEvents(const std::filesystem::path& limit_file);
-  ~MemoryEvents();
   MemoryEvents(const MemoryEvents&) = delete;
   MemoryEvents& operator=(const MemoryEvents&) = delete;
 
@@ -37,14 +40,13 @@ class MemoryEvents {
  private:
   struct Source {
     std::string file;
-    int fd = -1;
+    Descriptor descriptor;
     short event = 0;
   };
 
-  void watch(const std::filesystem::path& file, const char* trigger);
-  void close(Source& source) noexcept;
+  void watch(const std::string& file, const char* trigger);
 
-  std::filesystem::path group_;
+  std::optional<Cgroup> group_;
   std::vector<Source> sources_;
   bool thresholds_ = false;  // of cgroup v1: the one source is an eventfd, a new one for each expectation
 };

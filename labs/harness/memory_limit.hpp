@@ -5,7 +5,9 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <string_view>
+
+#include "allocators/system/cgroup.hpp"
+#include "allocators/system/descriptor.hpp"
 
 namespace plateau::harness {
 
@@ -13,18 +15,12 @@ enum class LimitKind { none, cgroup_v2, cgroup_v1, rlimit_data };
 
 std::string to_string(LimitKind kind);
 
-// Where the cgroup hierarchies are, and which groups this process is in; parameters so that tests can make their own.
-struct CgroupPlaces {
-  std::filesystem::path mounts = "/proc/self/mounts";
-  std::filesystem::path own_groups = "/proc/self/cgroup";
-};
-
 // Owns the cgroup: it is removed by the destructor, after its processes are gone. Not thread-safe.
 class MemoryLimit {
  public:
   // `bytes` empty: no limit, but a cgroup is still made where possible, for its evidence. `name` goes into the cgroup's
   // name together with this process's id.
-  MemoryLimit(std::optional<std::uint64_t> bytes, const std::string& name, const CgroupPlaces& places = {});
+  MemoryLimit(std::optional<std::uint64_t> bytes, const std::string& name, const CgroupFiles& files = {});
   ~MemoryLimit();
   MemoryLimit(const MemoryLimit&) = delete;
   MemoryLimit& operator=(const MemoryLimit&) = delete;
@@ -43,15 +39,14 @@ class MemoryLimit {
   std::string evidence() const;
 
  private:
-  bool make_v2(const CgroupPlaces& places, const std::string& name);
-  bool make_v1(const CgroupPlaces& places, const std::string& name);
-  std::uint64_t counter(const char* file, std::string_view key) const;
-  bool adopt(const std::filesystem::path& group, const char* limit_file);
+  bool make_v2(const CgroupFiles& files, const std::string& name);
+  bool make_v1(const CgroupFiles& files, const std::string& name);
+  bool adopt(Cgroup group);
 
   std::optional<std::uint64_t> bytes_;
   LimitKind kind_ = LimitKind::none;
-  std::filesystem::path group_;
-  int procs_fd_ = -1;
+  std::optional<Cgroup> group_;
+  Descriptor processes_;  // cgroup.procs of the group
 };
 
 }  // namespace plateau::harness

@@ -9,9 +9,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
 #include <stdexcept>
 
 namespace plateau::testing {
@@ -83,25 +80,6 @@ Finished run(const fs::path& program, const std::vector<std::string>& arguments,
   ::waitpid(child, &status, 0);
   result.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   return result;
-}
-
-ScratchFolder::ScratchFolder() {
-  std::string name = fs::temp_directory_path() / ("plateau-test-" + std::to_string(::getpid()) + "-XXXXXX");
-  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no scratch folder");
-  path_ = name;
-  fs::permissions(path_, fs::perms::all);
-}
-
-ScratchFolder::~ScratchFolder() {
-  std::error_code error;
-  fs::remove_all(path_, error);
-}
-
-std::string read_text(const std::string& file) {
-  std::ifstream in(file);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
 }
 
 boost::json::object read_json(const std::string& file) {

@@ -11,6 +11,8 @@
 
 #include <boost/json.hpp>
 
+#include "tests/support/scratch_folder.hpp"
+
 namespace plateau::testing {
 
 struct Finished {
@@ -31,22 +33,7 @@ struct RunOptions {
 Finished run(const std::filesystem::path& program, const std::vector<std::string>& arguments,
              const RunOptions& options = {});
 
-// A folder that is removed at the end, and that anybody may use.
-class ScratchFolder {
- public:
-  ScratchFolder();
-  ~ScratchFolder();
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-  std::string operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
-
 boost::json::object read_json(const std::string& file);
-std::string read_text(const std::string& file);
 
 // Cgroups that the lab with this process id has made and that are there now.
 std::vector<std::filesystem::path> cgroups_of(pid_t lab);

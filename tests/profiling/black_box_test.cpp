@@ -20,7 +20,7 @@
 #include "labs/harness/memory_limit.hpp"
 #include "profiling/pprof_reader.hpp"
 #include "tests/labs/lab_process.hpp"
-#include "tests/profiling/fake_cgroups.hpp"
+#include "tests/support/fake_cgroups.hpp"
 
 namespace plateau::testing {
 namespace {
@@ -39,8 +39,9 @@ struct Death {
 };
 
 // Runs the doomed program under a limit of its own.
-Death run_doomed(std::vector<std::string> arguments, std::vector<std::string> environment) {
-  const harness::MemoryLimit limit(limit_bytes, "doomed");
+Death run_doomed(std::vector<std::string> arguments, std::vector<std::string> environment,
+                 const CgroupFiles& cgroups = {}) {
+  const harness::MemoryLimit limit(limit_bytes, "doomed", cgroups);
   arguments.insert(arguments.begin(), DOOMED_PROGRAM);
   const auto pointers = [](std::vector<std::string>& texts) {
     std::vector<char*> result;
@@ -136,6 +137,21 @@ TEST(BlackBox, OfTheAgentNeedsNothingOfTheProgram) {
   std::vector<std::string> files = files_in(folder / "kept");
   std::erase_if(files, [](const std::string& file) { return file.ends_with(".part"); });
   ASSERT_GE(files.size(), 2u);
+  EXPECT_THAT(files, Each(HasSubstr("/doomed_program-" + std::to_string(death.pid) + "-")));
+  const Finished top = run(HEAP2PPROF, {"--top", files.back()});
+  EXPECT_THAT(top.out, HasSubstr("leak_until_killed")) << top.error;
+}
+
+// There the kernel does not kill: malloc fails, and the program ends by itself.
+TEST(BlackBox, UnderRlimitDataItKeepsProfilesToo) {
+  const ScratchFolder folder;
+  const CgroupFiles no_cgroups{"/dev/null", "/dev/null"};
+  const Death death =
+      run_doomed({}, {std::string("LD_PRELOAD=") + AGENT, "PLATEAU_BLACK_BOX=" + folder / "kept"}, no_cgroups);
+  ASSERT_TRUE(WIFEXITED(death.status) && WEXITSTATUS(death.status) == 3) << death.status;
+  std::vector<std::string> files = files_in(folder / "kept");
+  std::erase_if(files, [](const std::string& file) { return file.ends_with(".part"); });
+  ASSERT_FALSE(files.empty());
   EXPECT_THAT(files, Each(HasSubstr("/doomed_program-" + std::to_string(death.pid) + "-")));
   const Finished top = run(HEAP2PPROF, {"--top", files.back()});
   EXPECT_THAT(top.out, HasSubstr("leak_until_killed")) << top.error;

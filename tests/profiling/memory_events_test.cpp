@@ -18,7 +18,7 @@
 #include "labs/harness/memory_limit.hpp"
 #include "allocators/memory_headroom.hpp"
 #include "tests/labs/lab_process.hpp"
-#include "tests/profiling/fake_cgroups.hpp"
+#include "tests/support/fake_cgroups.hpp"
 
 namespace plateau::testing {
 namespace {

@@ -23,7 +23,7 @@ class MemoryLimitTest : public testing::Test {
   }
   ~MemoryLimitTest() override { fs::remove_all(root_); }
 
-  CgroupPlaces places(const std::string& mounts, const std::string& groups) {
+  CgroupFiles places(const std::string& mounts, const std::string& groups) {
     write(root_ / "mounts", mounts);
     write(root_ / "cgroup", groups);
     return {root_ / "mounts", root_ / "cgroup"};

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "allocators/memory_headroom.hpp"
-#include "tests/labs/lab_process.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 namespace plateau::testing {
 
