@@ -5,14 +5,14 @@
 
 #include <array>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <optional>
-#include <sstream>
 #include <string>
 
 #include "allocators/heap.hpp"
 #include "allocators/process_memory.hpp"
+#include "allocators/system/kernel_file.hpp"
+#include "allocators/system/process_start.hpp"
 #include "profiling/metric_families.hpp"
 
 namespace plateau {
@@ -20,25 +20,6 @@ namespace {
 
 std::optional<double> number(std::optional<std::uint64_t> value) {
   return value ? std::optional(static_cast<double>(*value)) : std::nullopt;
-}
-
-// Seconds between boot and the start of this process, from /proc/self/stat; plus when the boot was, from /proc/stat.
-std::optional<double> start_time_seconds() {
-  std::ifstream stat("/proc/self/stat");
-  const std::string text{std::istreambuf_iterator<char>(stat), {}};
-  const auto name_end = text.rfind(')');  // the name may hold anything, so fields are counted from its end
-  if (name_end == std::string::npos) return std::nullopt;
-  std::istringstream fields(text.substr(name_end + 1));
-  std::string field;
-  constexpr int start_time_field = 22;  // of proc(5); the first after the name is field 3
-  for (int i = 3; i <= start_time_field; ++i) fields >> field;
-  std::ifstream system("/proc/stat");
-  std::string word;
-  double boot = 0;
-  while (system >> word && word != "btime") {
-  }
-  if (!fields || !(system >> boot)) return std::nullopt;
-  return boot + std::stod(field) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
 std::optional<double> open_descriptors() {
@@ -49,10 +30,9 @@ std::optional<double> open_descriptors() {
 }
 
 std::optional<double> virtual_memory_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  double pages = 0;
-  if (!(statm >> pages)) return std::nullopt;
-  return pages * static_cast<double>(::sysconf(_SC_PAGESIZE));
+  const auto pages = kernel_file::number("/proc/thread-self/statm");
+  if (!pages) return std::nullopt;
+  return static_cast<double>(*pages) * static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
 
 void add_process(MetricFamilies& families) {
@@ -82,7 +62,7 @@ void add_process(MetricFamilies& families) {
                    static_cast<double>(memory->anonymous_bytes));
   }
   families.gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
-                 start_time_seconds());
+                 process_start_seconds());
 }
 
 void add_allocator(MetricFamilies& families) {

@@ -19,6 +19,7 @@
 #include "allocators/bench/malloc_library.hpp"
 #include "allocators/page_resource.hpp"
 #include "allocators/pool.hpp"
+#include "allocators/process_memory.hpp"
 
 namespace plateau::bench {
 namespace {
@@ -26,25 +27,15 @@ namespace {
 constexpr std::size_t block_bytes = 256;
 constexpr std::size_t blocks = (std::size_t{64} << 20) / block_bytes;
 
-std::uint64_t resident_bytes() {
-  unsigned long size = 0;
-  unsigned long resident = 0;
-  std::FILE* const file = std::fopen("/proc/self/statm", "r");
-  if (file == nullptr) return 0;
-  const int fields = std::fscanf(file, "%lu %lu", &size, &resident);
-  std::fclose(file);
-  return fields == 2 ? resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
-}
-
 template <class Take, class Give>
 std::array<std::uint64_t, 3> burst(Take take, Give give) {
   std::vector<void*> taken(blocks, nullptr);
   std::fill(taken.begin(), taken.end(), &taken);  // its own pages are there before the measurement
   std::vector<void*> order = taken;
   std::mt19937 random(1);
-  const std::uint64_t before = resident_bytes();
+  const std::uint64_t before = own_rss_bytes();
   const auto more = [before] {
-    const std::uint64_t now = resident_bytes();
+    const std::uint64_t now = own_rss_bytes();
     return now > before ? now - before : 0;
   };
   for (void*& block : taken) std::memset(block = take(), 1, block_bytes);

@@ -80,12 +80,28 @@ std::optional<std::uint64_t> number_in_line(std::string_view line, std::string_v
   return *value <= UINT64_MAX / 1024 ? std::optional(*value * 1024) : std::nullopt;
 }
 
+std::optional<std::uint64_t> number_in_column(std::string_view line, std::size_t column) noexcept {
+  std::string_view text = without_blanks(line);
+  for (std::size_t i = 0; i < column; ++i) text = without_blanks(text.substr(first_word(text).size()));
+  return number_in_word(first_word(text));
+}
+
+std::string_view head(const char* file, std::span<char> buffer) noexcept {
+  const Descriptor descriptor(::open(file, O_RDONLY | O_CLOEXEC));
+  std::size_t filled = 0;
+  while (descriptor && filled < buffer.size()) {
+    const ssize_t count = ::read(descriptor.get(), buffer.data() + filled, buffer.size() - filled);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    filled += static_cast<std::size_t>(count);
+  }
+  return {buffer.data(), filled};
+}
+
 std::optional<std::uint64_t> number(const char* file, std::size_t column) noexcept {
   std::optional<std::uint64_t> found;
   for_each_line(file, [&](std::string_view line) {
-    std::string_view text = without_blanks(line);
-    for (std::size_t i = 0; i < column; ++i) text = without_blanks(text.substr(first_word(text).size()));
-    found = number_in_word(first_word(text));
+    found = number_in_column(line, column);
     return false;
   });
   return found;

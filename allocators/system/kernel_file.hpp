@@ -18,6 +18,12 @@ namespace plateau::kernel_file {
 //   inactive_file 4096        key "inactive_file"   4096
 std::optional<std::uint64_t> number_in_line(std::string_view line, std::string_view key) noexcept;
 
+// The number in the column, from 0, of a line. Empty when there is none.
+std::optional<std::uint64_t> number_in_column(std::string_view line, std::size_t column) noexcept;
+
+// The beginning of the file, as much of it as the buffer takes. Empty when it cannot be read.
+std::string_view head(const char* file, std::span<char> buffer) noexcept;
+
 // The number in the column, from 0, of the file's first line. Empty when the file cannot be read, or there is no
 // number.
 std::optional<std::uint64_t> number(const char* file, std::size_t column = 0) noexcept;

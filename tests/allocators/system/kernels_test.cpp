@@ -10,6 +10,7 @@
 #include "allocators/process_memory.hpp"
 #include "allocators/system/cgroup.hpp"
 #include "allocators/system/kernel_file.hpp"
+#include "allocators/system/process_start.hpp"
 #include "tests/support/scratch_folder.hpp"
 
 namespace plateau::testing {
@@ -25,6 +26,7 @@ struct Kernel {
   ProcessMemory process;
   std::uint64_t data;
   Number statm_rss_pages;
+  double start_seconds;
   std::optional<AnonymousMemory> anonymous;
   // The limit that holds, and what counts against it.
   std::uint64_t limit;
@@ -73,6 +75,12 @@ TEST_P(Kernels, TellWhatAProcessUses) {
   EXPECT_EQ(kernel_file::number(file("statm").c_str(), 1), GetParam().statm_rss_pages);
 }
 
+TEST_P(Kernels, TellWhenAProcessWasStarted) {
+  const auto start = process_start_seconds_in(file("stat").c_str(), file("system_stat").c_str(), 100);
+  ASSERT_TRUE(start);
+  EXPECT_NEAR(*start, GetParam().start_seconds, 1e-6);
+}
+
 TEST_P(Kernels, TellOfAnonymousMemoryWhereTheyHaveARollup) {
   const auto anonymous = anonymous_memory_in(file("smaps_rollup").c_str());
   ASSERT_EQ(anonymous.has_value(), GetParam().anonymous.has_value());
@@ -107,6 +115,7 @@ const Kernel kernels[] = {
      .process = process(355104, 366840, 355104, 0, 0),
      .data = 2288832 * kib,
      .statm_rss_pages = std::nullopt,
+     .start_seconds = 1556093700 + 15.52,
      .anonymous = std::nullopt,
      .limit = 1073741824,
      .used = 524288000 - 100000000,
@@ -119,6 +128,7 @@ const Kernel kernels[] = {
      .process = process(118304, 131072, 88064, 30208, 32),
      .data = 171524 * kib,
      .statm_rss_pages = 29576,
+     .start_seconds = 1640995200 + 9182.73,
      .anonymous = AnonymousMemory{5120 * kib, 20480 * kib},
      .limit = 268435456,
      .used = 141557760 - 16777216,
@@ -131,6 +141,7 @@ const Kernel kernels[] = {
      .process = process(507904, 512000, 483328, 24064, 512),
      .data = 1101824 * kib,
      .statm_rss_pages = 126976,
+     .start_seconds = 1666933600 + 47.11,
      .anonymous = AnonymousMemory{0, 165888 * kib},
      .limit = 805306368,
      .used = 800000000 - 67108864,
@@ -143,6 +154,7 @@ const Kernel kernels[] = {
      .process = process(73728, 77824, 61440, 12288, 0),
      .data = 120832 * kib,
      .statm_rss_pages = 18432,
+     .start_seconds = 1700000000 + 2.5,
      .anonymous = AnonymousMemory{8192 * kib, 6144 * kib},
      .limit = 120795955,
      .used = 98304000 - 16777216,
@@ -154,6 +166,7 @@ const Kernel kernels[] = {
      .process = process(106844, 106844, 97020, 6752, 3072),
      .data = 98132 * kib,
      .statm_rss_pages = 26711,
+     .start_seconds = 1795833604 + 4123.37,
      .anonymous = AnonymousMemory{8184 * kib, 0},
      .limit = 209715200,
      .used = 124739584 - 29446144,
@@ -166,6 +179,7 @@ const Kernel kernels[] = {
      .process = process(34816, 34816, 24576, 10240, 0),
      .data = 49152 * kib,
      .statm_rss_pages = 8704,
+     .start_seconds = 1780000000 + 331.0,
      .anonymous = AnonymousMemory{0, 0},
      .limit = 268435456,
      .used = 62914560 - 4194304,
@@ -178,6 +192,7 @@ const Kernel kernels[] = {
      .process = process(9600, 9600, 9600, 0, 0),
      .data = 11264 * kib,
      .statm_rss_pages = 2400,
+     .start_seconds = 1650000000 + 0.77,
      .anonymous = std::nullopt,
      .limit = 67108864,
      .used = 9830400,
