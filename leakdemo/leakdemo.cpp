@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
-#include <fstream>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -20,6 +19,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "allocators/system/whole_file.hpp"
 #include "leakdemo/matrix.hpp"
 #include "profiling/listen_address.hpp"
 
@@ -96,16 +96,17 @@ void run(const Options& options) {
 }
 
 void write(const std::string& file, const std::string& text) {
-  if (file.empty()) return;
-  std::ofstream out(file, std::ios::binary | std::ios::trunc);
-  out << text;
-  if (!out.flush()) throw std::runtime_error("cannot write " + file);
+  if (!file.empty()) plateau::write_whole_file(file, text);
 }
 
 void matrix(const Options& options) {
   MatrixOptions wanted{.leaks = {}, .detectors = options.detectors, .jobs = options.jobs, .progress = {}};
   for (const std::string& name : options.leaks) wanted.leaks.push_back(&leak_of(name));
   if (wanted.leaks.empty()) wanted.leaks.assign(all_leaks.begin(), all_leaks.end());
+  // Before minutes are spent.
+  for (const std::string& file : {options.json, options.html}) {
+    if (!file.empty()) plateau::WholeFile::check(file);
+  }
   const bool shows_progress = ::isatty(STDERR_FILENO) != 0;
   wanted.progress = [shows_progress](std::size_t done, std::size_t all) {
     if (shows_progress) fmt::print(stderr, "\r{} of {} programs{}", done, all, done == all ? "\r\033[K" : "");

@@ -12,8 +12,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <stdexcept>
 #include <string>
@@ -22,6 +20,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "allocators/system/whole_file.hpp"
 #include "profiling/call_tree.hpp"
 #include "profiling/flame_graph.hpp"
 #include "profiling/gzip_input.hpp"
@@ -91,19 +90,9 @@ void write_file(const std::string& path, Write write) {
     if (!std::cout.flush()) throw std::runtime_error("cannot write to standard output");
     return;
   }
-  const std::string unfinished = path + ".part";
-  try {
-    std::ofstream out(unfinished, std::ios::binary | std::ios::trunc);
-    if (out) write(out);
-    out.close();
-    if (!out)
-      throw std::runtime_error(fmt::format("cannot write {}: {}", path, std::generic_category().message(errno)));
-    std::filesystem::rename(unfinished, path);
-  } catch (...) {
-    std::error_code ignored;
-    std::filesystem::remove(unfinished, ignored);
-    throw;
-  }
+  WholeFile file(path);
+  write(file.stream());
+  file.commit();
 }
 
 std::size_t sample_type(const Profile& profile, const std::string& name) {

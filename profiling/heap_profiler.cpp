@@ -1,12 +1,10 @@
 #include "profiling/heap_profiler.hpp"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
-#include <cstdio>
 #include <exception>
 #include <fstream>
 #include <sstream>
@@ -14,6 +12,7 @@
 #include <utility>
 
 #include "allocators/heap.hpp"
+#include "allocators/system/whole_file.hpp"
 #include "profiling/heap_profiler_backend.hpp"
 #include "profiling/legacy_heap.hpp"
 #include "profiling/mappings.hpp"
@@ -115,21 +114,25 @@ Profile read_profile(std::istream& text) {
   return profile;
 }
 
-// Has `write` fill a file under another name, and gives it its own when it is complete.
+// Has `write` fill a file, which is complete or absent.
 template <class Write>
 ProfileReply write_file(const std::string& path, Write write) {
-  const std::string unfinished = path + ".part";
-  ProfileReply reply;
-  {
-    const Descriptor file(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (file.get() < 0) return {false, "cannot write " + path + ": " + errno_text()};
-    reply = write(file.get());
+  try {
+    WholeFile file(path);
+    if (ProfileReply reply = write(file); !reply.done) return reply;
+    file.commit();
+    return {true, {}};
+  } catch (const std::runtime_error& error) {
+    return {false, error.what()};
   }
-  if (reply.done && std::rename(unfinished.c_str(), path.c_str()) != 0) {
-    reply = {false, "cannot rename to " + path + ": " + errno_text()};
-  }
-  if (!reply.done) ::unlink(unfinished.c_str());
-  return reply;
+}
+
+Descriptor memory_file() {
+  return Descriptor(memfd_create("heap profile", MFD_CLOEXEC));
+}
+
+std::ifstream reader_of(const Descriptor& file) {
+  return std::ifstream("/proc/thread-self/fd/" + std::to_string(file.get()));
 }
 
 }  // namespace
@@ -154,11 +157,11 @@ HeapSnapshot HeapProfiler::snapshot() {
   if (ProfileReply reply = available(); !reply.done) return {std::nullopt, std::move(reply.reason)};
   const NotRecorded not_recorded;
   if (auto profile = backend().profile()) return {std::move(profile), {}};
-  const Descriptor dump(memfd_create("heap profile", MFD_CLOEXEC));
+  const Descriptor dump = memory_file();
   if (dump.get() < 0) return {std::nullopt, "no memory for the dump: " + errno_text()};
   if (ProfileReply reply = backend().write(dump.get()); !reply.done) return {std::nullopt, std::move(reply.reason)};
   try {
-    std::ifstream text("/proc/thread-self/fd/" + std::to_string(dump.get()));
+    std::ifstream text = reader_of(dump);
     return {read_profile(text), {}};
   } catch (const std::runtime_error& error) {
     return {std::nullopt, error.what()};
@@ -182,15 +185,23 @@ ProfileReply HeapProfiler::dump(const std::string& path, Symbolizer* symbolizer)
   const HeapSnapshot taken = snapshot();
   if (!taken.profile) return {false, taken.reason};
   const std::string encoded = encode_pprof(*taken.profile, symbolizer);
-  return write_file(path, [&](int fd) {
-    if (heap_profiler_backend::write_all(fd, encoded.data(), encoded.size())) return ProfileReply{true, {}};
-    return ProfileReply{false, "cannot write " + path + ": " + errno_text()};
+  return write_file(path, [&](WholeFile& file) {
+    file.stream() << encoded;
+    return ProfileReply{true, {}};
   });
 }
 
 ProfileReply HeapProfiler::dump_raw(const std::string& path) {
   if (ProfileReply reply = available(); !reply.done) return reply;
-  return write_file(path, [](int fd) { return backend().write(fd); });
+  return write_file(path, [](WholeFile& file) {
+    if (!file.in_place()) return backend().write(file.descriptor());
+    // What is not a new file would be opened anew by the allocator, and emptied.
+    const Descriptor dump = memory_file();
+    if (dump.get() < 0) return ProfileReply{false, "no memory for the dump: " + errno_text()};
+    if (ProfileReply reply = backend().write(dump.get()); !reply.done) return reply;
+    file.stream() << reader_of(dump).rdbuf();
+    return ProfileReply{true, {}};
+  });
 }
 
 void HeapProfiler::exclude_this_thread() {

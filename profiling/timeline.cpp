@@ -15,7 +15,7 @@
 #include "allocators/event_ring.hpp"
 #include "allocators/purge_bursts.hpp"
 #include "allocators/purge_trace.hpp"
-#include "profiling/replaced_file.hpp"
+#include "allocators/system/whole_file.hpp"
 
 namespace plateau {
 namespace json = boost::json;
@@ -180,7 +180,7 @@ void Timeline::add_purges() {
 }
 
 void Timeline::write(const std::string& path) {
-  ReplacedFile file(path);
+  WholeFile file(path);
   recording_->add_purges(true);
   recording_->write(file.stream());
   file.commit();

@@ -49,7 +49,7 @@ class Timeline {
   // that purges much should call this every 50 ms, and otherwise write() is enough. Allocates nothing.
   void add_purges();
 
-  // Takes over purges and writes everything so far; the timeline goes on. Whole or not at all (see ReplacedFile);
+  // Takes over purges and writes everything so far; the timeline goes on. Whole or not at all (see WholeFile);
   // memory does not grow with the number of events. Throws std::runtime_error.
   void write(const std::string& path);
 

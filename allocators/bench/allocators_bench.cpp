@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <string>
@@ -15,6 +14,7 @@
 #include "allocators/bench/bench_case.hpp"
 #include "allocators/bench/resident_bench.hpp"
 #include "allocators/bench/targets.hpp"
+#include "allocators/system/whole_file.hpp"
 
 namespace plateau::bench {
 namespace {
@@ -163,6 +163,7 @@ int run(int argc, char** argv) {
   const std::optional<std::string> json_file = take_json_argument(arguments);
   int count = static_cast<int>(arguments.size());
   benchmark::Initialize(&count, arguments.data());
+  if (json_file) WholeFile::check(*json_file);  // before minutes are spent
   if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 2;
 
   print_caveats();
@@ -186,12 +187,8 @@ int run(int argc, char** argv) {
                                       }),
                                       target_rows);
   if (json_file) {
-    std::ofstream file(*json_file);
-    file << boost::json::object{{"cases", case_rows}, {"resident", resident_rows}, {"targets", target_rows}} << '\n';
-    if (!file.flush()) {
-      fmt::print(stderr, "allocators_bench: cannot write {}\n", *json_file);
-      return 2;
-    }
+    const boost::json::object results{{"cases", case_rows}, {"resident", resident_rows}, {"targets", target_rows}};
+    write_whole_file(*json_file, boost::json::serialize(results) + "\n");
   }
   return all_hold ? 0 : 1;
 }

@@ -8,7 +8,6 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <new>
 
@@ -16,6 +15,7 @@
 #include "allocators/heap.hpp"
 #include "allocators/process_memory.hpp"
 #include "allocators/purge_trace.hpp"
+#include "allocators/system/whole_file.hpp"
 #include "labs/harness/arm_metrics.hpp"
 #include "labs/harness/arm_profiles.hpp"
 #include "profiling/black_box.hpp"
@@ -217,8 +217,7 @@ void ArmContext::finish() {
   if (lab_.measures_pauses && !spec_.profile_dir.empty()) {
     Symbolizer symbolizer;
     Profile pauses = PauseProfile::process().snapshot();
-    std::ofstream(profile_file(spec_, "pauses", "pb.gz"), std::ios::binary | std::ios::trunc)
-        << encode_pprof(pauses, &symbolizer);
+    write_whole_file(profile_file(spec_, "pauses", "pb.gz"), encode_pprof(pauses, &symbolizer));
   }
   if (timeline_) timeline_->write(spec_.trace_file);
   std::exit(EXIT_SUCCESS);  // and not _Exit: allocators and profilers write their last words at exit

@@ -7,9 +7,9 @@
 #include <fstream>
 #include <stdexcept>
 
+#include "allocators/system/whole_file.hpp"
 #include "labs/harness/pauses.hpp"
 #include "labs/harness/usage_error.hpp"
-#include "profiling/replaced_file.hpp"
 
 namespace plateau::harness {
 namespace json = boost::json;
@@ -211,7 +211,7 @@ json::object to_json(const ExperimentResult& result) {
 
 void check_writable(const std::string& path) {
   try {
-    ReplacedFile::check(path);
+    WholeFile::check(path);
   } catch (const std::runtime_error& error) {
     throw UsageError(error.what());
   }
@@ -219,7 +219,7 @@ void check_writable(const std::string& path) {
 
 void write_json(const ExperimentResult& result, const std::string& path) {
   try {
-    ReplacedFile file(path);
+    WholeFile file(path);
     file.stream() << to_json(result) << '\n';
     file.commit();
   } catch (const std::runtime_error& error) {

@@ -9,9 +9,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include "allocators/system/whole_file.hpp"
 #include "labs/report/document.hpp"
 #include "labs/report/result_file.hpp"
-#include "profiling/replaced_file.hpp"
 
 int main(int argc, char** argv) {
   using namespace plateau;
@@ -24,14 +24,12 @@ int main(int argc, char** argv) {
   app.add_option("-o,--output", output, "the page")->required();
   try {
     app.parse(argc, argv);
-    ReplacedFile::check(output);
+    WholeFile::check(output);
     std::vector<report::ResultFile> results;
     for (const std::string& file : files) results.push_back(report::read_result(file));
     std::vector<std::string> missing;
     const std::string page = report::document(results, missing);
-    ReplacedFile file(output);
-    file.stream() << page;
-    file.commit();
+    write_whole_file(output, page);
     for (const std::string& profile : missing) {
       fmt::print(stderr, "report: the heap profile {} is not there any more; the report goes without it\n", profile);
     }
