@@ -109,6 +109,7 @@ struct ArmResult {
   std::uint64_t minor_faults = 0;
   std::uint64_t major_faults = 0;
   std::map<std::string, std::string> profiles;  // "start", "peak", "end", "near-limit-1", … to file
+  std::vector<std::string> profile_problems;    // a line for each that could not be written
 
   bool out_of_memory() const { return outcome == Outcome::oom_killed || outcome == Outcome::allocation_failed; }
   // MALLOC_CONF as given to the arm; empty when it was given none.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "allocators/process_memory.hpp"
 #include "labs/harness/arm_block.hpp"
@@ -110,7 +111,11 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
     read_latency_windows(block, result);
     read_pauses(block, hiccups->hiccups(), result);
   }
-  if (!spec.profile_dir.empty()) result.profiles = collect_profiles(spec);
+  if (!spec.profile_dir.empty()) {
+    CollectedProfiles collected = collect_profiles(spec);
+    result.profiles = std::move(collected.files);
+    result.profile_problems = std::move(collected.problems);
+  }
   return result;
 }
 

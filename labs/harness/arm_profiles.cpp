@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <exception>
 #include <filesystem>
 #include <fstream>
-#include <optional>
 #include <vector>
 
+#include "allocators/system/whole_file.hpp"
 #include "profiling/legacy_heap.hpp"
 #include "profiling/mappings.hpp"
 #include "profiling/pprof.hpp"
@@ -24,50 +24,79 @@ bool is_moment(std::string_view text) {
   return text.find_first_not_of("0123456789", numbered.size()) == std::string_view::npos;
 }
 
-// The moments of which there is a file with this extension.
-std::vector<std::string> moments(const ArmSpec& spec, const std::string& extension) {
-  std::vector<std::string> found;
+struct ProfileFile {
+  fs::path path;
+  std::string moment;
+};
+
+// The arm's files in its folder: NAME-MOMENT.…, in no order.
+std::vector<ProfileFile> files_of(const ArmSpec& spec) {
+  std::vector<ProfileFile> found;
   const std::string prefix = spec.name + "-";
   for (const auto& entry : fs::directory_iterator(spec.profile_dir)) {
-    const std::string file = entry.path().filename();
-    if (file.size() < prefix.size() + extension.size() || !file.starts_with(prefix) || !file.ends_with(extension))
-      continue;
-    const std::string moment = file.substr(prefix.size(), file.size() - prefix.size() - extension.size());
-    if (is_moment(moment)) found.push_back(moment);
+    const std::string name = entry.path().filename();
+    if (!name.starts_with(prefix)) continue;
+    const std::string moment = name.substr(prefix.size(), name.find('.', prefix.size()) - prefix.size());
+    if (is_moment(moment)) found.push_back({entry.path(), moment});
   }
   return found;
 }
 
-void remove(const ArmSpec& spec, const std::string& extension) {
-  for (const std::string& moment : moments(spec, "." + extension)) fs::remove(profile_file(spec, moment, extension));
+std::string file_name(const ArmSpec& spec, std::string_view moment, std::string_view extension) {
+  return fmt::format("{}-{}.{}", spec.name, moment, extension);
+}
+
+bool is(const ArmSpec& spec, const ProfileFile& file, std::string_view extension) {
+  return file.path.filename() == file_name(spec, file.moment, extension);
+}
+
+// Whether a process was killed while it wrote this file.
+bool is_unfinished(const ArmSpec& spec, const ProfileFile& file) {
+  const std::string name = file.path.filename();
+  return WholeFile::is_unfinished(name, file_name(spec, file.moment, "heap")) ||
+         WholeFile::is_unfinished(name, file_name(spec, file.moment, "pb.gz"));
+}
+
+void convert(const std::string& raw, const std::string& file, Symbolizer& symbolizer) {
+  std::ifstream dump(raw);
+  LegacyHeap heap = read_legacy_heap(dump);
+  read_build_ids(heap.profile.mappings);
+  write_whole_file(file, encode_pprof(heap.profile, &symbolizer));
 }
 
 }  // namespace
 
 std::string profile_file(const ArmSpec& spec, std::string_view moment, std::string_view extension) {
-  return fmt::format("{}/{}-{}.{}", spec.profile_dir, spec.name, moment, extension);
+  return fmt::format("{}/{}", spec.profile_dir, file_name(spec, moment, extension));
 }
 
-std::map<std::string, std::string> collect_profiles(const ArmSpec& spec) {
-  std::map<std::string, std::string> files;
+CollectedProfiles collect_profiles(const ArmSpec& spec) {
+  CollectedProfiles collected;
   Symbolizer symbolizer;
-  for (const std::string& moment : moments(spec, ".heap")) {
-    const std::string raw = profile_file(spec, moment, "heap");
-    std::ifstream dump(raw);
-    LegacyHeap heap = read_legacy_heap(dump);
-    read_build_ids(heap.profile.mappings);
-    const std::string file = profile_file(spec, moment, "pb.gz");
-    std::ofstream(file, std::ios::binary | std::ios::trunc) << encode_pprof(heap.profile, &symbolizer);
-    if (!spec.profile_raw) fs::remove(raw);
-    files[moment] = file;
+  for (const ProfileFile& found : files_of(spec)) {
+    if (is_unfinished(spec, found)) fs::remove(found.path);
+    if (!is(spec, found, "heap")) continue;
+    const std::string raw = found.path;
+    const std::string file = profile_file(spec, found.moment, "pb.gz");
+    try {
+      convert(raw, file, symbolizer);
+      if (!spec.profile_raw) fs::remove(raw);
+      collected.files[found.moment] = file;
+    } catch (const std::exception& error) {
+      collected.problems.push_back(
+          fmt::format("{}; the allocator's dump {} is kept: heap2pprof converts it", error.what(), raw));
+    }
   }
-  if (const std::string pauses = profile_file(spec, "pauses", "pb.gz"); fs::exists(pauses)) files["pauses"] = pauses;
-  remove(spec, "heap.part");  // of an arm that was killed while it dumped
-  return files;
+  if (const std::string pauses = profile_file(spec, "pauses", "pb.gz"); fs::exists(pauses)) {
+    collected.files["pauses"] = pauses;
+  }
+  return collected;
 }
 
 void remove_profiles(const ArmSpec& spec) {
-  for (const char* const extension : {"pb.gz", "heap", "heap.part"}) remove(spec, extension);
+  for (const ProfileFile& file : files_of(spec)) {
+    if (is(spec, file, "heap") || is(spec, file, "pb.gz") || is_unfinished(spec, file)) fs::remove(file.path);
+  }
 }
 
 }  // namespace plateau::harness

@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "labs/harness/arm.hpp"
 
@@ -15,8 +16,14 @@ inline constexpr const char* near_limit_moment = "near-limit";
 
 std::string profile_file(const ArmSpec& spec, std::string_view moment, std::string_view extension);
 
-// Symbolises what the arm has left, which is cheaper outside of it. Gives the files by moment.
-std::map<std::string, std::string> collect_profiles(const ArmSpec& spec);
+struct CollectedProfiles {
+  std::map<std::string, std::string> files;  // by moment
+  std::vector<std::string> problems;         // a line for each dump that could not be converted; it is kept
+};
+
+// Symbolises what the arm has left, which is cheaper outside of it. A dump is removed once its profile is whole on
+// disk, unless the dumps are to be kept.
+CollectedProfiles collect_profiles(const ArmSpec& spec);
 
 // Those of an earlier run.
 void remove_profiles(const ArmSpec& spec);

@@ -100,7 +100,7 @@ int Session::experiment() {
                                         unjudged > 1 ? "s" : "")
                           : "");
   write();
-  return holds ? 0 : 1;
+  return status(holds ? 0 : 1);
 }
 
 int Session::single() {
@@ -115,7 +115,7 @@ int Session::single() {
     if (result.spec.has(wrong.name)) fmt::print("\n{} is a wrong fix: {}\n", wrong.name, wrong.reason);
   }
   write();
-  return 0;
+  return status(0);
 }
 
 int Session::serve() {
@@ -157,7 +157,11 @@ int Session::ablate() {
              : same       ? "yes"
                           : "NO");
   write();
-  return same ? 0 : 1;
+  return status(same ? 0 : 1);
+}
+
+int Session::status(int of_the_verdict) const {
+  return incomplete_ ? 2 : of_the_verdict;
 }
 
 ArmSpec Session::arm(std::string name, std::vector<std::string> fixes) const {
@@ -190,6 +194,10 @@ const ArmResult& Session::run(const ArmSpec& spec) {
     std::fflush(stdout);
   };
   observer.sampled = [this](const ArmResult& so_far, const Sample& now, std::optional<double> rate) {
+  for (const std::string& problem : result.profile_problems) {
+    fmt::print(stderr, "{}: {}\n", lab_.description().name, problem);
+    incomplete_ = true;
+  }
     progress_.show(so_far, now, rate, lab_.description().operation);
   };
   result_.arms.push_back(run_arm(lab_, spec, observer));

@@ -55,12 +55,15 @@ class Session {
   void print_figures(const ArmResult& result) const;
   void print_predictions() const;
   void write() const;
+  // 2 when something that was asked for could not be written.
+  int status(int of_the_verdict) const;
 
   Lab& lab_;
   const Settings& settings_;
   ArmSpec base_;
   Progress progress_;
   ExperimentResult result_;
+  bool incomplete_ = false;
 };
 
 }  // namespace plateau::harness
