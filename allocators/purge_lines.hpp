@@ -10,7 +10,7 @@
 //   calls        of madvise, or of what else gave pages back
 //   dirty, resident   before -> after: jemalloc's statistics, taken every 100 ms, the last before the burst began and
 //                the first after its end was noticed; "?" is what is not known
-//   goal         PurgeTrace::set_goal where the program has one, else the decay of the arena
+//   goal         PurgeTrace::set_goal where somebody has set one, as RetentionPolicy does, else the decay of the arena
 //   thread       as the kernel numbers it
 #pragma once
 

@@ -70,7 +70,7 @@ class PurgeTrace {
   static void this_thread_is_background() noexcept;
 
   // What the program aims at, for those who print it: bytes in unused pages that are kept on purpose. Empty: jemalloc's
-  // decay is all there is.
+  // decay is all there is. A RetentionPolicy that nobody but itself purges for sets it as it goes.
   static void set_goal(std::optional<std::uint64_t> dirty_bytes);
   static std::optional<std::uint64_t> goal();
 

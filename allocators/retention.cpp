@@ -172,6 +172,7 @@ class RetentionPolicy::Driver {
     std::construct_at(&thread_);
     std::construct_at(&wake_, std::in_place);
     state_.store(RetentionState::off, std::memory_order_relaxed);
+    if (support_.sole_purger.done) PurgeTrace::set_goal(std::nullopt);
   }
 
   void find_support() {
@@ -195,6 +196,7 @@ class RetentionPolicy::Driver {
 
   void put_back() noexcept {
     if (decay_before_) heap_.set_dirty_decay(*decay_before_);
+    if (support_.sole_purger.done) PurgeTrace::set_goal(std::nullopt);
     if (support_.heap_limit.done) heap_.set_heap_limit(std::nullopt);
   }
 
@@ -236,6 +238,7 @@ class RetentionPolicy::Driver {
       const RetentionObservation seen = observe(of_kernel);
       const RetentionStep step = decision_.next(seen);
       announce(decision_.state());
+      if (support_.sole_purger.done) PurgeTrace::set_goal(decision_.goal(seen));
       act(step);
       const ShedCounts shed = order_.counts();
       lock.lock();

@@ -25,6 +25,10 @@ std::uint64_t less(std::uint64_t a, std::uint64_t b) {
   return a > b ? a - b : 0;
 }
 
+std::uint64_t part_of(std::uint64_t bytes, std::uint32_t percent) {
+  return static_cast<std::uint64_t>(static_cast<double>(bytes) * percent / 100);
+}
+
 }  // namespace
 
 std::string_view to_string(RetentionState state) {
@@ -176,12 +180,16 @@ RetentionStep RetentionDecision::press(const RetentionObservation& seen) {
   return wait(seen);
 }
 
+std::optional<std::uint64_t> RetentionDecision::goal(const RetentionObservation& seen) const {
+  if (!knobs_.retain_percent || !seen.live) return std::nullopt;
+  if (pressed()) return 0;
+  return part_of(*seen.live, *knobs_.retain_percent);
+}
+
 // What has been in excess without a break for retain_for at least, and twice that at most.
 std::uint64_t RetentionDecision::overdue(const RetentionObservation& seen) {
   if (!knobs_.retain_percent || !seen.live || !seen.unused) return 0;
-  const double keep = static_cast<double>(*seen.live) * *knobs_.retain_percent / 100;
-  const double unused = static_cast<double>(*seen.unused);
-  const std::uint64_t excess = unused > keep ? static_cast<std::uint64_t>(unused - keep) : 0;
+  const std::uint64_t excess = less(*seen.unused, part_of(*seen.live, *knobs_.retain_percent));
   if (clock_ >= window_end_) {
     least_excess_before_ = least_excess_;
     least_excess_ = excess;

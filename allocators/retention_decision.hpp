@@ -3,20 +3,19 @@
 // The controller follows two rules, as Go's collector does with GOGC and GOMEMLIMIT (runtime/mgcpacer.go, mgclimit.go):
 // unused pages are kept up to a percentage of live bytes, and under a soft limit nothing is kept that can be had back.
 //
-//   state       entered when                               does                               left when
-//   steady      -                                          watches                            see the next two
-//   purging     unused pages passed retain_percent of      purges in slices, within           they are within it ->
-//   steady
-//               live bytes for all of retain_for           purge_cpu_share
-//   shedding    used passed the soft limit                 asks caches, one a step, for       none is left, or unused
-//   pages
-//                                                          what purging alone cannot give;    suffice -> reclaiming
-//                                                          then asks threads to flush
-//   reclaiming  caches were asked                          purges whatever is unused, within  under the limit ->
-//   steady;
-//                                                          limit_cpu_share; then a new round  see below -> backed_off
-//   backed_off  rounds returned too little (see            as steady; a single round after    under the limit -> steady
-//               give_up_after)                             give_up_after, doubling to 16 x
+// clang-format off
+//   state       entered when                           does                                 left when
+//   steady      -                                      watches                              see the next two
+//   purging     unused pages passed retain_percent of  purges in slices, within             they are within it -> steady
+//               live bytes for all of retain_for       purge_cpu_share
+//   shedding    used passed the soft limit             asks caches, one a step, for what    none is left, or unused pages
+//                                                      purging alone cannot give; then      suffice -> reclaiming
+//                                                      asks threads to flush
+//   reclaiming  caches were asked                      purges whatever is unused, within    under the limit -> steady;
+//                                                      limit_cpu_share; then a new round    see below -> backed_off
+//   backed_off  rounds returned too little (see        as steady; a single round after      under the limit -> steady
+//               give_up_after)                         give_up_after, doubling to 16 x
+// clang-format on
 #pragma once
 
 #include <chrono>
@@ -88,6 +87,9 @@ class RetentionDecision {
   RetentionStep next(const RetentionObservation& seen);
 
   RetentionState state() const;
+  // Returns the bytes of unused pages that are kept on purpose: none while the soft limit is fought for; empty without
+  // a percentage, and where the allocator does not tell what is live.
+  std::optional<std::uint64_t> goal(const RetentionObservation& seen) const;
   const RetentionCounts& counts() const { return counts_; }
 
  private:

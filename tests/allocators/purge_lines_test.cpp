@@ -124,6 +124,13 @@ TEST(PurgeTraceFromEnvironment, AForkedChildSaysNothing) {
   EXPECT_EQ(ended.error.find("purge trace ended", first + 1), std::string::npos) << ended.error;
 }
 
+TEST(PurgeTraceFromEnvironment, UnderARetentionPolicyTheGoalIsItsOwn) {
+  const Ended ended = run_to_end({PURGING_PROGRAM, "policy"}, {on_jemalloc, trace});
+  EXPECT_EQ(ended.status, 0) << ended.error;
+  EXPECT_THAT(ended.error, HasSubstr(", goal 0.0 MB dirty, thread ")) << ended.error;
+  EXPECT_EQ(ended.error.find("goal decay -1 ms"), std::string::npos) << ended.error;
+}
+
 TEST(PurgeTraceFromEnvironment, NotAskedForThereIsNothing) {
   for (const char* const asked : {"PLATEAU_TRACE=", "PLATEAU_TRACE=purge=0", "OTHER=1"}) {
     EXPECT_EQ(run_to_end({PURGING_PROGRAM}, {on_jemalloc, asked}).error, "") << asked;

@@ -1,13 +1,16 @@
-// Frees 2000 blocks at once, twice, under whatever PLATEAU_TRACE asks for: purging_program [fork]
+// Frees 2000 blocks at once, twice, under whatever PLATEAU_TRACE asks for: purging_program [fork | policy]. With a
+// retention policy, until that has purged.
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <vector>
 
 #include "allocators/purge_lines.hpp"
+#include "allocators/retention.hpp"
 
 namespace {
 
@@ -20,10 +23,22 @@ void free_at_once() {
   }
 }
 
+int free_until_the_policy_purged() {
+  const plateau::RetentionPolicy policy(
+      {.retain_percent = 0, .retain_for = std::chrono::milliseconds(1), .soft_limit = plateau::no_soft_limit});
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (policy.statistics().counts.purged_bytes == 0) {
+    if (std::chrono::steady_clock::now() > end) return EXIT_FAILURE;
+    free_at_once();
+  }
+  return EXIT_SUCCESS;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   plateau::start_purge_trace_from_environment();
+  if (argc > 1 && std::strcmp(argv[1], "policy") == 0) return free_until_the_policy_purged();
   free_at_once();
   if (argc > 1 && std::strcmp(argv[1], "fork") == 0) {
     const pid_t child = ::fork();

@@ -334,5 +334,22 @@ TEST(RetentionDecision, NeitherLimitNorHeapMeansNothingToDo) {
   EXPECT_EQ(run(decision, process, 60s).count(Action::wait), 600u);
 }
 
+TEST(RetentionDecision, TheGoalIsWhatItKeeps) {
+  RetentionDecision decision({.retain_percent = 50});
+  Process process{.live = 100 * mib, .unused = 80 * mib};
+  run(decision, process, 10s);
+  EXPECT_EQ(decision.goal(process.look()), 50 * mib);
+  EXPECT_LE(process.unused, 50 * mib);
+
+  decision.set_knobs({.retain_percent = 50, .soft_limit = 90 * mib});
+  decision.next(process.look());
+  ASSERT_EQ(decision.state(), RetentionState::shedding);
+  EXPECT_EQ(decision.goal(process.look()), 0U) << "under the limit nothing is kept on purpose";
+
+  decision.set_knobs({.retain_percent = std::nullopt});
+  EXPECT_FALSE(decision.goal(process.look())) << "decay is the allocator's";
+  EXPECT_FALSE(RetentionDecision({}).goal({})) << "nobody tells what is live";
+}
+
 }  // namespace
 }  // namespace plateau

@@ -19,6 +19,7 @@
 #include "allocators/allocation_counter.hpp"
 #include "allocators/jemalloc_arena.hpp"
 #include "allocators/process_memory.hpp"
+#include "allocators/purge_trace.hpp"
 
 namespace plateau {
 namespace {
@@ -93,8 +94,10 @@ TEST(RetentionPolicy, NobodyElsePurgesWhileItLives) {
   {
     const RetentionPolicy policy({.soft_limit = no_soft_limit});
     EXPECT_EQ(heap.dirty_decay(), -1ms);
+    EXPECT_TRUE(comes_true([] { return PurgeTrace::goal() > 0; })) << "for those who print purges: decay is none";
   }
   EXPECT_EQ(heap.dirty_decay(), before);
+  EXPECT_FALSE(PurgeTrace::goal());
 }
 
 TEST(RetentionPolicy, WithoutAPercentageDecayIsLeftToTheAllocator) {
