@@ -11,15 +11,13 @@
 namespace plateau {
 namespace {
 
-constexpr std::array<const char*, 5> cause_names{"purge", "destructor", "page_fault", "lock", "collector"};
-
 struct CauseTotals {
   std::atomic<std::int64_t> pauses{0};
   std::atomic<std::int64_t> nanoseconds{0};
   std::atomic<std::int64_t> freed_bytes{0};
 };
 
-using PauseTotals = std::array<CauseTotals, cause_names.size()>;  // by PauseCause
+using PauseTotals = std::array<CauseTotals, pause_causes.size()>;  // by PauseCause
 
 }  // namespace
 
@@ -73,7 +71,7 @@ Profile PauseProfile::snapshot() const {
                               totals[cause].nanoseconds.load(std::memory_order_relaxed),
                               totals[cause].freed_bytes.load(std::memory_order_relaxed)};
       if (values == std::array<std::int64_t, 3>{}) continue;
-      const std::array label{ProfileLabel{"cause", cause_names[cause], 0, {}}};
+      const std::array label{ProfileLabel{"cause", std::string(pause_causes[cause]), 0, {}}};
       profile.add(stack.empty() ? std::span<const std::uint64_t>(not_kept) : stack, values, label);
     }
   });

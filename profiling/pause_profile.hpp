@@ -2,23 +2,24 @@
 // that had to wait.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "profiling/profile.hpp"
 
 namespace plateau {
 
 enum class PauseCause : std::size_t {
-  purge,       // the allocator gave pages back to the kernel in this thread
-  destructor,  // a large object graph was taken down in this thread
-  page_fault,  // the kernel had to find and clear pages
-  lock,        // another thread held what this one needed
-  collector,   // a garbage collector, in this thread, had stopped the others
+  purge,      // the allocator gave pages back to the kernel in this thread
+  teardown,   // a large object graph was taken apart in this thread
+  collector,  // a garbage collector, in this thread, had stopped the others
 };
+inline constexpr std::array<std::string_view, 3> pause_causes{"purge", "teardown", "collector"};  // by PauseCause
 
 // Sample types pauses/count, pause/nanoseconds, freed_space/bytes; label "cause". All memory is taken by the
 // constructor (0.5 MB, of which only what is used becomes resident). Stacks past the 1023rd are counted together as

@@ -118,7 +118,7 @@ std::vector<ProfileSource> process_profiles() {
        .snapshot = take_heap,
        .record = record_heap},
       {.name = "pauses",
-       .description = "stalls by cause: purges, destructors, page faults, locks; as the program records them",
+       .description = "stalls by cause: purge, teardown, collector; as the program records them",
        .snapshot = [] { return PauseProfile::process().snapshot(); }},
       {.name = "profile", .description = "CPU time by stack, over ?seconds=N (30)", .record = record_cpu},
       {.name = "rss",

@@ -174,7 +174,7 @@ TeardownTimer::~TeardownTimer() {
   const PurgeTotals purges = PurgeTrace::totals_of_this_thread();
   teardown_ns_of_thread += cpu_ns() - cpu_ns_ - static_cast<std::int64_t>(purges.cpu_ns - purges_.cpu_ns);
   const auto own = length - std::chrono::nanoseconds(purges.wall_ns - purges_.wall_ns);
-  if (own >= shortest_recorded) PauseProfile::process().record(PauseCause::destructor, own);
+  if (own >= shortest_recorded) PauseProfile::process().record(PauseCause::teardown, own);
   if (timeline_ != nullptr) timeline_->complete("teardown", "teardowns", begin_, length);
 }
 

@@ -59,7 +59,7 @@ class StallMeter {
 };
 
 // Its lifetime is the teardown of a large object graph in this thread: counted by the thread's StallMeter, a pause of
-// cause "destructor" in the pause profile, and an event on `timeline`, if there is one. Purges within are not in the
+// cause "teardown" in the pause profile, and an event on `timeline`, if there is one. Purges within are not in the
 // first two, which have them under their own name.
 class TeardownTimer {
  public:

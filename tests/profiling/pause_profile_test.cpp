@@ -5,10 +5,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
+
+#include "profiling/process_profiles.hpp"
 
 // Found in the profile by these names (the program exports them).
 extern "C" {
@@ -16,8 +19,8 @@ extern "C" {
   profile.record(plateau::PauseCause::purge, length, 4096);
   asm volatile("" ::: "memory");  // no tail call: this function is to be on the stack
 }
-[[gnu::noinline]] void stall_in_destructor(plateau::PauseProfile& profile, std::chrono::nanoseconds length) {
-  profile.record(plateau::PauseCause::destructor, length);
+[[gnu::noinline]] void stall_in_teardown(plateau::PauseProfile& profile, std::chrono::nanoseconds length) {
+  profile.record(plateau::PauseCause::teardown, length);
   asm volatile("" ::: "memory");
 }
 }
@@ -56,11 +59,21 @@ TEST(PauseProfile, SumsByCauseAndCode) {
   PauseProfile pauses;
   stall_in_purge(pauses, nanoseconds(100));
   stall_in_purge(pauses, nanoseconds(200));
-  stall_in_destructor(pauses, nanoseconds(7000));
+  stall_in_teardown(pauses, nanoseconds(7000));
   const Profile profile = pauses.snapshot();
   EXPECT_THAT(values_at(profile, "stall_in_purge", "purge"), ElementsAre(2, 300, 8192));
-  EXPECT_THAT(values_at(profile, "stall_in_destructor", "destructor"), ElementsAre(1, 7000, 0));
-  EXPECT_THAT(values_at(profile, "stall_in_destructor", "purge"), ElementsAre(0, 0, 0));
+  EXPECT_THAT(values_at(profile, "stall_in_teardown", "teardown"), ElementsAre(1, 7000, 0));
+  EXPECT_THAT(values_at(profile, "stall_in_teardown", "purge"), ElementsAre(0, 0, 0));
+}
+
+TEST(PauseProfile, ItsDescriptionOffersTheCausesThatAreRecorded) {
+  std::string offered;
+  for (const std::string_view cause : pause_causes) offered += (offered.empty() ? "" : ", ") + std::string(cause);
+  const auto profiles = process_profiles();
+  const auto pauses =
+      std::find_if(profiles.begin(), profiles.end(), [](const ProfileSource& one) { return one.name == "pauses"; });
+  ASSERT_NE(pauses, profiles.end());
+  EXPECT_THAT(pauses->description, ::testing::HasSubstr("by cause: " + offered + ";"));
 }
 
 TEST(PauseProfile, LosesNothingBetweenThreads) {
@@ -77,10 +90,10 @@ TEST(PauseProfile, LosesNothingBetweenThreads) {
 
 TEST(PauseTimer, LeavesOutWhatIsShorterThanItsThreshold) {
   PauseProfile pauses;
-  { const PauseTimer timer(PauseCause::lock, std::chrono::hours(1), pauses); }
+  { const PauseTimer timer(PauseCause::collector, std::chrono::hours(1), pauses); }
   EXPECT_TRUE(pauses.snapshot().samples().empty());
   {
-    PauseTimer timer(PauseCause::lock, nanoseconds(0), pauses);
+    PauseTimer timer(PauseCause::collector, nanoseconds(0), pauses);
     timer.add_freed(10);
     timer.add_freed(20);
   }
@@ -88,7 +101,7 @@ TEST(PauseTimer, LeavesOutWhatIsShorterThanItsThreshold) {
   ASSERT_EQ(profile.samples().size(), 1u);
   EXPECT_EQ(profile.values(profile.samples()[0])[0], 1);
   EXPECT_EQ(profile.values(profile.samples()[0])[2], 30);
-  EXPECT_EQ(profile.labels(profile.samples()[0])[0].text, "lock");
+  EXPECT_EQ(profile.labels(profile.samples()[0])[0].text, "collector");
 }
 
 }  // namespace
