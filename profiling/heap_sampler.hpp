@@ -3,6 +3,7 @@
 //
 //   LD_PRELOAD=libplateau_sampler.so ./program                    on glibc
 //   LD_PRELOAD=libplateau_sampler.so:libmimalloc.so.2 ./program   on mimalloc; the sampler first
+//   PLATEAU_SAMPLE_PERIOD=64KiB                                   bytes between two samples: 65536, 64KiB, 4k
 //   PLATEAU_SAMPLE_PERIOD=0                                       from start() on only, instead of from the first block
 //
 // Poisson sampling by bytes (profiling/sampler/poisson.hpp): unbiased for any mixture of sizes. A resized block counts

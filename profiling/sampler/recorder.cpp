@@ -3,8 +3,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 
+#include "profiling/sampler/period.hpp"
 #include "profiling/stack_capture.hpp"
 
 namespace plateau::sampler {
@@ -14,13 +16,18 @@ constinit Recorder recorder;
 
 namespace {
 
-constexpr const char* period_variable = "PLATEAU_SAMPLE_PERIOD";
-
 std::uint64_t new_seed(std::uint64_t nth) {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   const auto time = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
   return (time + (nth << 48)) ^ (static_cast<std::uint64_t>(::getpid()) << 32);
+}
+
+// In the middle of the program's malloc, which must leave errno alone.
+void complain() {
+  const int before = errno;
+  static_cast<void>(!::write(STDERR_FILENO, bad_period_message, sizeof bad_period_message - 1));
+  errno = before;
 }
 
 }  // namespace
@@ -29,17 +36,11 @@ std::uint64_t new_seed(std::uint64_t nth) {
 bool Recorder::configured() {
   if (configured_.load(std::memory_order_acquire)) return true;
   if (environ == nullptr) return false;
-  const char* const text = std::getenv(period_variable);
-  char* end = nullptr;
-  const unsigned long long value = text == nullptr ? default_period_bytes : std::strtoull(text, &end, 10);
-  const bool number = text == nullptr || (end != text && *end == '\0');
-  if (!number) {
-    constexpr char message[] =
-        "plateau: PLATEAU_SAMPLE_PERIOD must be a number of bytes, or 0 to sample on demand only\n";
-    static_cast<void>(!::write(STDERR_FILENO, message, sizeof message - 1));
-  }
-  if (number && value > 0) period_.store(value, std::memory_order_relaxed);
-  active_.store(number && value > 0 && records_from_the_start, std::memory_order_relaxed);
+  const std::optional<std::uint64_t> period = period_in(std::getenv(period_variable));
+  if (!period) complain();
+  const bool samples = period.value_or(0) > 0;
+  if (samples) period_.store(*period, std::memory_order_relaxed);
+  active_.store(samples && records_from_the_start, std::memory_order_relaxed);
   configured_.store(true, std::memory_order_release);
   return true;
 }
