@@ -110,6 +110,9 @@ int lab_main(Lab& lab, int argc, char** argv) {
     fmt::print(stderr, "{}: {}\n", description.name, one_line(error.what()));
     return 2;
   }
+  } catch (const boost::system::system_error& error) {  // what() would name a line of Boost's own sources
+    fmt::print(stderr, "{}: {}\n", description.name, one_line(error.code().message()));
+    return 2;
 }
 
 }  // namespace plateau::harness

@@ -38,6 +38,9 @@ RecordedOrders::RecordedOrders(const Store& store, const std::string& file) {
   for (std::size_t line_number = 1; std::getline(in, line); ++line_number) {
     try {
       orders_.push_back(parse(store, line));
+    } catch (const boost::system::system_error& error) {  // what() would name a line of Boost's own sources
+      throw harness::UsageError(
+          fmt::format("--orders {}, line {}: no JSON: {}", file, line_number, error.code().message()));
     } catch (const std::exception& error) {
       throw harness::UsageError(fmt::format("--orders {}, line {}: {}", file, line_number, error.what()));
     }
