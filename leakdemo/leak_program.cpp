@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -19,6 +20,7 @@
 
 #include "allocators/process_memory.hpp"
 #include "leakdemo/leaks/leak.hpp"
+#include "profiling/number_option.hpp"
 
 namespace plateau::leakdemo {
 
@@ -131,10 +133,17 @@ int main(int argc, char** argv) {
   CLI::App app{"does the operations of one leak", "leak"};
   app.add_option("NAME", options.name, "which: `leakdemo list` names them")->required();
   app.add_flag("--fixed", options.fixed, "the repair instead of the fault");
-  app.add_option("--operations", options.operations, "how many (default: the leak's own number)");
-  app.add_option("--warmup", options.warmup, "operations before those")->capture_default_str();
-  app.add_option("--per-second", options.per_second, "operations a second (default: as fast as it goes)");
-  app.add_option("--seconds", options.seconds, "end after so long, with operations left or not");
+  using plateau::add_real_number;
+  using plateau::add_whole_number;
+  constexpr std::uint64_t most_operations = std::numeric_limits<std::int64_t>::max();
+  constexpr double year_s = 366 * 24 * 3600;
+  add_whole_number(app, "--operations", options.operations, "how many (default: the leak's own number)", 0,
+                   most_operations);
+  add_whole_number(app, "--warmup", options.warmup, "operations before those", 0, most_operations)
+      ->capture_default_str();
+  add_real_number(app, "--per-second", options.per_second, "operations a second (default: as fast as it goes)", 0,
+                  1e12);
+  add_real_number(app, "--seconds", options.seconds, "end after so long, with operations left or not", 0, year_s);
   app.add_flag("--attended", options.attended, "says `warm` and `done`, and goes on when a line comes in");
   try {
     app.parse(argc, argv);

@@ -22,6 +22,7 @@
 #include "allocators/system/whole_file.hpp"
 #include "leakdemo/matrix.hpp"
 #include "profiling/listen_address.hpp"
+#include "profiling/number_option.hpp"
 
 namespace {
 
@@ -38,7 +39,7 @@ struct Options {
   // matrix
   std::vector<std::string> leaks;
   std::vector<std::string> detectors;
-  std::size_t jobs = std::max(1U, std::thread::hardware_concurrency());
+  std::uint64_t jobs = std::max(1U, std::thread::hardware_concurrency());
   std::string json;
   std::string html;
 };
@@ -102,11 +103,11 @@ void write(const std::string& file, const std::string& text) {
 void matrix(const Options& options) {
   MatrixOptions wanted{.leaks = {}, .detectors = options.detectors, .jobs = options.jobs, .progress = {}};
   for (const std::string& name : options.leaks) wanted.leaks.push_back(&leak_of(name));
-  if (wanted.leaks.empty()) wanted.leaks.assign(all_leaks.begin(), all_leaks.end());
   // Before minutes are spent.
   for (const std::string& file : {options.json, options.html}) {
     if (!file.empty()) plateau::WholeFile::check(file);
   }
+  if (wanted.leaks.empty()) wanted.leaks.assign(all_leaks.begin(), all_leaks.end());
   const bool shows_progress = ::isatty(STDERR_FILENO) != 0;
   wanted.progress = [shows_progress](std::size_t done, std::size_t all) {
     if (shows_progress) fmt::print(stderr, "\r{} of {} programs{}", done, all, done == all ? "\r\033[K" : "");
@@ -130,19 +131,18 @@ int main(int argc, char** argv) {
   CLI::App* const run_command = app.add_subcommand("run", "keeps one running, with /debug/pprof, to practise on");
   run_command->add_option("NAME", options.name, "which: `leakdemo list` names them")->required();
   run_command->add_flag("--fixed", options.fixed, "the repair instead of the fault");
-  run_command->add_option("--seconds", options.seconds, "for how long (default: until it is ended)")
-      ->check(CLI::PositiveNumber);
-  run_command->add_option("--rate", options.megabytes_per_second, "growth in MB a second")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+  constexpr std::uint64_t year_s = 366 * 24 * 3600;
+  plateau::add_whole_number(*run_command, "--seconds", options.seconds, "for how long (default: until it is ended)", 1,
+                            year_s);
+  plateau::add_real_number(*run_command, "--rate", options.megabytes_per_second, "growth in MB a second", 0.001, 10'000)
+      ->capture_default_str();
   run_command->add_option("--pprof-address", options.address, "ADDRESS:PORT of the endpoints")->capture_default_str();
 
   CLI::App* const matrix_command = app.add_subcommand("matrix", "runs every leak under every detector");
   matrix_command->add_option("--leaks", options.leaks, "only these, with commas between them")->delimiter(',');
   matrix_command->add_option("--detectors", options.detectors, "only these, with commas between them")->delimiter(',');
-  matrix_command->add_option("--jobs", options.jobs, "programs at a time")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 64));
+  plateau::add_whole_number(*matrix_command, "--jobs", options.jobs, "programs at a time", 1, 64)
+      ->capture_default_str();
   matrix_command->add_option("--json", options.json, "write the result here");
   matrix_command->add_option("--html", options.html, "write the table as a page here");
   try {

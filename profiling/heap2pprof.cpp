@@ -26,6 +26,7 @@
 #include "profiling/gzip_input.hpp"
 #include "profiling/legacy_heap.hpp"
 #include "profiling/mappings.hpp"
+#include "profiling/number_option.hpp"
 #include "profiling/pprof.hpp"
 #include "profiling/profile_difference.hpp"
 #include "profiling/symbolizer.hpp"
@@ -43,7 +44,7 @@ struct Options {
   std::string flame;
   std::string sample_index;
   bool top = false;
-  std::size_t rows = 30;
+  std::uint64_t rows = 30;
   Symbolizer::Options symbols = {.budget = std::chrono::steady_clock::duration::max()};  // whoever waits may interrupt
 };
 
@@ -164,7 +165,7 @@ int main(int argc, char** argv) {
   app.add_option("--binary", options.binary, "the program, when it is not where it ran");
   app.add_option("--base", options.base, "subtract this earlier dump: what is left is what changed");
   app.add_flag("--top", options.top, "print the functions that hold most");
-  app.add_option("--rows", options.rows, "of --top")->capture_default_str();
+  add_whole_number(app, "--rows", options.rows, "of --top", 1, 1'000'000)->capture_default_str();
   app.add_option("--flame", options.flame, "draw a flame graph into this .svg or .html");
   app.add_option("--sample-index", options.sample_index,
                  "for --top and --flame: inuse_space (default), inuse_objects, alloc_space, alloc_objects");

@@ -21,6 +21,7 @@
 #include "labs/harness/pauses.hpp"
 #include "labs/harness/statistics.hpp"
 #include "labs/harness/usage_error.hpp"
+#include "profiling/number_option.hpp"
 #include "profiling/purge_pauses.hpp"
 
 namespace plateau::gc_pause {
@@ -89,18 +90,12 @@ class GcPauseLab final : public harness::Lab {
   const harness::LabDescription& description() const override { return description_; }
 
   void add_options(CLI::App& app) override {
-    app.add_option("--heap", heap_, "bytes of live sessions, such as 512MiB")
-        ->transform(CLI::AsSizeValue(false))
-        ->default_str("2GiB")
-        ->check(CLI::Range(std::uint64_t{16} << 20, std::uint64_t{1} << 40));
-    app.add_option("--period", period_, "how often the oldest generation of sessions expires, such as 3s")
-        ->transform(CLI::AsNumberWithUnit(std::map<std::string, double>{{"s", 1}, {"ms", 1e-3}, {"min", 60}},
-                                          CLI::AsNumberWithUnit::CASE_SENSITIVE))
-        ->default_str("10s")
-        ->check(CLI::Range(0.1, 3600.0));
-    app.add_option("--periods", periods_, "how many periods to run")
-        ->capture_default_str()
-        ->check(CLI::Range(std::uint64_t{2}, std::uint64_t{100000}));
+    add_size(app, "--heap", heap_, "bytes of live sessions, such as 512MiB", std::uint64_t{16} << 20,
+             std::uint64_t{1} << 40)
+        ->capture_default_str();
+    add_duration(app, "--period", period_, "how often the oldest generation of sessions expires, such as 3s", 0.1, 3600)
+        ->capture_default_str();
+    add_whole_number(app, "--periods", periods_, "how many periods to run", 2, 100'000)->capture_default_str();
     app.add_option("--collector", collector_, "boehm: keep the sessions of `run` on a garbage collector, for reference")
         ->capture_default_str()
         ->check(CLI::IsMember({"none", "boehm"}));

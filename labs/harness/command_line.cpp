@@ -14,6 +14,7 @@
 #include "labs/harness/arm_parent.hpp"
 #include "labs/harness/interrupt.hpp"
 #include "labs/harness/session.hpp"
+#include "profiling/number_option.hpp"
 
 namespace plateau::harness {
 namespace {
@@ -49,10 +50,12 @@ int lab_main(Lab& lab, int argc, char** argv) {
   app.add_option("--allocator", settings.allocator, "jemalloc, tcmalloc, mimalloc, glibc, or /path/to/lib.so")
       ->capture_default_str();
   app.add_option("--memory-limit", settings.memory_limit, "such as 2GiB, or none (default: the lab's)");
-  CLI::Option* const hours = app.add_option("--hours", settings.hours, "simulated hours to run (default: the lab's)");
-  CLI::Option* const speedup = app.add_option(
-      "--speedup", settings.speedup, "simulated seconds per real second; 1 is uncompressed (default: the lab's)");
-  app.add_option("--seed", settings.seed, "of the generated input")->capture_default_str();
+  CLI::Option* const hours =
+      add_real_number(app, "--hours", settings.hours, "simulated hours to run (default: the lab's)", 0.001, 10'000);
+  CLI::Option* const speedup =
+      add_real_number(app, "--speedup", settings.speedup,
+                      "simulated seconds per real second; 1 is uncompressed (default: the lab's)", 1, 100'000);
+  add_whole_number(app, "--seed", settings.seed, "of the generated input")->capture_default_str();
   CLI::Option* const json = app.add_option("--json", settings.json, "write the result to this file");
   CLI::Option* const profile = app.add_option(
       "--profile", settings.profile,
@@ -73,7 +76,8 @@ int lab_main(Lab& lab, int argc, char** argv) {
   CLI::App* const serve = app.add_subcommand(
       "serve", "runs on as a service, with a live dashboard, until Ctrl-C; times are not compressed");
   serve->add_option("--fix", settings.fix, "none, all, LIST, or all,-NAME")->capture_default_str();
-  serve->add_option("--rate", settings.rate, "operations a second to begin with (default: the lab's)");
+  add_real_number(*serve, "--rate", settings.rate, "operations a second to begin with (default: the lab's)", 0,
+                  1'000'000);
   serve->add_option("--address", settings.serve.address, "ADDRESS:PORT of the dashboard; port 0 takes a free one")
       ->capture_default_str();
   serve->add_flag("--allow-remote", settings.serve.allow_remote, "the address may be one that other machines reach");
@@ -106,13 +110,13 @@ int lab_main(Lab& lab, int argc, char** argv) {
     std::fflush(stdout);
     fmt::print(stderr, "{}: interrupted; the arm was ended and its cgroup removed\n", description.name);
     return 128 + interrupting_signal();
+  } catch (const boost::system::system_error& error) {  // what() would name a line of Boost's own sources
+    fmt::print(stderr, "{}: {}\n", description.name, one_line(error.code().message()));
+    return 2;
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}: {}\n", description.name, one_line(error.what()));
     return 2;
   }
-  } catch (const boost::system::system_error& error) {  // what() would name a line of Boost's own sources
-    fmt::print(stderr, "{}: {}\n", description.name, one_line(error.code().message()));
-    return 2;
 }
 
 }  // namespace plateau::harness

@@ -9,8 +9,7 @@
 #include <stdexcept>
 #include <system_error>
 
-#include <CLI/CLI.hpp>
-
+#include "allocators/system/number_text.hpp"
 #include "labs/harness/ablation.hpp"
 #include "labs/harness/allocator_choice.hpp"
 #include "labs/harness/arm_parent.hpp"
@@ -25,31 +24,17 @@ namespace {
 
 std::optional<std::uint64_t> parse_limit(const std::string& text) {
   if (text == "none") return std::nullopt;
-  std::string number = text;
-  try {
-    const std::string parsed = CLI::AsSizeValue(false)(number);
-    if (!parsed.empty()) throw UsageError("");
-    const std::uint64_t bytes = std::stoull(number);
-    if (bytes > 0 && text.find('-') == std::string::npos) return bytes;
-  } catch (const std::exception&) {
-    // Falls through to the one line that says what is wanted.
+  const auto bytes = bytes_in(text);
+  if (!bytes || *bytes == 0) {
+    throw UsageError(fmt::format("--memory-limit {}: give a size such as 512MiB or 2GiB, or none", text));
   }
-  throw UsageError(fmt::format("--memory-limit {}: give a size such as 512MiB or 2GiB, or none", text));
-}
-
-void check_range(const char* option, std::optional<double> value, double least, double most) {
-  if (value && !(std::isfinite(*value) && *value >= least && *value <= most)) {
-    throw UsageError(fmt::format("{} {}: give a number from {} to {}", option, *value, least, most));
-  }
+  return bytes;
 }
 
 }  // namespace
 
 Session::Session(Lab& lab, const Settings& settings) : lab_(lab), settings_(settings) {
   const LabDescription& description = lab.description();
-  check_range("--hours", settings.hours, 0.001, 10000);
-  check_range("--speedup", settings.speedup, 1, 100000);
-  check_range("--rate", settings.rate, 0, 1000000);
   choose_allocator(settings.allocator);
   base_.allocator = settings.allocator;
   base_.memory_limit =
@@ -194,10 +179,6 @@ const ArmResult& Session::run(const ArmSpec& spec) {
     std::fflush(stdout);
   };
   observer.sampled = [this](const ArmResult& so_far, const Sample& now, std::optional<double> rate) {
-  for (const std::string& problem : result.profile_problems) {
-    fmt::print(stderr, "{}: {}\n", lab_.description().name, problem);
-    incomplete_ = true;
-  }
     progress_.show(so_far, now, rate, lab_.description().operation);
   };
   result_.arms.push_back(run_arm(lab_, spec, observer));
@@ -213,6 +194,10 @@ const ArmResult& Session::run(const ArmSpec& spec) {
              to_string(result.limit_kind), result.evidence.empty() ? "" : "; " + result.evidence);
   print_profiles(result);
   std::fflush(stdout);
+  for (const std::string& problem : result.profile_problems) {
+    fmt::print(stderr, "{}: {}\n", lab_.description().name, problem);
+    incomplete_ = true;
+  }
   return result;
 }
 

@@ -23,6 +23,7 @@
 #include "labs/order_service/service.hpp"
 #include "labs/order_service/store.hpp"
 #include "labs/order_service/targets.hpp"
+#include "profiling/number_option.hpp"
 #include "profiling/purge_pauses.hpp"
 
 namespace plateau::order_service {
@@ -86,9 +87,9 @@ class OrderServiceLab final : public harness::Lab {
   void add_options(CLI::App& app) override {
     app.add_option("--orders", orders_file_,
                    "replay the orders of this file (a JSON object a line), from the first again at its end");
-    app.add_option("--settlement-orders", settlement_orders_, "orders of a lane that are settled together")
-        ->capture_default_str()
-        ->check(CLI::Range(10U, 1'000'000U));
+    add_whole_number(app, "--settlement-orders", settlement_orders_, "orders of a lane that are settled together", 10,
+                     1'000'000)
+        ->capture_default_str();
   }
 
   boost::json::object options() const override {

@@ -20,6 +20,7 @@
 
 #include "allocators/pool.hpp"
 #include "allocators/synchronized_resource.hpp"
+#include "allocators/system/number_text.hpp"
 #include "labs/order_service/downstream.hpp"
 #include "labs/order_service/generated_orders.hpp"
 #include "labs/order_service/lane.hpp"
@@ -136,7 +137,10 @@ int run(std::string_view arm, std::optional<std::uint64_t> only) {
 int main(int argc, char** argv) {
   try {
     std::optional<std::uint64_t> only;
-    if (argc == 3) only = std::stoull(argv[2]);
+    if (argc == 3) {
+      only = plateau::whole_number_in(argv[2]);
+      if (!only) throw std::runtime_error(fmt::format("{}: give a number of orders", argv[2]));
+    }
     return plateau::order_service::run(argc > 1 ? argv[1] : "", only);
   } catch (const std::exception& error) {
     fmt::print(stderr, "profiling_bench: {}\n", error.what());

@@ -15,14 +15,15 @@
 
 #include "profiling/bench/random_stacks.hpp"
 #include "profiling/heap_profiler.hpp"
+#include "profiling/number_option.hpp"
 
 int main(int argc, char** argv) {
   std::uint64_t stacks = 60'000;
-  std::size_t depth = 18;
+  std::uint64_t depth = 18;
   std::string file;
   CLI::App app{"a heap dump of many different stacks", "many_stacks"};
-  app.add_option("--stacks", stacks, "how many")->capture_default_str();
-  app.add_option("--depth", depth, "calls in each")->capture_default_str();
+  plateau::add_whole_number(app, "--stacks", stacks, "how many", 1, 1'000'000'000)->capture_default_str();
+  plateau::add_whole_number(app, "--depth", depth, "calls in each", 1, 10'000)->capture_default_str();
   app.add_option("FILE", file, "where to write the dump")->required();
   try {
     app.parse(argc, argv);

@@ -31,6 +31,7 @@
 #include "allocators/jemalloc/control.hpp"
 #include "profiling/bench/random_stacks.hpp"
 #include "profiling/heap_profiler.hpp"
+#include "profiling/number_option.hpp"
 #include "profiling/process_profiles.hpp"
 
 namespace {
@@ -209,11 +210,11 @@ int compare(double gigabytes, std::size_t rounds, const std::string& folder) {
 
 int main(int argc, char** argv) {
   double gigabytes = 2;
-  std::size_t rounds = 15;
+  std::uint64_t rounds = 15;
   std::string folder = "/tmp";
   CLI::App app{"how long a heap profile holds up request threads", "snapshot_bench"};
-  app.add_option("--gigabytes", gigabytes, "live blocks")->capture_default_str()->check(CLI::Range(0.001, 1000.0));
-  app.add_option("--rounds", rounds, "how many")->capture_default_str()->check(CLI::Range(1, 1000));
+  plateau::add_real_number(app, "--gigabytes", gigabytes, "live blocks", 0.001, 1000)->capture_default_str();
+  plateau::add_whole_number(app, "--rounds", rounds, "how many", 1, 1000)->capture_default_str();
   app.add_option("--folder", folder, "for jemalloc's dump")->capture_default_str()->check(CLI::ExistingDirectory);
   try {
     app.parse(argc, argv);
