@@ -31,7 +31,8 @@ bool shares_memory_out(const fs::path& group) {
          std::istream_iterator<std::string>();
 }
 
-// Groups of runs that were killed themselves stay behind, empty; whoever comes next to the same place removes them.
+// Groups of runs that were killed together with their watchers stay behind, empty; whoever comes next to the same place
+// removes them.
 void remove_orphans(const fs::path& parent) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(parent, error)) {
@@ -108,6 +109,7 @@ bool MemoryLimit::adopt(Cgroup group) {
     return false;
   }
   group_ = std::move(group);
+  watcher_.emplace(*group_);
   return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include "allocators/system/cgroup.hpp"
 #include "allocators/system/descriptor.hpp"
+#include "labs/harness/group_watcher.hpp"
 
 namespace plateau::harness {
 
@@ -15,7 +16,9 @@ enum class LimitKind { none, cgroup_v2, cgroup_v1, rlimit_data };
 
 std::string to_string(LimitKind kind);
 
-// Owns the cgroup: it is removed by the destructor, after its processes are gone. Not thread-safe.
+// Owns the cgroup: it is removed by the destructor, after its processes are gone, and by a watcher when this process is
+// killed before. Groups that stay behind nevertheless (the watcher was killed, too) are removed by the next run that
+// makes one in the same place. Not thread-safe.
 class MemoryLimit {
  public:
   // `bytes` empty: no limit, but a cgroup is still made where possible, for its evidence. `name` goes into the cgroup's
@@ -47,6 +50,7 @@ class MemoryLimit {
   LimitKind kind_ = LimitKind::none;
   std::optional<Cgroup> group_;
   Descriptor processes_;  // cgroup.procs of the group
+  std::optional<GroupWatcher> watcher_;
 };
 
 }  // namespace plateau::harness

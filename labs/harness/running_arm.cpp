@@ -81,12 +81,14 @@ class ArmProcess {
              const std::vector<int>& inherited) {
     const auto argv = pointers(arguments);
     const auto envp = pointers(environment);
+    const pid_t parent = ::getpid();
     pid_ = ::fork();
     if (pid_ < 0) throw_errno("cannot start an arm");
     if (pid_ == 0) {
       // Between fork and exec: only what is async-signal-safe.
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      ::signal(SIGINT, SIG_IGN);  // Ctrl-C reaches the whole terminal group; the parent decides
+      if (::getppid() != parent) ::_exit(not_started);  // it died before that
+      ::signal(SIGINT, SIG_IGN);                        // Ctrl-C reaches the whole terminal group; the parent decides
       ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);  // connections of a server are not the arm's
       for (const int fd : inherited) ::fcntl(fd, F_SETFD, 0);
       if (limit.enter()) ::execve("/proc/self/exe", argv.data(), envp.data());

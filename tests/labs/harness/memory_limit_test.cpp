@@ -3,6 +3,8 @@
 #include "labs/harness/memory_limit.hpp"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -74,6 +76,59 @@ TEST_F(MemoryLimitTest, OrphansOfDeadRunsAreRemovedAndOthersStay) {
   EXPECT_FALSE(fs::exists(root_ / "v1/plateau-999999999-before"));
   EXPECT_TRUE(fs::exists(root_ / ("v1/plateau-" + std::to_string(::getpid()) + "-other")));
   EXPECT_TRUE(fs::exists(root_ / "v1/somebody-else"));
+}
+
+// The group that the process is in, of the version that has limits here.
+fs::path group_of(pid_t process, LimitKind kind) {
+  const CgroupFiles files{.own_groups = "/proc/" + std::to_string(process) + "/cgroup"};
+  const CgroupVersion version = kind == LimitKind::cgroup_v2 ? CgroupVersion::v2 : CgroupVersion::v1;
+  return find_cgroup(version, files).value().own;
+}
+
+bool has_cgroup(LimitKind kind) {
+  return kind == LimitKind::cgroup_v1 || kind == LimitKind::cgroup_v2;
+}
+
+TEST(MemoryLimit, WhenItsMakerIsKilledTheGroupGoesAndWhatIsInIt) {
+  const LimitKind kind = MemoryLimit(64 << 20, "probe").kind();
+  if (!has_cgroup(kind)) GTEST_SKIP() << "no cgroup with a memory limit can be made here";
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1), 0);  // so that what the maker leaves is waited for here
+  int told[2];
+  ASSERT_EQ(::pipe(told), 0);
+  const pid_t maker = ::fork();
+  if (maker == 0) {
+    const MemoryLimit limit(64 << 20, "watched");
+    if (::fork() == 0) {
+      const pid_t own = ::getpid();
+      if (!limit.enter() || ::write(told[1], &own, sizeof own) != sizeof own) ::_exit(1);
+    }
+    for (;;) ::pause();
+  }
+  ::close(told[1]);
+  pid_t inside = -1;
+  ASSERT_EQ(::read(told[0], &inside, sizeof inside), sizeof inside);
+  ::close(told[0]);
+  const fs::path group = group_of(inside, kind);
+  EXPECT_TRUE(group.filename().string().starts_with("plateau-" + std::to_string(maker) + "-")) << group;
+
+  ::kill(maker, SIGKILL);
+  int status = 0;
+  ASSERT_EQ(::waitpid(maker, &status, 0), maker);
+  ASSERT_EQ(::waitpid(inside, &status, 0), inside);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
+  ASSERT_GT(::waitpid(-1, &status, 0), 0) << "the watcher";
+  EXPECT_EQ(status, 0);
+  EXPECT_FALSE(fs::exists(group));
+  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "nothing else is left";
+}
+
+TEST(MemoryLimit, WhenItsMakerRemovesTheGroupTheWatcherGoesToo) {
+  {
+    const MemoryLimit limit(64 << 20, "unwatched");
+    if (!has_cgroup(limit.kind())) GTEST_SKIP() << "no cgroup with a memory limit can be made here";
+    EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), 0) << "the watcher runs";
+  }
+  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "and has been waited for";
 }
 
 TEST(LimitKind, NamesAreThoseOfTheResult) {
