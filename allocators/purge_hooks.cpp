@@ -3,16 +3,17 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <new>
 #include <string_view>
 
 #include "allocators/jemalloc/control.hpp"
+#include "allocators/system/cpu_clock.hpp"
 
 namespace plateau::purge_hooks {
 namespace {
@@ -57,10 +58,8 @@ void identify() {
   if (std::string_view(name.data()) == "jemalloc_bg_thd") identity.background = true;
 }
 
-std::uint64_t nanoseconds(clockid_t clock) {
-  timespec time{};
-  ::clock_gettime(clock, &time);
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
+std::uint64_t in_ns(std::chrono::nanoseconds time) {
+  return static_cast<std::uint64_t>(time.count());
 }
 
 // `call` returns true when nothing was given back.
@@ -72,11 +71,11 @@ bool timed(PurgeKind kind, std::size_t bytes, unsigned arena, Call call) {
                    .arena = static_cast<std::uint16_t>(arena),
                    .kind = kind,
                    .background = identity.background};
-  event.start_ns = nanoseconds(CLOCK_MONOTONIC);
-  const std::uint64_t cpu_before = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
+  event.start_ns = in_ns(monotonic_time());
+  const std::chrono::nanoseconds cpu_before = thread_cpu_time();
   if (call()) return true;
-  event.cpu_ns = nanoseconds(CLOCK_THREAD_CPUTIME_ID) - cpu_before;
-  event.wall_ns = nanoseconds(CLOCK_MONOTONIC) - event.start_ns;
+  event.cpu_ns = in_ns(thread_cpu_time() - cpu_before);
+  event.wall_ns = in_ns(monotonic_time()) - event.start_ns;
   totals_of[static_cast<std::size_t>(event.background)].add(event);
   ++own_totals.calls;
   own_totals.bytes += event.bytes;

@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <sys/types.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -19,6 +18,7 @@
 #include "allocators/jemalloc/control.hpp"
 #include "allocators/purge_trace.hpp"
 #include "allocators/signals_for_others.hpp"
+#include "allocators/system/cpu_clock.hpp"
 
 namespace plateau {
 namespace {
@@ -26,10 +26,8 @@ namespace {
 constexpr std::chrono::milliseconds read_period{20};  // the kept events are those of at least 60 ms, at the worst
 constexpr unsigned reads_per_statistics = 5;
 
-std::uint64_t nanoseconds(clockid_t clock) {
-  timespec time{};
-  ::clock_gettime(clock, &time);
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
+std::uint64_t in_ns(std::chrono::nanoseconds time) {
+  return static_cast<std::uint64_t>(time.count());
 }
 
 // Text put together in a buffer of somebody else's.
@@ -78,7 +76,7 @@ void print(std::string_view text) {
 
 class Printer {
  public:
-  Printer() : start_ns_(nanoseconds(CLOCK_MONOTONIC)), start_cpu_ns_(nanoseconds(CLOCK_PROCESS_CPUTIME_ID)) {
+  Printer() : start_ns_(in_ns(monotonic_time())), start_cpu_ns_(in_ns(process_cpu_time())) {
     take_statistics();
     madvise_calls_before_ = madvise_calls();
     const SignalsForOthers signals;
@@ -112,7 +110,7 @@ class Printer {
     for (unsigned reads = 0; !stopping_; ++reads) {
       read();
       if (reads % reads_per_statistics == 0) take_statistics();
-      while (const auto burst = bursts_.take_ended(nanoseconds(CLOCK_MONOTONIC))) {
+      while (const auto burst = bursts_.take_ended(in_ns(monotonic_time()))) {
         take_statistics();
         print_burst(*burst);
       }
@@ -129,7 +127,7 @@ class Printer {
 
   void take_statistics() {
     const HeapStatistics heap = Heap::process().statistics();
-    statistics_[taken_++ % statistics_.size()] = {nanoseconds(CLOCK_MONOTONIC), {heap.dirty, heap.resident}};
+    statistics_[taken_++ % statistics_.size()] = {in_ns(monotonic_time()), {heap.dirty, heap.resident}};
   }
 
   PurgeLine::Pages last_before(std::uint64_t time_ns) const {
@@ -150,7 +148,7 @@ class Printer {
   void print_burst(const PurgeBurst& burst) {
     const PurgeTraceTotals totals = PurgeTrace::totals();
     const auto purge_cpu = static_cast<double>(totals.request_threads.cpu_ns + totals.background.cpu_ns);
-    const auto all_cpu = static_cast<double>(nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - start_cpu_ns_);
+    const auto all_cpu = static_cast<double>(in_ns(process_cpu_time()) - start_cpu_ns_);
     const PurgeLine line{
         .number = ++number_,
         .seconds_since_start = static_cast<double>(static_cast<std::int64_t>(burst.start_ns - start_ns_)) / 1e9,

@@ -1,7 +1,6 @@
 #include "allocators/retention.hpp"
 
 #include <pthread.h>
-#include <time.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -15,6 +14,7 @@
 #include "allocators/process_memory.hpp"
 #include "allocators/purge_trace.hpp"
 #include "allocators/signals_for_others.hpp"
+#include "allocators/system/cpu_clock.hpp"
 
 namespace plateau {
 namespace {
@@ -30,12 +30,6 @@ std::uint64_t soft_of(std::uint64_t kernel_limit) {
 // kill.
 std::uint64_t heap_limit_of(std::uint64_t kernel_limit) {
   return kernel_limit - kernel_limit / 64;
-}
-
-nanoseconds thread_cpu_time() noexcept {
-  timespec time{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return std::chrono::seconds(time.tv_sec) + nanoseconds(time.tv_nsec);
 }
 
 RetentionOptions checked(RetentionOptions options) {

@@ -1,6 +1,5 @@
 // leak: does the operations of one leak, and knows nothing of whoever watches it.
 #include <fmt/format.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +18,7 @@
 #include <CLI/CLI.hpp>
 
 #include "allocators/process_memory.hpp"
+#include "allocators/system/cpu_clock.hpp"
 #include "leakdemo/leaks/leak.hpp"
 #include "profiling/number_option.hpp"
 
@@ -60,12 +60,6 @@ class RequestWork {
   std::array<std::unique_ptr<char[]>, 4> blocks_;
   std::uint64_t checksum_ = 0;
 };
-
-double thread_cpu_seconds() {
-  timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
 
 // When each operation is due, from when it is made.
 class Pace {
@@ -112,10 +106,10 @@ int run(const Options& options) {
   };
   for (std::uint64_t i = 0; i < options.warmup; ++i) operate(i);
   report_to_attendant(options, "warm");
-  const double cpu_before = thread_cpu_seconds();
+  const double cpu_before = in_seconds(thread_cpu_time());
   std::uint64_t done = 0;
   while (done < operations && pace.wait_for(done)) operate(options.warmup + done++);
-  const double cpu = thread_cpu_seconds() - cpu_before;
+  const double cpu = in_seconds(thread_cpu_time()) - cpu_before;
   report_to_attendant(options, "done");
 
   const auto memory = process_memory(::getpid());

@@ -18,6 +18,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "allocators/system/cpu_clock.hpp"
+
 namespace plateau::leakdemo {
 namespace {
 
@@ -51,13 +53,6 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   for (std::string& text : texts) result.push_back(text.data());
   result.push_back(nullptr);
   return result;
-}
-
-double seconds(const rusage& usage) {
-  double total = 0;
-  for (const timeval& time : {usage.ru_utime, usage.ru_stime})
-    total += static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
-  return total;
 }
 
 }  // namespace
@@ -152,7 +147,7 @@ ProcessEnd Process::wait() {
   ::wait4(pid_, &status, 0, &usage);
   ended_ = true;
   return {.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status),
-          .cpu_seconds = seconds(usage),
+          .cpu_seconds = in_seconds(cpu_time_of(usage)),
           .timed_out = timed_out_};
 }
 
@@ -167,7 +162,7 @@ double cpu_seconds() {
   for (const auto who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
     rusage usage{};
     ::getrusage(who, &usage);
-    total += seconds(usage);
+    total += in_seconds(cpu_time_of(usage));
   }
   return total;
 }

@@ -11,6 +11,7 @@
 
 #include "allocators/heap.hpp"
 #include "allocators/process_memory.hpp"
+#include "allocators/system/cpu_clock.hpp"
 #include "allocators/system/kernel_file.hpp"
 #include "allocators/system/process_start.hpp"
 #include "profiling/metric_families.hpp"
@@ -38,11 +39,8 @@ std::optional<double> virtual_memory_bytes() {
 void add_process(MetricFamilies& families) {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
   families.counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.",
-                   seconds(usage.ru_utime) + seconds(usage.ru_stime));
+                   in_seconds(cpu_time_of(usage)));
   families.counter("process_minor_page_faults_total", "Page faults served without reading from disk.",
                    static_cast<double>(usage.ru_minflt));
   families.counter("process_major_page_faults_total", "Page faults that read from disk.",

@@ -1,6 +1,5 @@
 // What a RetentionPolicy costs: a load with and without it, interleaved in one process, on each allocator.
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include <vector>
 
 #include "allocators/retention.hpp"
+#include "allocators/system/cpu_clock.hpp"
 
 namespace plateau::bench {
 namespace {
@@ -33,12 +33,7 @@ constexpr std::size_t slots = 20'000;        // live blocks of a thread
 constexpr std::size_t drop_every = 200'000;  // operations: all of a thread's blocks go, as at the end of a batch
 
 double process_cpu_seconds() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+  return in_seconds(process_cpu_time());
 }
 
 // Frees a block and allocates another, for so long. Returns operations.

@@ -1,7 +1,5 @@
 #include "labs/gc_pause/prediction.hpp"
 
-#include <time.h>
-
 #include <array>
 #include <latch>
 #include <memory_resource>
@@ -9,6 +7,7 @@
 #include <vector>
 
 #include "allocators/purge_trace.hpp"
+#include "allocators/system/cpu_clock.hpp"
 #include "labs/gc_pause/generation.hpp"
 #include "labs/gc_pause/service.hpp"
 
@@ -23,12 +22,6 @@ struct Expiry {
   double purge_ms = 0;
 };
 
-double thread_cpu_ms() {
-  timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
-}
-
 Expiry measure_expiry(const RequestStream& stream, std::latch& filled) {
   std::pmr::memory_resource* const heap = std::pmr::new_delete_resource();
   GenerationSlot slot;
@@ -37,11 +30,11 @@ Expiry measure_expiry(const RequestStream& stream, std::latch& filled) {
   fill_generation(*slot.generation, stream, requests);
   PurgeTrace::cover_new_arenas();  // in a forked child nobody else does
   filled.arrive_and_wait();
-  const double begin = thread_cpu_ms();
+  const auto begin = thread_cpu_time();
   const auto purges_before = PurgeTrace::totals_of_this_thread();
   expire_before(slot, heap);
   const auto purges = PurgeTrace::totals_of_this_thread();
-  const double all_ms = thread_cpu_ms() - begin;
+  const double all_ms = in_seconds(thread_cpu_time() - begin) * 1e3;
   const double purge_ms = static_cast<double>(purges.cpu_ns - purges_before.cpu_ns) / 1e6;
   return {all_ms - purge_ms, purge_ms};
 }

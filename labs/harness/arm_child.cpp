@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -15,6 +14,7 @@
 #include "allocators/heap.hpp"
 #include "allocators/process_memory.hpp"
 #include "allocators/purge_trace.hpp"
+#include "allocators/system/cpu_clock.hpp"
 #include "allocators/system/whole_file.hpp"
 #include "labs/harness/arm_metrics.hpp"
 #include "labs/harness/arm_profiles.hpp"
@@ -39,16 +39,7 @@ constexpr double peak_profile_step = 0.05;  // of the limit: a new peak profile 
 constexpr std::uint64_t peak_profile_step_unlimited = 64 << 20;
 
 std::uint64_t cpu_us(const rusage& usage) {
-  const auto us = [](const timeval& t) {
-    return static_cast<std::uint64_t>(t.tv_sec) * 1000000 + static_cast<std::uint64_t>(t.tv_usec);
-  };
-  return us(usage.ru_utime) + us(usage.ru_stime);
-}
-
-std::uint64_t thread_cpu_ns() {
-  timespec cpu{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
-  return static_cast<std::uint64_t>(cpu.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(cpu.tv_nsec);
+  return static_cast<std::uint64_t>(cpu_time_of(usage).count());
 }
 
 }  // namespace
@@ -121,7 +112,7 @@ void ArmContext::sample_loop() {
       publish();
       if (spec_.service_rate) {
         serve_knobs(Clock::now() + service_sample_period);
-        block_.sampler_cpu_ns.store(thread_cpu_ns(), std::memory_order_relaxed);
+        block_.sampler_cpu_ns.store(static_cast<std::uint64_t>(thread_cpu_time().count()), std::memory_order_relaxed);
         continue;
       }
       dump_peak_profile_if_grown();

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "allocators/process_memory.hpp"
+#include "allocators/system/cpu_clock.hpp"
 #include "labs/harness/arm_block.hpp"
 #include "labs/harness/arm_profiles.hpp"
 #include "labs/harness/arm_reading.hpp"
@@ -23,13 +24,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds sample_period{25};
-
-double cpu_seconds_of(const rusage& usage) {
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 [[noreturn]] void refuse_start(const ArmResult& result) {
   if (result.out_of_memory()) {
@@ -98,7 +92,7 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
   if (result.series.empty()) throw UsageError(fmt::format("the {} arm ended before it could be sampled", spec.name));
 
   result.wall_seconds = std::chrono::duration<double>(Clock::now() - started).count();
-  const double total_cpu = cpu_seconds_of(arm.usage());
+  const double total_cpu = in_seconds(cpu_time_of(arm.usage()));
   result.cpu_seconds = total_cpu - static_cast<double>(block.start_cpu_us.load()) * 1e-6;
   // The last word of the arm itself, for what it did after the last look from outside; its RSS is that of the last
   // look.

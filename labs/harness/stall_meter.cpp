@@ -3,13 +3,13 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <new>
 
+#include "allocators/system/cpu_clock.hpp"
 #include "profiling/pause_profile.hpp"
 
 namespace plateau::harness {
@@ -23,9 +23,7 @@ thread_local std::int64_t teardown_ns_of_thread = 0;
 thread_local std::int64_t collector_ns_of_thread = 0;
 
 std::int64_t cpu_ns() {
-  timespec cpu{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
-  return cpu.tv_sec * 1'000'000'000 + cpu.tv_nsec;
+  return thread_cpu_time().count();
 }
 
 std::int64_t own_purge_cpu_ns() {

@@ -3,7 +3,6 @@
 // its profiler.
 #include <fmt/format.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -20,6 +19,7 @@
 
 #include "allocators/pool.hpp"
 #include "allocators/synchronized_resource.hpp"
+#include "allocators/system/cpu_clock.hpp"
 #include "allocators/system/number_text.hpp"
 #include "labs/order_service/downstream.hpp"
 #include "labs/order_service/generated_orders.hpp"
@@ -32,12 +32,6 @@ namespace {
 
 constexpr int warm_up_groups = 5;
 constexpr const char* dump_prefix = "";  // for gperftools, which is not measured here
-
-double cpu_seconds() {
-  timespec time{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
-}
 
 // Gives the service's end. The other end is served by a process of its own, until this one ends.
 int connect_downstream() {
@@ -68,10 +62,10 @@ class Slices {
   double run(bool profiled) {
     if (profiled != profiled_) demand(profiled ? HeapProfiler::start(dump_prefix) : HeapProfiler::stop());
     profiled_ = profiled;
-    const double begin = cpu_seconds();
+    const auto begin = process_cpu_time();
     for (std::uint64_t i = 0; i < orders_; ++i) lane_.handle(next_++);
     lane_.settle();
-    return cpu_seconds() - begin;
+    return in_seconds(process_cpu_time() - begin);
   }
 
  private:

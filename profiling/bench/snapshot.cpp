@@ -8,7 +8,6 @@
 // /debug/pprof/delta_heap take turns. Exit status 0: the target holds; 1: it does not; 2: something could not be run.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,6 +28,7 @@
 #include <CLI/CLI.hpp>
 
 #include "allocators/jemalloc/control.hpp"
+#include "allocators/system/cpu_clock.hpp"
 #include "profiling/bench/random_stacks.hpp"
 #include "profiling/heap_profiler.hpp"
 #include "profiling/number_option.hpp"
@@ -40,12 +40,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr double target_ratio = 1.1;  // to jemalloc's own dump, of medians; more than 1 for what the machine adds
 constexpr std::size_t distinct_stacks = 20'000;
-
-std::int64_t now_ns(clockid_t clock) {
-  timespec now{};
-  ::clock_gettime(clock, &now);
-  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
 
 // How long the calling thread has waited for a CPU so far, by the kernel's count.
 class RunQueueWait {
@@ -102,11 +96,11 @@ class Requests {
     const RunQueueWait wait;
     std::int64_t waited = wait.nanoseconds();
     while (!stopping_) {
-      const std::int64_t begin = now_ns(CLOCK_MONOTONIC);
-      const std::int64_t cpu_begin = now_ns(CLOCK_THREAD_CPUTIME_ID);
+      const auto begin = plateau::monotonic_time();
+      const auto cpu_begin = plateau::thread_cpu_time();
       for (auto& block : blocks) block = std::make_unique_for_overwrite<char[]>(64 + random() % 8192);
-      const std::int64_t cpu = now_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_begin;
-      const std::int64_t off_cpu = now_ns(CLOCK_MONOTONIC) - begin - cpu;
+      const auto cpu = plateau::thread_cpu_time() - cpu_begin;
+      const std::int64_t off_cpu = (plateau::monotonic_time() - begin - cpu).count();
       if (off_cpu > looked_into_ns) {
         const std::int64_t waited_now = wait.nanoseconds();
         count(off_cpu - (waited_now - waited));

@@ -20,24 +20,19 @@
 #include <utility>
 #include <vector>
 
+#include "allocators/system/cpu_clock.hpp"
 #include "profiling/legacy_cpu.hpp"
 
 namespace {
 
 volatile double result = 1;
 
-std::chrono::nanoseconds cpu_time_of_this_thread() {
-  timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
-
 }  // namespace
 
 // Found in the profile by this name (the program exports it).
 extern "C" [[gnu::noinline]] void use_the_cpu(int milliseconds) {
-  const auto end = cpu_time_of_this_thread() + std::chrono::milliseconds(milliseconds);
-  while (cpu_time_of_this_thread() < end) {
+  const auto end = plateau::thread_cpu_time() + std::chrono::milliseconds(milliseconds);
+  while (plateau::thread_cpu_time() < end) {
     for (int i = 0; i < 10'000; ++i) result = result * 1.0000001 + 0.1;
   }
 }

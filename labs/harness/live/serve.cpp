@@ -1,7 +1,6 @@
 #include "labs/harness/live/serve.hpp"
 
 #include <fmt/format.h>
-#include <time.h>
 
 #include <chrono>
 #include <cstdio>
@@ -11,6 +10,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include "allocators/system/cpu_clock.hpp"
 #include "labs/harness/live/live_service.hpp"
 #include "labs/harness/usage_error.hpp"
 #include "profiling/http_service.hpp"
@@ -30,18 +30,12 @@ asio::ip::tcp::endpoint endpoint_of(const ServeOptions& options) {
 
 constexpr std::size_t most_connections = 256;  // load comes from outside, too
 
-double thread_cpu_s() {
-  timespec cpu{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
-  return static_cast<double>(cpu.tv_sec) + static_cast<double>(cpu.tv_nsec) * 1e-9;
-}
-
 }  // namespace
 
 int serve(const Lab& lab, const ArmSpec& spec, const ServeOptions& options) {
   const asio::ip::tcp::endpoint endpoint = endpoint_of(options);
   const auto start = std::chrono::steady_clock::now();
-  const double cpu_before = thread_cpu_s();
+  const auto cpu_before = thread_cpu_time();
   LiveService live(lab, spec, options.command, endpoint.address().is_loopback());
   HttpService http(live, {.connections = most_connections});
   asio::io_context io(1);
@@ -61,7 +55,7 @@ int serve(const Lab& lab, const ArmSpec& spec, const ServeOptions& options) {
   if (failed) std::rethrow_exception(failed);
   const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   fmt::print("\nthe dashboard cost {:.2f} % of a CPU in the service, and {:.2f} % beside it\n", live.cost() * 100,
-             (thread_cpu_s() - cpu_before) / wall * 100);
+             in_seconds(thread_cpu_time() - cpu_before) / wall * 100);
   return 0;
 }
 

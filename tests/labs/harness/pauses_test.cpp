@@ -2,13 +2,13 @@
 #include "labs/harness/pauses.hpp"
 
 #include <gtest/gtest.h>
-#include <time.h>
 
 #include <chrono>
 #include <memory>
 #include <thread>
 #include <vector>
 
+#include "allocators/system/cpu_clock.hpp"
 #include "labs/harness/stall_meter.hpp"
 
 namespace plateau::harness {
@@ -64,11 +64,8 @@ TEST(Pauses, TheSummaryCountsWhatTheProgramDid) {
 }
 
 void work_for(std::chrono::milliseconds cpu) {
-  timespec begin{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
-  const auto until = std::chrono::seconds(begin.tv_sec) + std::chrono::nanoseconds(begin.tv_nsec) + cpu;
-  for (timespec now = begin; std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec) < until;) {
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  const auto until = thread_cpu_time() + cpu;
+  while (thread_cpu_time() < until) {
   }
 }
 
