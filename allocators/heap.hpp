@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "allocators/reply.hpp"
+
 namespace plateau {
 
 enum class AllocatorKind { glibc, jemalloc, tcmalloc, mimalloc, unknown };
@@ -46,11 +48,8 @@ struct SizeClass {
   std::uint32_t regions_per_slab = 0;
 };
 
-// Outcome of a request to the allocator. When `done` is false `reason` says in one sentence why, or what cannot be had.
-struct HeapReply {
-  bool done = false;
-  std::string_view reason;
-};
+// Outcome of a request to the allocator.
+using HeapReply = Reply<std::string_view>;
 
 inline constexpr HeapReply heap_done{true, {}};
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "allocators/heap.hpp"
+#include "allocators/system/descriptor.hpp"
 #include "allocators/system/whole_file.hpp"
 #include "profiling/heap_profiler_backend.hpp"
 #include "profiling/legacy_heap.hpp"
@@ -74,20 +75,6 @@ using heap_profiler_backend::backend;
 std::string errno_text() {
   return std::generic_category().message(errno);
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 // The profile must not be of what taking it costs.
 class NotRecorded {

@@ -10,16 +10,14 @@
 #include <optional>
 #include <string>
 
+#include "allocators/reply.hpp"
 #include "profiling/profile.hpp"
 
 namespace plateau {
 
 class Symbolizer;
 
-struct ProfileReply {
-  bool done = false;
-  std::string reason;  // one sentence when not done
-};
+using ProfileReply = Reply<std::string>;
 
 struct HeapSnapshot {
   std::optional<Profile> profile;

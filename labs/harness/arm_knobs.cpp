@@ -23,12 +23,9 @@ double number(std::optional<milliseconds> value) {
   return value ? static_cast<double>(value->count()) : unknown;
 }
 
-std::string reason_of(const HeapReply& reply) {
+template <class Text>
+std::string reason_of(const Reply<Text>& reply) {
   return reply.done ? std::string() : std::string(reply.reason);
-}
-
-std::string reason_of(const ProfileReply& reply) {
-  return reply.done ? std::string() : reply.reason;
 }
 
 }  // namespace

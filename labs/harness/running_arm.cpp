@@ -17,31 +17,14 @@
 #include <thread>
 #include <utility>
 
+#include "allocators/system/descriptor.hpp"
+
 namespace plateau::harness {
 namespace {
 
 [[noreturn]] void throw_errno(const char* what) {
   throw std::system_error(errno, std::generic_category(), what);
 }
-
-// A file descriptor with an owner.
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() { close(); }
-  int get() const { return fd_; }
-  void close() {
-    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-  }
-
- private:
-  int fd_;
-};
 
 // The ArmBlock in memory that the arm will share.
 class SharedBlock {
@@ -185,7 +168,7 @@ class RunningArm::State {
     process_.emplace(
         limit_, std::vector<std::string>{std::string(lab.description().name), "arm", boost::json::serialize(argument)},
         environment, inherited);
-    for (SocketPair& pair : sockets_) pair.theirs.close();
+    for (SocketPair& pair : sockets_) pair.theirs.reset();
   }
 
   ArmBlock& block() const { return *memory_; }
