@@ -6,13 +6,13 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "profiling/heap_profiler.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 namespace plateau {
 namespace {
@@ -149,8 +149,7 @@ TEST(HeapProfiler, WritesAProfileOrSaysWhyNot) {
     return;
   }
   ASSERT_TRUE(available.done) << available.reason;
-  const auto folder = std::filesystem::temp_directory_path() / ("plateau-heap-test-" + std::to_string(::getpid()));
-  std::filesystem::create_directories(folder);
+  const testing::ScratchFolder folder;
   ASSERT_TRUE(HeapProfiler::start(folder / "own").done);
   const auto blocks = blocks_of(100, 100'000);
   const ProfileReply dumped = HeapProfiler::dump_raw(folder / "test.heap");
@@ -159,8 +158,7 @@ TEST(HeapProfiler, WritesAProfileOrSaysWhyNot) {
   std::string line;
   std::getline(profile, line);
   EXPECT_TRUE(line.starts_with(expected() == "jemalloc" ? "heap_v2/4096" : "heap profile:")) << line;
-  EXPECT_FALSE(HeapProfiler::dump_raw(folder / "no-such-folder" / "test.heap").done);
-  std::filesystem::remove_all(folder);
+  EXPECT_FALSE(HeapProfiler::dump_raw(folder / "no-such-folder/test.heap").done);
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/profiling/child_program.hpp"
+#include "tests/support/child_program.hpp"
 
 namespace plateau::testing {
 namespace {
@@ -99,7 +99,7 @@ Parsed parse(const std::string& error) {
 }
 
 TEST(PurgeTraceFromEnvironment, PrintsEveryPurgeOfTheProgram) {
-  const Ended ended = run_to_end({PURGING_PROGRAM}, {on_jemalloc, "MALLOC_CONF=dirty_decay_ms:0", trace});
+  const Finished ended = run_to_end({PURGING_PROGRAM}, {on_jemalloc, "MALLOC_CONF=dirty_decay_ms:0", trace});
   EXPECT_EQ(ended.status, 0);
   EXPECT_EQ(ended.out, "");
   const Parsed parsed = parse(ended.error);
@@ -111,13 +111,13 @@ TEST(PurgeTraceFromEnvironment, PrintsEveryPurgeOfTheProgram) {
 }
 
 TEST(PurgeTraceFromEnvironment, AProgramThatPurgesNothingHasOneLine) {
-  const Ended ended = run_to_end({PURGING_PROGRAM}, {on_jemalloc, "MALLOC_CONF=dirty_decay_ms:-1", trace});
+  const Finished ended = run_to_end({PURGING_PROGRAM}, {on_jemalloc, "MALLOC_CONF=dirty_decay_ms:-1", trace});
   EXPECT_TRUE(parse(ended.error).lines.empty()) << ended.error;
   EXPECT_THAT(parse(ended.error).end, HasSubstr("0 bursts, 0 calls seen of jemalloc's 0, 0 dropped"));
 }
 
 TEST(PurgeTraceFromEnvironment, AForkedChildSaysNothing) {
-  const Ended ended = run_to_end({PURGING_PROGRAM, "fork"}, {on_jemalloc, "MALLOC_CONF=dirty_decay_ms:0", trace});
+  const Finished ended = run_to_end({PURGING_PROGRAM, "fork"}, {on_jemalloc, "MALLOC_CONF=dirty_decay_ms:0", trace});
   EXPECT_EQ(ended.status, 0);
   const auto first = ended.error.find("purge trace ended");
   EXPECT_NE(first, std::string::npos);
@@ -140,7 +140,7 @@ TEST(PurgeTraceFromEnvironment, NotAskedForThereIsNothing) {
 TEST(PurgeTraceFromEnvironment, WhatCannotBeHadIsOneLine) {
   EXPECT_EQ(run_to_end({PURGING_PROGRAM}, {"LD_PRELOAD=", trace}).error,
             "plateau: PLATEAU_TRACE: a purge trace needs jemalloc: link libjemalloc or preload libjemalloc.so.2\n");
-  const Ended misspelt = run_to_end({PURGING_PROGRAM}, {on_jemalloc, "PLATEAU_TRACE=purges=1"});
+  const Finished misspelt = run_to_end({PURGING_PROGRAM}, {on_jemalloc, "PLATEAU_TRACE=purges=1"});
   EXPECT_EQ(misspelt.status, 0);
   EXPECT_EQ(misspelt.error, "plateau: PLATEAU_TRACE: \"purges=1\" is not known: give purge=1\n");
   EXPECT_THAT(run_to_end({PURGING_PROGRAM}, {on_jemalloc, "MALLOC_CONF=hpa:true", trace}).error,

@@ -1,14 +1,12 @@
 // The point of it all, for real: what the kernel kills at its limit lives with the policy.
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <ostream>
 #include <string>
 
 #include "labs/harness/memory_limit.hpp"
+#include "tests/support/child_program.hpp"
 
 namespace plateau::testing {
 namespace {
@@ -21,21 +19,13 @@ struct Outcome {
   std::string evidence;
 };
 
-Outcome run_bursting(const std::string& library, const char* mode, const char* arm) {
+Outcome run_bursting(const std::string& library, const std::string& mode, const std::string& arm) {
   const harness::MemoryLimit limit(limit_bytes, "bursting");
-  const std::string preload = "LD_PRELOAD=" + library;
-  const std::string bytes = std::to_string(limit_bytes);
-  const char* const environment[] = {preload.c_str(), nullptr};
-  const pid_t child = ::fork();
-  if (child == 0) {
-    if (limit.enter()) ::execle(BURSTING_PROGRAM, BURSTING_PROGRAM, mode, arm, bytes.c_str(), nullptr, environment);
-    ::_exit(126);
-  }
-  Outcome outcome;
-  ::waitpid(child, &outcome.status, 0);
-  outcome.killed_by_the_kernel = WIFSIGNALED(outcome.status) && WTERMSIG(outcome.status) == SIGKILL && limit.killed();
-  outcome.evidence = limit.evidence();
-  return outcome;
+  const Finished program = run(BURSTING_PROGRAM, {mode, arm, std::to_string(limit_bytes)},
+                               {.environment = {"LD_PRELOAD=" + library}, .enter = [&] { return limit.enter(); }});
+  return {.status = program.status,
+          .killed_by_the_kernel = program.status == 128 + SIGKILL && limit.killed(),
+          .evidence = limit.evidence()};
 }
 
 struct Case {

@@ -1,37 +1,18 @@
-// Runs a lab as a user would, in a folder of its own, and reads what it says.
+// What a lab that a test runs as a user would leaves: its result, its cgroups.
 #pragma once
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include <boost/json.hpp>
 
+#include "tests/support/child_program.hpp"
 #include "tests/support/scratch_folder.hpp"
 
 namespace plateau::testing {
-
-struct Finished {
-  int status = -1;  // exit status, or 128 + signal
-  pid_t pid = -1;   // that it had
-  std::string out;
-  std::string error;
-};
-
-struct RunOptions {
-  std::vector<std::string> environment = {};  // NAME=value, beside the test's own
-  bool as_nobody = false;                     // give up root first; without root to give up, nothing changes
-  // Called with all of standard output so far, whenever more has come; returns a signal to send, or 0.
-  std::function<int(const std::string& out_so_far)> watch = {};
-};
-
-// Kills the process after ten minutes.
-Finished run(const std::filesystem::path& program, const std::vector<std::string>& arguments,
-             const RunOptions& options = {});
 
 boost::json::object read_json(const std::string& file);
 

@@ -11,8 +11,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/json.hpp>
 
-#include "tests/profiling/child_program.hpp"
 #include "tests/profiling/http_client.hpp"
+#include "tests/support/child_program.hpp"
 
 namespace plateau::testing {
 

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "tests/labs/lab_process.hpp"
-#include "tests/profiling/child_program.hpp"
 #include "tests/profiling/http_client.hpp"
+#include "tests/support/child_program.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 namespace plateau::testing {
 namespace {
@@ -157,7 +157,7 @@ TEST_P(Descriptors, AreTheProgramsOwnAndNobodyWritesIntoThem) {
           "say([os.pread(file.fileno(), 100, 0) == b'important' for file in files] == 6 * [True])\n"
           "os._exit(0)\n",
       GetParam());
-  const Ended plain =
+  const Finished plain =
       run_to_end(python("say(sorted(os.listdir('/proc/self/fd')))"), {std::string("LD_PRELOAD=") + GetParam()});
   EXPECT_EQ(host.read_line() + "\n", plain.out);
   EXPECT_EQ(host.cpu_profile(1).result_int(), 200U);
@@ -178,10 +178,10 @@ INSTANTIATE_TEST_SUITE_P(AgentHost, Limits,
 // Within a limit, a program is served or is not; it begins and ends as it would.
 TEST_P(Limits, LetTheProgramRun) {
   const std::string command = "ulimit " + GetParam() + " && exec sqlite3 :memory: 'select 1+1'";
-  const Ended alone = run_to_end({"bash", "-c", command});
-  const Ended with = run_to_end({"timeout", "-s", "KILL", "60", "bash", "-c",
-                                 "ulimit " + GetParam() + " && export LD_PRELOAD=" + AGENT +
-                                     " PLATEAU_PPROF=127.0.0.1:0 && exec sqlite3 :memory: 'select 1+1'"});
+  const Finished alone = run_to_end({"bash", "-c", command});
+  const Finished with = run_to_end({"timeout", "-s", "KILL", "60", "bash", "-c",
+                                    "ulimit " + GetParam() + " && export LD_PRELOAD=" + AGENT +
+                                        " PLATEAU_PPROF=127.0.0.1:0 && exec sqlite3 :memory: 'select 1+1'"});
   EXPECT_EQ(with.status, alone.status);
   EXPECT_EQ(with.out, alone.out);
   EXPECT_EQ(with.error, alone.error);
@@ -191,7 +191,7 @@ TEST(AgentHost, RunsWhereItMayHaveNoThreads) {
   if (::getuid() != 0) GTEST_SKIP() << "needs root: a user of its own, whose processes are counted";
   for (int threads = 1; threads <= 5; ++threads) {
     const std::string user = std::to_string(600000 + ::getpid() % 90000 * 6 + threads);
-    const Ended with =
+    const Finished with =
         run_to_end({"timeout", "-s", "KILL", "60", "setpriv", "--reuid", user, "--clear-groups", "bash", "-c",
                     "ulimit -u " + std::to_string(threads) + " && export LD_PRELOAD=" + AGENT +
                         " PLATEAU_PPROF=127.0.0.1:0 PLATEAU_PPROF_VERBOSE=1 && exec sqlite3 :memory: 'select 1+1'"});

@@ -12,10 +12,10 @@
 #include <thread>
 #include <vector>
 
-#include "tests/labs/lab_process.hpp"
-#include "tests/profiling/child_program.hpp"
-#include "tests/profiling/http_client.hpp"
 #include "profiling/pprof_reader.hpp"
+#include "tests/profiling/http_client.hpp"
+#include "tests/support/child_program.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 namespace plateau::testing {
 namespace {
@@ -90,8 +90,8 @@ TEST(Agent, ChangesNothingThatAProgramSaysOrReturns) {
       python("sys.exit(7)"),
   };
   for (const auto& program : programs) {
-    const Ended alone = run_to_end(program);
-    const Ended with = run_to_end(program, with_agent());
+    const Finished alone = run_to_end(program);
+    const Finished with = run_to_end(program, with_agent());
     EXPECT_EQ(with.status, alone.status) << program.back();
     EXPECT_EQ(with.out, alone.out) << program.back();
     EXPECT_EQ(with.error, alone.error) << program.back();
@@ -110,7 +110,7 @@ TEST(Agent, ServesAnUnchangedRedis) {
   }
   EXPECT_THAT(get(redis.port(), "/debug/pprof/heap?debug=1").body(), HasSubstr("zmalloc"));
   EXPECT_THAT(get(redis.port(), "/debug/pprof/growth").body(), HasSubstr("prof_gdump"));
-  const Ended ping = run_to_end({"redis-cli", "-s", folder / "socket", "ping"});
+  const Finished ping = run_to_end({"redis-cli", "-s", folder / "socket", "ping"});
   EXPECT_EQ(ping.out, "PONG\n") << ping.error;
   redis.signal(SIGTERM);
   EXPECT_EQ(redis.wait(), 0) << "an orderly end, by its own handler";
@@ -228,11 +228,11 @@ TEST(Agent, NeverTakesAPortTwice) {
   ChildProgram first(python(until_end_of_input), with_agent({}, address));
   EXPECT_EQ(first.read_line(), "ready");
   EXPECT_TRUE(serves(port_of_this_test()));
-  const Ended second = run_to_end(python("print(2)"), with_agent({}, address));
+  const Finished second = run_to_end(python("print(2)"), with_agent({}, address));
   EXPECT_EQ(second.status, 0);
   EXPECT_EQ(second.out, "2\n");
   EXPECT_EQ(second.error, "");
-  const Ended verbose = run_to_end(python("print(2)"), with_agent({}, address, {"PLATEAU_PPROF_VERBOSE=1"}));
+  const Finished verbose = run_to_end(python("print(2)"), with_agent({}, address, {"PLATEAU_PPROF_VERBOSE=1"}));
   EXPECT_THAT(verbose.error, HasSubstr("cannot listen on " + address + ": Address already in use"));
   EXPECT_TRUE(serves(port_of_this_test())) << "the first serves on";
   EXPECT_EQ(first.wait(), 0);
@@ -255,14 +255,14 @@ TEST(Agent, DoesNothingInASetuidProgram) {
 
 TEST(Agent, ProgramsThatEndAtOnceEndWell) {
   for (int i = 0; i < 50; ++i) {
-    const Ended ended = run_to_end({"true"}, with_agent());
+    const Finished ended = run_to_end({"true"}, with_agent());
     ASSERT_EQ(ended.status, 0);
     ASSERT_EQ(ended.error, "");
   }
 }
 
 TEST(Agent, AnUnusableAddressIsOneLine) {
-  const Ended ended = run_to_end({"true"}, with_agent({}, "nonsense"));
+  const Finished ended = run_to_end({"true"}, with_agent({}, "nonsense"));
   EXPECT_EQ(ended.status, 0);
   EXPECT_THAT(ended.error, StartsWith("plateau: PLATEAU_PPROF: nonsense: give ADDRESS:PORT"));
   EXPECT_THAT(run_to_end({"true"}, with_agent({}, "0.0.0.0:0")).error, HasSubstr("other machines"));

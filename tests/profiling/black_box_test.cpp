@@ -2,12 +2,9 @@
 // one names what grew.
 #include "profiling/black_box.hpp"
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -19,7 +16,7 @@
 #include "allocators/memory_headroom.hpp"
 #include "labs/harness/memory_limit.hpp"
 #include "profiling/pprof_reader.hpp"
-#include "tests/labs/lab_process.hpp"
+#include "tests/support/child_program.hpp"
 #include "tests/support/fake_cgroups.hpp"
 
 namespace plateau::testing {
@@ -33,32 +30,20 @@ using ::testing::HasSubstr;
 constexpr std::uint64_t limit_bytes = std::uint64_t{200} << 20;
 
 struct Death {
-  int status = -1;
-  pid_t pid = -1;
+  Finished program;
   bool by_the_kernel = false;
 };
 
+constexpr int killed = 128 + SIGKILL;
+constexpr int out_of_memory = 3;  // what the program says when malloc fails, as it does without a cgroup
+
 // Runs the doomed program under a limit of its own.
-Death run_doomed(std::vector<std::string> arguments, std::vector<std::string> environment,
+Death run_doomed(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
                  const CgroupFiles& cgroups = {}) {
   const harness::MemoryLimit limit(limit_bytes, "doomed", cgroups);
-  arguments.insert(arguments.begin(), DOOMED_PROGRAM);
-  const auto pointers = [](std::vector<std::string>& texts) {
-    std::vector<char*> result;
-    for (std::string& text : texts) result.push_back(text.data());
-    result.push_back(nullptr);
-    return result;
-  };
-  const std::vector<char*> argv = pointers(arguments);
-  const std::vector<char*> envp = pointers(environment);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    if (limit.enter()) ::execve(DOOMED_PROGRAM, argv.data(), envp.data());
-    ::_exit(126);
-  }
-  Death death{.pid = child};
-  ::waitpid(child, &death.status, 0);
-  death.by_the_kernel = WIFSIGNALED(death.status) && WTERMSIG(death.status) == SIGKILL && limit.killed();
+  Death death;
+  death.program = run(DOOMED_PROGRAM, arguments, {.environment = environment, .enter = [&] { return limit.enter(); }});
+  death.by_the_kernel = death.program.status == killed && limit.killed();
   return death;
 }
 
@@ -91,8 +76,8 @@ TEST_P(Allocators, AProgramKilledAtItsLimitLeavesTheLastProfiles) {
   const ScratchFolder folder;
   std::ofstream(folder / "black-box-99.pb.gz") << "of an earlier run";
   const Death death = run_doomed({folder.path(), "symbolize"}, GetParam().environment);
-  if (!WIFSIGNALED(death.status) && WEXITSTATUS(death.status) == 3) GTEST_SKIP() << "no cgroup can be made here";
-  ASSERT_TRUE(death.by_the_kernel) << death.status;
+  if (death.program.status == out_of_memory) GTEST_SKIP() << "no cgroup can be made here";
+  ASSERT_TRUE(death.by_the_kernel) << death.program.status;
 
   std::vector<std::string> files = files_in(folder.path());
   ASSERT_GE(files.size(), 2u);
@@ -120,8 +105,8 @@ TEST(BlackBox, WithoutSymbolsLeavesTheAllocatorsOwnText) {
   const ScratchFolder folder;
   const Death death =
       run_doomed({folder.path(), "raw"}, {"LD_PRELOAD=libjemalloc.so.2", "MALLOC_CONF=prof:true,lg_prof_sample:17"});
-  if (!WIFSIGNALED(death.status) && WEXITSTATUS(death.status) == 3) GTEST_SKIP() << "no cgroup can be made here";
-  ASSERT_TRUE(death.by_the_kernel) << death.status;
+  if (death.program.status == out_of_memory) GTEST_SKIP() << "no cgroup can be made here";
+  ASSERT_TRUE(death.by_the_kernel) << death.program.status;
   std::vector<std::string> files = files_in(folder.path());
   std::erase_if(files, [](const std::string& file) { return file.ends_with(".part"); });
   ASSERT_FALSE(files.empty());
@@ -132,12 +117,12 @@ TEST(BlackBox, WithoutSymbolsLeavesTheAllocatorsOwnText) {
 TEST(BlackBox, OfTheAgentNeedsNothingOfTheProgram) {
   const ScratchFolder folder;
   const Death death = run_doomed({}, {std::string("LD_PRELOAD=") + AGENT, "PLATEAU_BLACK_BOX=" + folder / "kept"});
-  if (!WIFSIGNALED(death.status) && WEXITSTATUS(death.status) == 3) GTEST_SKIP() << "no cgroup can be made here";
-  ASSERT_TRUE(death.by_the_kernel) << death.status;
+  if (death.program.status == out_of_memory) GTEST_SKIP() << "no cgroup can be made here";
+  ASSERT_TRUE(death.by_the_kernel) << death.program.status;
   std::vector<std::string> files = files_in(folder / "kept");
   std::erase_if(files, [](const std::string& file) { return file.ends_with(".part"); });
   ASSERT_GE(files.size(), 2u);
-  EXPECT_THAT(files, Each(HasSubstr("/doomed_program-" + std::to_string(death.pid) + "-")));
+  EXPECT_THAT(files, Each(HasSubstr("/doomed_program-" + std::to_string(death.program.pid) + "-")));
   const Finished top = run(HEAP2PPROF, {"--top", files.back()});
   EXPECT_THAT(top.out, HasSubstr("leak_until_killed")) << top.error;
 }
@@ -148,11 +133,11 @@ TEST(BlackBox, UnderRlimitDataItKeepsProfilesToo) {
   const CgroupFiles no_cgroups{"/dev/null", "/dev/null"};
   const Death death =
       run_doomed({}, {std::string("LD_PRELOAD=") + AGENT, "PLATEAU_BLACK_BOX=" + folder / "kept"}, no_cgroups);
-  ASSERT_TRUE(WIFEXITED(death.status) && WEXITSTATUS(death.status) == 3) << death.status;
+  ASSERT_EQ(death.program.status, out_of_memory) << death.program.error;
   std::vector<std::string> files = files_in(folder / "kept");
   std::erase_if(files, [](const std::string& file) { return file.ends_with(".part"); });
   ASSERT_FALSE(files.empty());
-  EXPECT_THAT(files, Each(HasSubstr("/doomed_program-" + std::to_string(death.pid) + "-")));
+  EXPECT_THAT(files, Each(HasSubstr("/doomed_program-" + std::to_string(death.program.pid) + "-")));
   const Finished top = run(HEAP2PPROF, {"--top", files.back()});
   EXPECT_THAT(top.out, HasSubstr("leak_until_killed")) << top.error;
 }

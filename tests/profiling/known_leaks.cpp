@@ -9,7 +9,7 @@ namespace plateau::testing {
 void run_known_leaks(Leaks& leaks, const std::string& allocator, unsigned lg_period) {
   leaks.program = leaks.folder / "known_leaks";
   std::filesystem::copy(std::string(FIXTURES) + "/known_leaks", leaks.program);
-  RunOptions options;
+  ProgramOptions options;
   if (allocator == "jemalloc") {
     options.environment = {"LD_PRELOAD=libjemalloc.so.2",
                            "MALLOC_CONF=prof:true,prof_accum:true,lg_prof_sample:" + std::to_string(lg_period)};

@@ -5,7 +5,8 @@
 #include <vector>
 
 #include "profiling/pprof_reader.hpp"
-#include "tests/labs/lab_process.hpp"
+#include "tests/support/child_program.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 namespace plateau::testing {
 

@@ -15,10 +15,10 @@
 #include <memory>
 #include <string>
 
-#include "labs/harness/memory_limit.hpp"
 #include "allocators/memory_headroom.hpp"
-#include "tests/labs/lab_process.hpp"
+#include "labs/harness/memory_limit.hpp"
 #include "tests/support/fake_cgroups.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 namespace plateau::testing {
 namespace {

@@ -16,9 +16,9 @@
 #include <boost/json.hpp>
 
 #include "profiling/pprof_reader.hpp"
-#include "tests/labs/lab_process.hpp"
-#include "tests/profiling/child_program.hpp"
 #include "tests/profiling/http_client.hpp"
+#include "tests/support/child_program.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 namespace plateau::testing {
 namespace {
@@ -62,7 +62,7 @@ class Leaking : public ChildProgram {
 };
 
 // pprof's own cache of fetched profiles goes into the folder.
-Ended pprof(const ScratchFolder& folder, std::vector<std::string> arguments) {
+Finished pprof(const ScratchFolder& folder, std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), PPROF);
   return run_to_end(arguments, {"PPROF_TMPDIR=" + folder.path().string()});
 }
@@ -83,7 +83,7 @@ class Peers : public ::testing::TestWithParam<Allocator> {};
 TEST_P(Peers, PprofFetchesTheHeapAndNamesTheLeak) {
   const ScratchFolder folder;
   const Leaking program(GetParam().environment);
-  const Ended top = pprof(folder, {"-top", "-unit=MB", "-lines", program.url("/debug/pprof/heap")});
+  const Finished top = pprof(folder, {"-top", "-unit=MB", "-lines", program.url("/debug/pprof/heap")});
   ASSERT_EQ(top.status, 0) << top.error;
   EXPECT_THAT(top.out, HasSubstr("Type: inuse_space"));
   EXPECT_THAT(top.out, HasSubstr("leak_one_block"));
@@ -91,7 +91,7 @@ TEST_P(Peers, PprofFetchesTheHeapAndNamesTheLeak) {
   EXPECT_THAT(top.out, HasSubstr("leak_through_inlined_function")) << "inlined frames";
   // In the file that pprof keeps of what it fetches.
   const fs::path kept = fs::directory_iterator(folder.path())->path();
-  const Ended functions = pprof(folder, {"-top", "-unit=MB", kept});
+  const Finished functions = pprof(folder, {"-top", "-unit=MB", kept});
   const double megabytes = cumulative_megabytes(functions.out, "(?:\\(anonymous namespace\\)::)?leak_blocks");
   EXPECT_NEAR(megabytes, leaked_megabytes, 0.3 * leaked_megabytes) << functions.out;
 }
@@ -103,11 +103,11 @@ TEST_P(Peers, PprofNeedsNoBinary) {
   const std::string profile = folder / "heap.prof";
   {
     const Leaking program(GetParam().environment, copy);
-    const Ended curl = run_to_end({"curl", "-sS", "-o", profile, program.url("/debug/pprof/heap")});
+    const Finished curl = run_to_end({"curl", "-sS", "-o", profile, program.url("/debug/pprof/heap")});
     ASSERT_EQ(curl.status, 0) << curl.error;
   }
   fs::remove(copy);
-  const Ended top = pprof(folder, {"-top", "-lines", profile});
+  const Finished top = pprof(folder, {"-top", "-lines", profile});
   EXPECT_THAT(top.out, HasSubstr("leaking_program.cpp:")) << top.error;
 }
 
@@ -132,7 +132,7 @@ TEST_P(Peers, PprofFetchesEveryUrl) {
   for (std::size_t i = 0; i < recorded.size(); ++i) {
     EXPECT_EQ(recordings[i]->wait(), 0) << recorded[i] << ": " << recordings[i]->rest_of_error();
   }
-  const Ended cpu = pprof(folder, {"-top", "-seconds=1", program.url("/pprof/profile")});
+  const Finished cpu = pprof(folder, {"-top", "-seconds=1", program.url("/pprof/profile")});
   EXPECT_THAT(cpu.out, HasSubstr("burn_cpu")) << cpu.error;
 }
 
@@ -146,7 +146,7 @@ TEST_P(Peers, ADifferenceHasWhatWasAllocatedMeanwhile) {
   program.command("leak");
   const std::string file = folder / "delta";
   std::ofstream(file) << client.receive().body();
-  const Ended top = pprof(folder, {"-top", "-unit=MB", file});
+  const Finished top = pprof(folder, {"-top", "-unit=MB", file});
   const double megabytes = cumulative_megabytes(top.out, "(?:\\(anonymous namespace\\)::)?leak_blocks");
   EXPECT_NEAR(megabytes, leaked_megabytes, 0.3 * leaked_megabytes) << "the second leak, and not the first: " << top.out;
 }
@@ -189,7 +189,7 @@ TEST(WithoutProfiler, TheAnswerSaysWhatToChange) {
 TEST(Growth, IsServedByGperftools) {
   const ScratchFolder folder;
   const Leaking program({"LD_PRELOAD=libtcmalloc.so.4"});
-  const Ended top = pprof(folder, {"-top", program.url("/debug/pprof/growth")});
+  const Finished top = pprof(folder, {"-top", program.url("/debug/pprof/growth")});
   EXPECT_EQ(top.status, 0) << top.error;
   EXPECT_THAT(top.out, HasSubstr("leak_blocks"));
 }
@@ -222,14 +222,14 @@ TEST(Curl, ReadsPagesAsAPersonDoes) {
   EXPECT_THAT(curl({program.url("/debug/pprof/heap?debug=1")}).out, HasSubstr("leak_one_block"));
   EXPECT_THAT(curl({program.url("/debug/footprint?debug=1")}).out, HasSubstr("largest gap: "));
   EXPECT_THAT(curl({program.url("/debug/pprof/")}).out, HasSubstr("delta_heap"));
-  const Ended head = curl({"-I", program.url("/debug/pprof/heap")});
+  const Finished head = curl({"-I", program.url("/debug/pprof/heap")});
   EXPECT_THAT(head.out, HasSubstr("application/octet-stream"));
-  const Ended foreign = curl({"-H", "Host: evil.example", "-w", "%{http_code}", program.url("/debug/pprof/heap")});
+  const Finished foreign = curl({"-H", "Host: evil.example", "-w", "%{http_code}", program.url("/debug/pprof/heap")});
   EXPECT_THAT(foreign.out, HasSubstr("403"));
-  const Ended oversized =
+  const Finished oversized =
       curl({"-H", "X: " + std::string(100'000, 'x'), "-w", "%{http_code}", program.url("/metrics")});
   EXPECT_THAT(oversized.out, HasSubstr("431")) << oversized.error;
-  const Ended left = run_to_end({"curl", "-sS", "--max-time", "0.2", program.url("/debug/pprof/heap?seconds=2")});
+  const Finished left = run_to_end({"curl", "-sS", "--max-time", "0.2", program.url("/debug/pprof/heap?seconds=2")});
   EXPECT_EQ(left.status, 28) << "curl gives up";
   EXPECT_EQ(get(program.port(), "/debug/pprof/heap").result_int(), 200U) << "and the server goes on";
 }
@@ -239,7 +239,7 @@ TEST(Prometheus, PromtoolFindsNothingToSay) {
   const Leaking program({"LD_PRELOAD=libjemalloc.so.2"});
   const std::string file = folder / "metrics";
   std::ofstream(file) << get(program.port(), "/metrics").body();
-  const Ended checked = run_to_end({"sh", "-c", "promtool check metrics < " + file});
+  const Finished checked = run_to_end({"sh", "-c", "promtool check metrics < " + file});
   EXPECT_EQ(checked.status, 0);
   EXPECT_EQ(checked.out + checked.error, "");
 }

@@ -19,7 +19,8 @@
 #include "profiling/mappings.hpp"
 #include "profiling/pprof.hpp"
 #include "profiling/pprof_reader.hpp"
-#include "tests/labs/lab_process.hpp"
+#include "tests/support/child_program.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 namespace plateau {
 

@@ -19,7 +19,7 @@
 
 #include "allocators/jemalloc_arena.hpp"
 #include "allocators/purge_trace.hpp"
-#include "tests/labs/lab_process.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 namespace plateau::testing {
 namespace {

@@ -13,18 +13,14 @@
 #include <fstream>
 #include <string>
 
+#include "tests/support/scratch_folder.hpp"
+
 namespace plateau::harness {
 namespace {
 namespace fs = std::filesystem;
 
-class MemoryLimitTest : public testing::Test {
+class MemoryLimitTest : public ::testing::Test {
  protected:
-  MemoryLimitTest() : root_(fs::temp_directory_path() / ("plateau-limit-test-" + std::to_string(::getpid()))) {
-    fs::remove_all(root_);
-    fs::create_directories(root_);
-  }
-  ~MemoryLimitTest() override { fs::remove_all(root_); }
-
   CgroupFiles places(const std::string& mounts, const std::string& groups) {
     write(root_ / "mounts", mounts);
     write(root_ / "cgroup", groups);
@@ -32,7 +28,8 @@ class MemoryLimitTest : public testing::Test {
   }
   static void write(const fs::path& file, const std::string& text) { std::ofstream(file) << text; }
 
-  fs::path root_;
+  const plateau::testing::ScratchFolder scratch_;
+  const fs::path root_ = scratch_.path();
 };
 
 TEST_F(MemoryLimitTest, WithoutACgroupTheLimitIsRlimitData) {

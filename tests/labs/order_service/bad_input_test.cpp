@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "tests/labs/lab_process.hpp"
+#include "tests/support/child_program.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 namespace plateau::testing {
 namespace {

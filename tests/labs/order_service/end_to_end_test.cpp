@@ -243,7 +243,7 @@ TEST(Interrupt, EndsTheArmAndRemovesItsCgroup) {
       sent = true;
       return signal;
     };
-    const Finished finished = run(ORDER_SERVICE, {"run", "--hours", "24"}, {.watch = interrupt_once});
+    const Finished finished = run(ORDER_SERVICE, {"run", "--hours", "24"}, {}, interrupt_once);
     EXPECT_EQ(finished.status, 128 + signal);
     EXPECT_EQ(finished.error, "order_service: interrupted; the arm was ended and its cgroup removed\n");
     EXPECT_TRUE(cgroups_of(finished.pid).empty());

@@ -11,9 +11,8 @@
 
 #include <boost/json.hpp>
 
-#include "tests/labs/lab_process.hpp"
-#include "tests/profiling/child_program.hpp"
 #include "tests/profiling/http_client.hpp"
+#include "tests/support/child_program.hpp"
 
 namespace plateau::testing {
 namespace {

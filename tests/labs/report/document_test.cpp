@@ -13,7 +13,7 @@
 #include "profiling/gzip.hpp"
 #include "profiling/heap_profile.hpp"
 #include "profiling/pprof.hpp"
-#include "tests/labs/lab_process.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 namespace plateau::testing {
 namespace {

@@ -13,10 +13,10 @@
 
 #include <boost/json.hpp>
 
-#include "tests/labs/lab_process.hpp"
 #include "tests/labs/served_lab.hpp"
-#include "tests/profiling/child_program.hpp"
 #include "tests/profiling/http_client.hpp"
+#include "tests/support/child_program.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 namespace plateau::testing {
 namespace {

@@ -11,7 +11,7 @@
 #include <string>
 
 #include "labs/harness/result.hpp"
-#include "tests/labs/lab_process.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 namespace plateau::testing {
 namespace {
