@@ -21,8 +21,10 @@ struct HttpLimits {
   std::chrono::seconds to_take_answer{60};
 
   // The heap that one connection holds at most, without what the handler takes for its answer: the body twice, since it
-  // grows by doubling, and fields, buffer and coroutines.
-  constexpr std::size_t connection_bytes() const { return 2 * body_bytes + 32 * std::size_t{head_bytes}; }
+  // grows by doubling; the fields, which are larger in memory than on the wire; and the buffer and the coroutines.
+  constexpr std::size_t connection_bytes() const {
+    return 2 * body_bytes + 8 * std::size_t{head_bytes} + 128 * fields + 96 * 1024;
+  }
 };
 
 }  // namespace plateau

@@ -153,12 +153,14 @@ std::size_t RequestReader::on_body_impl(View piece, ErrorCode& error) {
   return piece.size();
 }
 
-// Not by the string itself: it may take twice what is asked for.
+// Not by the string itself, which may take twice what is asked for. Its sizes are halves of the last one, so that all
+// of them together, as in an arena, are no more than twice that.
 bool RequestReader::make_room(std::size_t bytes) {
   auto& body = request_.body();
   const std::size_t needed = body.size() + bytes;
   if (needed <= body.capacity()) return true;
-  const std::size_t capacity = std::min(std::max({needed, 2 * body.capacity(), smallest_body}), most_body_bytes_);
+  std::size_t capacity = most_body_bytes_;
+  while (capacity / 2 >= std::max(needed, smallest_body)) capacity /= 2;
   if (!budget_.take(capacity - claimed_bytes_)) return false;
   claimed_bytes_ = capacity;
   HttpRequestBody::value_type larger(body.get_allocator());

@@ -1,5 +1,5 @@
 // Whatever a client sends, the debug server understands it as a request for something that exists, within its bounds,
-// or refuses it in one line with a status that is an error. The bytes are read by the parser and the limits of the
+// or refuses it in one line with a status that is an error. The bytes are read by the reader and the limits of the
 // server.
 #include <array>
 #include <cstddef>
@@ -8,16 +8,13 @@
 #include <string_view>
 #include <variant>
 
-#include <boost/asio/buffer.hpp>
-#include <boost/beast/http/parser.hpp>
-
 #include "profiling/debug_request.hpp"
 #include "profiling/request_head.hpp"
+#include "profiling/request_reader.hpp"
 
 namespace {
 
 using namespace plateau;
-namespace http = boost::beast::http;
 
 Profile nothing() {
   return Profile(std::vector<ValueType>{{"inuse_space", "bytes"}});
@@ -53,15 +50,14 @@ void check(const Refusal& refusal, const RequestRules& /*rules*/) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  http::request_parser<HttpRequestBody, HttpAllocator> parser;
-  parser.header_limit(8 * 1024);
-  parser.body_limit(1024 * 1024);
-  parser.eager(true);
-  boost::beast::error_code error;
-  parser.put(boost::asio::buffer(data, size), error);
-  if (error || !parser.is_header_done()) return 0;
+  const HttpLimits limits;
+  BodyBudget budget(limits.all_bodies_bytes);
+  RequestReader reader(limits, HttpAllocator(), budget);
+  reader.take({reinterpret_cast<const char*>(data), size});
+  if (!reader.is_complete()) return 0;
   const RequestRules rules{.profiles = profiles, .loopback = size % 2 == 0};
-  const RequestHead head = head_of(parser.get());
+  const HttpRequest request = reader.release();
+  const RequestHead head = head_of(request);
   std::visit([&](const auto& understood) { check(understood, rules); }, understand(head, rules));
   return 0;
 }
