@@ -4,11 +4,11 @@
 
 #include <memory_resource>
 
-#include "labs/gc_pause/event.hpp"
-#include "labs/gc_pause/generation.hpp"
+#include "labs/gc_pause/fixes/events.hpp"
+#include "labs/gc_pause/fixes/generations.hpp"
 #include "labs/gc_pause/request.hpp"
 #include "labs/gc_pause/service.hpp"
-#include "labs/gc_pause/user.hpp"
+#include "labs/gc_pause/fixes/values.hpp"
 #include "labs/harness/bench_pairs.hpp"
 
 namespace plateau::gc_pause {

@@ -13,7 +13,7 @@
 #include "allocators/purge_lines.hpp"
 #include "allocators/purge_trace.hpp"
 #include "labs/gc_pause/calibration.hpp"
-#include "labs/gc_pause/generation.hpp"
+#include "labs/gc_pause/fixes/generations.hpp"
 #include "labs/gc_pause/prediction.hpp"
 #include "labs/gc_pause/service.hpp"
 #include "labs/gc_pause/targets.hpp"

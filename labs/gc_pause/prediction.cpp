@@ -8,7 +8,7 @@
 
 #include "allocators/purge_trace.hpp"
 #include "allocators/system/cpu_clock.hpp"
-#include "labs/gc_pause/generation.hpp"
+#include "labs/gc_pause/fixes/generations.hpp"
 #include "labs/gc_pause/service.hpp"
 
 namespace plateau::gc_pause {

@@ -11,8 +11,8 @@
 #include <string_view>
 
 #include "labs/gc_pause/calibration.hpp"
-#include "labs/gc_pause/event.hpp"
-#include "labs/gc_pause/generation.hpp"
+#include "labs/gc_pause/fixes/events.hpp"
+#include "labs/gc_pause/fixes/generations.hpp"
 #include "labs/gc_pause/request.hpp"
 #include "labs/harness/arm_child.hpp"
 

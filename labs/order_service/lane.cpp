@@ -7,7 +7,7 @@
 
 #include "labs/harness/random.hpp"
 #include "labs/order_service/downstream.hpp"
-#include "labs/order_service/query.hpp"
+#include "labs/order_service/fixes/query.hpp"
 
 namespace plateau::order_service {
 using harness::SplitMix64;

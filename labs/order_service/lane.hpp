@@ -12,11 +12,11 @@
 #include <vector>
 
 #include "allocators/arena.hpp"
-#include "labs/order_service/confirmation.hpp"
-#include "labs/order_service/history.hpp"
-#include "labs/order_service/items.hpp"
+#include "labs/order_service/fixes/buffers.hpp"
+#include "labs/order_service/fixes/lifetimes.hpp"
+#include "labs/order_service/fixes/items.hpp"
 #include "labs/order_service/order.hpp"
-#include "labs/order_service/outbox.hpp"
+#include "labs/order_service/fixes/outbox.hpp"
 #include "labs/order_service/outside_orders.hpp"
 #include "labs/order_service/service_options.hpp"
 #include "labs/order_service/store.hpp"

@@ -5,11 +5,11 @@
 #include <map>
 
 #include "allocators/heap.hpp"
-#include "labs/order_service/confirmation.hpp"
+#include "labs/order_service/fixes/buffers.hpp"
 #include "labs/order_service/downstream.hpp"
 #include "labs/order_service/generated_orders.hpp"
-#include "labs/order_service/items.hpp"
-#include "labs/order_service/query.hpp"
+#include "labs/order_service/fixes/items.hpp"
+#include "labs/order_service/fixes/query.hpp"
 
 namespace plateau::order_service {
 namespace {

@@ -7,10 +7,10 @@
 
 #include "allocators/allocation_counter.hpp"
 #include "allocators/counting_resource.hpp"
-#include "labs/gc_pause/event.hpp"
-#include "labs/gc_pause/generation.hpp"
+#include "labs/gc_pause/fixes/events.hpp"
+#include "labs/gc_pause/fixes/generations.hpp"
 #include "labs/gc_pause/service.hpp"
-#include "labs/gc_pause/user.hpp"
+#include "labs/gc_pause/fixes/values.hpp"
 
 namespace plateau::gc_pause {
 namespace {

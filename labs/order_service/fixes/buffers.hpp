@@ -12,7 +12,7 @@
 
 #include "allocators/arena.hpp"
 #include "allocators/recycler.hpp"
-#include "labs/order_service/items.hpp"
+#include "labs/order_service/fixes/items.hpp"
 #include "labs/order_service/order.hpp"
 #include "labs/order_service/store.hpp"
 

@@ -1,5 +1,5 @@
 // Protects the pair: the same text, and the store answers it.
-#include "labs/order_service/query.hpp"
+#include "labs/order_service/fixes/query.hpp"
 
 #include <gtest/gtest.h>
 

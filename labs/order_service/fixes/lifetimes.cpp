@@ -1,4 +1,4 @@
-#include "labs/order_service/history.hpp"
+#include "labs/order_service/fixes/lifetimes.hpp"
 
 #include <algorithm>
 #include <cmath>

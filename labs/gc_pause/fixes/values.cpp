@@ -1,4 +1,4 @@
-#include "labs/gc_pause/user.hpp"
+#include "labs/gc_pause/fixes/values.hpp"
 
 #include <array>
 #include <bit>

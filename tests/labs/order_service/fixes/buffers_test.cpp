@@ -1,5 +1,5 @@
 // Protects the pair: the same bytes, valid JSON, and a steady state without the heap.
-#include "labs/order_service/confirmation.hpp"
+#include "labs/order_service/fixes/buffers.hpp"
 
 #include <gtest/gtest.h>
 

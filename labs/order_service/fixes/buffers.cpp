@@ -1,4 +1,4 @@
-#include "labs/order_service/confirmation.hpp"
+#include "labs/order_service/fixes/buffers.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "labs/order_service/outbox.hpp"
+#include "labs/order_service/fixes/outbox.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -1,5 +1,5 @@
 // Protects the pair: the same answers for as long as records are kept, and bounded memory after the fix.
-#include "labs/order_service/history.hpp"
+#include "labs/order_service/fixes/lifetimes.hpp"
 
 #include <gtest/gtest.h>
 

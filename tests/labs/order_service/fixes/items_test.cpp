@@ -1,5 +1,5 @@
 // Protects the pair: the same items, fewer blocks; and that a bad line is refused.
-#include "labs/order_service/items.hpp"
+#include "labs/order_service/fixes/items.hpp"
 
 #include <gtest/gtest.h>
 

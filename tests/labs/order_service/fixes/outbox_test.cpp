@@ -1,5 +1,5 @@
 // Protects the pair: nothing that may still be acknowledged is lost early, and after the fix nothing stays for ever.
-#include "labs/order_service/outbox.hpp"
+#include "labs/order_service/fixes/outbox.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "labs/gc_pause/event.hpp"
+#include "labs/gc_pause/fixes/events.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "labs/gc_pause/generation.hpp"
+#include "labs/gc_pause/fixes/generations.hpp"
 
 #include <thread>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "labs/order_service/query.hpp"
+#include "labs/order_service/fixes/query.hpp"
 
 #include "labs/order_service/store.hpp"
 

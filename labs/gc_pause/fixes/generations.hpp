@@ -13,7 +13,7 @@
 
 #include "allocators/arena.hpp"
 #include "labs/gc_pause/request.hpp"
-#include "labs/gc_pause/user.hpp"
+#include "labs/gc_pause/fixes/values.hpp"
 
 namespace plateau::gc_pause {
 

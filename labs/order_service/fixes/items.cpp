@@ -1,4 +1,4 @@
-#include "labs/order_service/items.hpp"
+#include "labs/order_service/fixes/items.hpp"
 
 #include <stdexcept>
 

@@ -11,7 +11,7 @@
 
 #include "allocators/recycler.hpp"
 #include "labs/gc_pause/request.hpp"
-#include "labs/gc_pause/user.hpp"
+#include "labs/gc_pause/fixes/values.hpp"
 
 namespace plateau::gc_pause {
 

@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "labs/order_service/confirmation.hpp"
+#include "labs/order_service/fixes/buffers.hpp"
 
 namespace plateau::order_service {
 
