@@ -6,9 +6,9 @@
 
 #include "labs/gc_pause/fixes/events.hpp"
 #include "labs/gc_pause/fixes/generations.hpp"
-#include "labs/gc_pause/request.hpp"
-#include "labs/gc_pause/service.hpp"
 #include "labs/gc_pause/fixes/values.hpp"
+#include "labs/gc_pause/lane.hpp"
+#include "labs/gc_pause/request.hpp"
 #include "labs/harness/bench_pairs.hpp"
 
 namespace plateau::gc_pause {

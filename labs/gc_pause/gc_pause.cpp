@@ -1,23 +1,26 @@
 // The event service whose requests pause when a generation of sessions expires, and the fixes.
 #include <fmt/format.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cmath>
+#include <map>
+#include <span>
 #include <string>
-#include <system_error>
 
 #include <CLI/CLI.hpp>
 
 #include "allocators/purge_lines.hpp"
 #include "allocators/purge_trace.hpp"
 #include "labs/gc_pause/calibration.hpp"
+#include "labs/gc_pause/fixes.hpp"
 #include "labs/gc_pause/fixes/generations.hpp"
+#include "labs/gc_pause/gauges.hpp"
+#include "labs/gc_pause/lane.hpp"
 #include "labs/gc_pause/prediction.hpp"
 #include "labs/gc_pause/service.hpp"
 #include "labs/gc_pause/targets.hpp"
 #include "labs/harness/command_line.hpp"
+#include "labs/harness/lanes/forecast.hpp"
+#include "labs/harness/lanes/lanes.hpp"
 #include "labs/harness/pauses.hpp"
 #include "labs/harness/statistics.hpp"
 #include "labs/harness/usage_error.hpp"
@@ -42,28 +45,8 @@ harness::LabDescription describe() {
               {"refault", "pages given back at once are faulted in and cleared again by the next requests"},
               {"retention", "memory that a generation frees is in the arena of a thread that is idle by then"},
           },
-      .fixes =
-          {
-              {"decay", "unused pages are kept up to a share of the live heap, and purged in the background (as GOGC)"},
-              {"limit",
-               "a soft limit below the kernel's, near which caches and unused pages are given up (as GOMEMLIMIT)"},
-              {"values", "the user of a request is a value on the stack, not objects on the heap"},
-              {"events", "events are recycled: the attribute map is cleared and used again"},
-              {"generations", "each generation lives in an arena of its own and is dropped in O(blocks)",
-               "for generations that begin after it is switched"},
-          },
-      .wrong_fixes =
-          {
-              {"more-threads", "four threads take an expired generation apart, and the request waits for them",
-               "the work is the same, the kernel's page-table lock is one, and they take the CPUs from other requests"},
-              {"decay-never", "dirty_decay_ms:-1, no page is ever given back",
-               "each generation leaves its pages in the arena that filled it, and the next one is filled from another"},
-              {"narenas-1", "narenas:1, one arena for all threads",
-               "the frees and the madvise calls are as many as before, and now all threads wait for one arena's lock"},
-              {"trim-often", "the whole heap is purged ten times a second, from a thread beside the requests",
-               "purging gives back pages that are free; the pause is made by freeing, which gives them back at once, "
-               "and leaves nothing to purge"},
-          },
+      .fixes = fix_table.fixes(),
+      .wrong_fixes = fix_table.wrong_fixes(),
       .gauges = {service_gauges.begin(), service_gauges.end()},
       .lanes = lanes,
       .measures_pauses = true,
@@ -79,10 +62,6 @@ double kept_bytes_a_request() {
   fill_generation(*slot.generation, stream, sample);
   const ArenaStatistics statistics = slot.arena.statistics();
   return static_cast<double>(statistics.used_bytes + statistics.wasted_bytes) / sample;
-}
-
-bool is_collected(const ArmSpec& spec) {
-  return spec.options.at("collector") == "boehm";
 }
 
 class GcPauseLab final : public harness::Lab {
@@ -113,7 +92,8 @@ class GcPauseLab final : public harness::Lab {
     if (!is_collected(spec)) return;
     if (spec.name != "run") throw harness::UsageError("--collector boehm: a reference by itself; use it with run");
     for (const std::string& fix : spec.fixes) {
-      if (fix != "values" && fix != "events") {
+      const Fixes one = fix_table.chosen(std::span(&fix, 1));
+      if (!one.values && !one.events) {
         throw harness::UsageError(fmt::format("--fix {}: on a collector, only values and events apply", fix));
       }
     }
@@ -122,8 +102,8 @@ class GcPauseLab final : public harness::Lab {
   harness::AllocatorSettings allocator_settings(const ArmSpec& spec) const override {
     // Once the heap is warm, `decay` hands decay to the policy, and `decay-never` changes it.
     harness::AllocatorSettings settings;
-    settings.malloc_conf =
-        fmt::format("abort_conf:true,dirty_decay_ms:0,muzzy_decay_ms:0,narenas:{}", spec.has("narenas-1") ? 1 : arenas);
+    settings.malloc_conf = fmt::format("abort_conf:true,dirty_decay_ms:0,muzzy_decay_ms:0,narenas:{}",
+                                       fixes_of(spec).narenas_1 ? 1 : arenas);
     if (spec.profiled()) settings.malloc_conf += ",prof:true,prof_active:true,lg_prof_sample:19,prof_accum:true";
     if (!spec.pprof_address.empty()) settings.environment.emplace_back("TCMALLOC_SAMPLE_PARAMETER=524288");
     return settings;
@@ -134,7 +114,7 @@ class GcPauseLab final : public harness::Lab {
   void run_arm(harness::ArmContext& context) const override {
     const ArmSpec& spec = context.spec();
     const RequestStream stream(spec.seed, spec.options.at("requests_per_generation").to_number<std::uint64_t>());
-    const ServiceOptions options = service_options(spec);
+    const Fixes fixes = fixes_of(spec);
     record_purge_pauses();  // where the allocator is another, its figures stay unknown
     start_purge_trace_from_environment();
     if (!PurgeTrace::running()) {
@@ -142,9 +122,16 @@ class GcPauseLab final : public harness::Lab {
     }
     context.set_gauge(gauge_predicted_teardown, NAN);
     context.set_gauge(gauge_predicted_purge, NAN);
-    const bool is_forecast = !options.generations && !options.more_threads && !options.collected && !spec.service_rate;
-    if (is_forecast) publish_forecast(context, stream);
-    run_service(context, stream, options);
+    const bool is_forecast = !fixes.generations && !fixes.more_threads && !is_collected(spec) && !spec.service_rate;
+    if (is_forecast) {
+      harness::forecast_in_child([&] {
+        const ExpiryForecast forecast = forecast_expiry(stream);
+        context.set_gauge(gauge_predicted_teardown, forecast.teardown_ms);
+        if (PurgeTrace::running()) context.set_gauge(gauge_predicted_purge, forecast.purge_ms);
+      });
+    }
+    EventService service(context, stream, fixes);
+    harness::run_lanes(context, service);
   }
 
   std::vector<harness::Prediction> predictions(const ArmResult& result) const override {
@@ -165,6 +152,8 @@ class GcPauseLab final : public harness::Lab {
   }
 
  private:
+  static Fixes fixes_of(const ArmSpec& spec) { return fix_table.chosen(spec.fixes); }
+
   void apply_options() {
     requests_per_generation_ =
         static_cast<std::uint64_t>((static_cast<double>(heap_) / generations / lanes - arena_block_bytes / 2) /
@@ -189,20 +178,6 @@ class GcPauseLab final : public harness::Lab {
       if (stall[harness::StallCause::teardown] > 0) parts.push_back(stall[cause] / 1e3);
     }
     return harness::median(std::move(parts));
-  }
-
-  // In a child that shares the gauges, so that what it allocates is not in the heap that is measured.
-  static void publish_forecast(harness::ArmContext& context, const RequestStream& stream) {
-    const pid_t child = ::fork();
-    if (child < 0) throw std::system_error(errno, std::generic_category(), "cannot fork for the forecast");
-    if (child == 0) {
-      const ExpiryForecast forecast = forecast_expiry(stream);
-      context.set_gauge(gauge_predicted_teardown, forecast.teardown_ms);
-      if (PurgeTrace::running()) context.set_gauge(gauge_predicted_purge, forecast.purge_ms);
-      ::_exit(0);
-    }
-    while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
-    }
   }
 
   std::uint64_t heap_ = default_heap_bytes;

@@ -9,7 +9,7 @@
 #include "allocators/purge_trace.hpp"
 #include "allocators/system/cpu_clock.hpp"
 #include "labs/gc_pause/fixes/generations.hpp"
-#include "labs/gc_pause/service.hpp"
+#include "labs/gc_pause/lane.hpp"
 
 namespace plateau::gc_pause {
 namespace {

@@ -1,96 +1,55 @@
-// The event service: creates the user of a request, logs its events, keeps them in the user's session, and reads
-// another session. Sessions live in generations, the oldest of which expires when a new one begins. Every fix is chosen
-// here and implemented elsewhere.
+// The event service: its lanes with what they share, and the fixes as they are switched; run by the harness's engine.
 #pragma once
 
-#include <array>
-#include <atomic>
+#include <cstddef>
 #include <cstdint>
-#include <memory_resource>
+#include <functional>
+#include <memory>
 #include <optional>
-#include <string_view>
+#include <vector>
 
-#include "labs/gc_pause/calibration.hpp"
+#include "labs/gc_pause/fixes.hpp"
 #include "labs/gc_pause/fixes/events.hpp"
-#include "labs/gc_pause/fixes/generations.hpp"
+#include "labs/gc_pause/housekeeper.hpp"
+#include "labs/gc_pause/lane.hpp"
 #include "labs/gc_pause/request.hpp"
-#include "labs/harness/arm_child.hpp"
+#include "labs/harness/lanes/lanes.hpp"
 
 namespace plateau::gc_pause {
 
-struct ServiceOptions {
-  bool values = false;
-  bool events = false;
-  bool generations = false;
-  bool decay = false;
-  std::optional<std::uint64_t> soft_limit = std::nullopt;  // of the fix `limit`
-  bool more_threads = false;  // a wrong fix: several threads take an expired generation apart
-  bool trim_often = false;    // a wrong fix: the heap is purged ten times a second
-  bool decay_never = false;   // a wrong fix: from when the heap is filled, no unused page is given back
-  bool collected = false;     // the reference: sessions on a garbage collector's heap
-};
-
-ServiceOptions service_options(const harness::ArmSpec& spec);
-
-// Keeps what the first `requests` requests of lane 0 bring, as the service does.
-void fill_generation(Generation& generation, const RequestStream& stream, std::uint64_t requests);
-
-// One partition of the stream. Used by one worker at a time.
-class Lane {
+// A generation of a lane is a turn. The stream's first generations fill the heap, and then replace each other once; the
+// arm's own requests come after.
+class EventService final : public harness::LaneService<Fixes> {
  public:
-  // Without the fix `generations`, sessions come from `heap`: the collected one, if they are `collected`. Expiries are
-  // put on `timeline`, if there is one.
-  Lane(const RequestStream& stream, const ServiceOptions& options, EventRecycler& events,
-       std::pmr::memory_resource* heap, Timeline* timeline);
-  ~Lane();
-  Lane(const Lane&) = delete;
-  Lane& operator=(const Lane&) = delete;
+  // All must outlive it.
+  EventService(harness::ArmContext& context, const RequestStream& stream, const Fixes& fixes);
 
-  // Request `index` of the stream. The first of a new generation begins it, and waits while the oldest expires.
-  void handle(std::uint64_t index);
-  // Between two requests. Generations that live already stay as they were begun.
-  void switch_fixes(const ServiceOptions& options) { options_ = options; }
-  // Of the output since the last call.
-  std::uint64_t take_digest();
-  // Unused bytes in the arenas of generations.
-  std::size_t slack_bytes() const;
+  std::uint64_t turn_end(std::size_t lane, std::uint64_t turn) const override;
+  void handle(std::size_t lane, std::uint64_t index) override { all_[lane]->handle(index); }
+  void handled(harness::LaneWorker& worker, const harness::LaneOperation& operation) override;
+  void end_turn(std::size_t lane, const harness::LaneTurn& turn) override;
+  void switch_lane(std::size_t lane, const Fixes& fixes) override { all_[lane]->switch_fixes(fixes); }
+  std::optional<RetentionOptions> retention_options(const Fixes& fixes) const override;
+  harness::SwitchedRetention* retention() override { return &retention_; }
+  void run_worker(const std::function<void()>& work) override;
+  void prepared() override;
+  void begun() override;
+  void ended() override;
 
  private:
-  void begin_generation(std::uint64_t number);
-  void expire(GenerationSlot& slot);
-  GenerationSlot& slot_of(std::uint64_t number) { return slots_[number % generations]; }
-  template <class Event>
-  void log(Session& session, const Event& event);
-  void read_session(const Request& request, std::uint64_t current);
+  void tell_batch(std::size_t lane);
 
+  harness::ArmContext& context_;
   const RequestStream& stream_;
-  ServiceOptions options_;
-  EventRecycler& events_;
-  std::pmr::memory_resource* const heap_;
-  Timeline* const timeline_;
-  std::array<GenerationSlot, generations> slots_;
-  std::uint64_t current_ = UINT64_MAX;
-  Request request_;
-  std::uint64_t digest_ = 0;
+  const Fixes fixes_;               // at the start
+  CollectedHeap* const collector_;  // null: sessions are on the general heap
+  EventRecycler events_;
+  std::vector<std::unique_ptr<Lane>> all_;
+  harness::SwitchedRetention retention_;
+  std::optional<Housekeeper> housekeeper_;
 };
 
-// Fills the heap, then serves the requests of an arm on its worker threads, and ends the process when the last is done.
-[[noreturn]] void run_service(harness::ArmContext& context, const RequestStream& stream, const ServiceOptions& options);
-
-inline constexpr std::array<std::string_view, 8> service_gauges{
-    "purge calls of request threads",  "purge ms of request threads",
-    "purge CPU ms of request threads", "purge calls in the background",
-    "purge CPU ms in the background",  "purge bursts of request threads",
-    "predicted teardown ms",           "predicted purge ms"};
-enum GaugeIndex : std::size_t {
-  gauge_purge_calls,
-  gauge_purge_ms,
-  gauge_purge_cpu_ms,
-  gauge_background_calls,
-  gauge_background_cpu_ms,
-  gauge_purge_bursts,
-  gauge_predicted_teardown,
-  gauge_predicted_purge
-};
+// The reference: sessions on a garbage collector's heap.
+bool is_collected(const harness::ArmSpec& spec);
 
 }  // namespace plateau::gc_pause

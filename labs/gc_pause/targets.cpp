@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "labs/gc_pause/calibration.hpp"
-#include "labs/gc_pause/service.hpp"
+#include "labs/gc_pause/gauges.hpp"
 #include "labs/harness/pauses.hpp"
 #include "labs/harness/statistics.hpp"
 

@@ -70,7 +70,7 @@ void ArmContext::ready() {
     }
   }
   publish();
-  if (lab_.measures_pauses || spec_.service_rate) fault_ns_ = measure_minor_fault_ns();
+  if (meters_stalls()) fault_ns_ = measure_minor_fault_ns();
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   block_.start_cpu_us.store(cpu_us(usage), std::memory_order_relaxed);

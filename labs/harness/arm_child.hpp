@@ -37,38 +37,19 @@ class ArmContext {
 
   // Of a service: the port of 127.0.0.1 on which it takes operations from outside.
   void set_api_port(std::uint16_t port) { block_.api_port.store(port, std::memory_order_relaxed); }
-  // Of a service: what may be turned while it runs. Before ready().
-  void offer(ServiceControls controls) { knobs_.offer(std::move(controls)); }
+  // Of a service: what may be turned while it runs, which must outlive the context. Before ready().
+  void offer(ServiceControls& controls) { knobs_.offer(controls); }
   // The start-up heap is complete: measurement begins, and intended start times count from here. Once, by the main
   // thread.
   void ready();
   using Clock = std::chrono::steady_clock;
-  // When operation `index` is due. Of a service, that may change until then: look again after `longest_sleep`.
+  // When operation `index` is due. Of a service, that may change until then: look again now and then.
   Clock::time_point due(std::uint64_t index) const { return schedule_.due(index); }
-  static constexpr std::chrono::milliseconds longest_sleep{50};
-  // Blocks until operation `index` is due; returns at once when it is late.
-  void wait_until_due(std::uint64_t index) const {
-    wait_until_due(index, [] {});
-  }
-  // Calls `meanwhile` once, and then every `longest_sleep` or more often.
-  template <class Function>
-  void wait_until_due(std::uint64_t index, Function meanwhile) const {
-    for (;;) {
-      meanwhile();
-      const auto now = Clock::now();
-      const auto when = due(index);
-      if (now >= when) return;
-      std::this_thread::sleep_until(std::min(when, now + longest_sleep));
-    }
-  }
-  // From the intended start of the operation until now, into the histogram of `worker`.
-  void finish_operation(std::size_t lane, std::size_t worker, std::uint64_t index) {
-    finish_operation(lane, worker, due(index));
-  }
-  // The same of one that was not in the schedule.
+  // From when the operation was due (intended to start) until now, into the histogram of `worker`.
   void finish_operation(std::size_t lane, std::size_t worker, Clock::time_point due);
-  // For labs that measure pauses, and services: the meter of a worker that serves `lane`, made by its thread after
-  // ready().
+  // Whether each operation is metered: of labs that measure pauses, and of services.
+  bool meters_stalls() const { return lab_.measures_pauses || spec_.service_rate.has_value(); }
+  // Where operations are metered: the meter of a worker that serves `lane`, made by its thread after ready().
   StallMeter stall_meter(std::size_t lane, StallMeter::Waits waits = StallMeter::Waits::for_the_allocator) const;
   // What --trace asked for; null when it did not.
   Timeline* timeline() const { return timeline_.get(); }

@@ -30,8 +30,8 @@ std::string reason_of(const Reply<Text>& reply) {
 
 }  // namespace
 
-void ArmKnobs::offer(ServiceControls controls) {
-  controls_ = std::move(controls);
+void ArmKnobs::offer(ServiceControls& controls) {
+  controls_ = &controls;
   chosen_.clear();
   for (const Fix& fix : lab_.fixes) chosen_.push_back(spec_.has(fix.name));
   const std::string allocator(to_string(Heap::process().kind()));
@@ -39,7 +39,7 @@ void ArmKnobs::offer(ServiceControls controls) {
     store_text(knob(id).why_not, allocator + " has no such setting");
   }
   can_retain_ = HeapReply{false, no_policy};
-  if (controls_.retention != nullptr) can_retain_ = Heap::process().purge_support().unused;
+  if (switched_retention() != nullptr) can_retain_ = Heap::process().purge_support().unused;
   store_text(knob(KnobId::retain_percent).why_not, can_retain_.reason);
   store_text(knob(KnobId::soft_limit).why_not, no_policy);
   const ProfileReply profiles = HeapProfiler::available();
@@ -73,15 +73,16 @@ void ArmKnobs::publish() {
   const auto background = heap.background_thread();
   show(KnobId::background_thread, background ? static_cast<double>(*background) : unknown);
   show(KnobId::profiling, has_profiler_ ? static_cast<double>(HeapProfiler::active()) : unknown);
-  if (controls_.retention != nullptr) {
+  if (switched_retention() != nullptr) {
     const RetentionStatistics now = retention();
     const double percent = now.retain_percent ? *now.retain_percent : retains_nothing;
     show(KnobId::retain_percent, can_retain_.done ? percent : unknown);
     show(KnobId::soft_limit, static_cast<double>(now.soft_limit.value_or(0)));
   }
-  for (std::size_t fix = 0; controls_.works_with && fix < lab_.fixes.size(); ++fix) {
+  for (std::size_t fix = 0; controls_ != nullptr && fix < lab_.fixes.size(); ++fix) {
     // While it is being switched, what was in force is.
-    if (const auto works = controls_.works_with(fix)) fix_knob(fix).in_force.store(*works, std::memory_order_relaxed);
+    if (const auto works = controls_->works_with(lab_.fixes[fix].name))
+      fix_knob(fix).in_force.store(*works, std::memory_order_relaxed);
   }
 }
 
@@ -112,26 +113,31 @@ std::string ArmKnobs::set(KnobId id, double value) {
   return switch_fix(static_cast<std::size_t>(id) - static_cast<std::size_t>(KnobId::first_fix), value != 0);
 }
 
+SwitchedRetention* ArmKnobs::switched_retention() const {
+  return controls_ != nullptr ? controls_->retention() : nullptr;
+}
+
 RetentionStatistics ArmKnobs::retention() const {
-  RetentionPolicy* const policy = controls_.retention != nullptr ? controls_.retention->policy() : nullptr;
+  SwitchedRetention* const switched = switched_retention();
+  RetentionPolicy* const policy = switched != nullptr ? switched->policy() : nullptr;
   return policy != nullptr ? policy->statistics() : RetentionStatistics{};
 }
 
 std::string ArmKnobs::set_percent(double value) {
   if (!can_retain_.done) return std::string(can_retain_.reason);
   const bool retains = value != retains_nothing;
-  controls_.retention->set_percent(retains ? std::optional(static_cast<std::uint32_t>(value)) : std::nullopt);
+  switched_retention()->set_percent(retains ? std::optional(static_cast<std::uint32_t>(value)) : std::nullopt);
   return {};
 }
 
 std::string ArmKnobs::set_limit(double value) {
-  if (controls_.retention == nullptr) return std::string(no_policy);
-  controls_.retention->set_limit(value > 0 ? static_cast<std::uint64_t>(value) : no_soft_limit);
+  if (switched_retention() == nullptr) return std::string(no_policy);
+  switched_retention()->set_limit(value > 0 ? static_cast<std::uint64_t>(value) : no_soft_limit);
   return {};
 }
 
 std::string ArmKnobs::switch_fix(std::size_t fix, bool on) {
-  if (!controls_.switch_fixes) return "this service cannot switch its fixes while it runs";
+  if (controls_ == nullptr) return "this service cannot switch its fixes while it runs";
   std::vector<bool> chosen = chosen_;
   chosen[fix] = on;
   std::vector<std::string> fixes;
@@ -141,7 +147,7 @@ std::string ArmKnobs::switch_fix(std::size_t fix, bool on) {
   for (const WrongFix& wrong : lab_.wrong_fixes) {
     if (spec_.has(wrong.name)) fixes.emplace_back(wrong.name);
   }
-  controls_.switch_fixes(fixes);
+  controls_->switch_fixes(fixes);
   chosen_ = std::move(chosen);
   return {};
 }

@@ -22,7 +22,7 @@ enum class KnobId : std::size_t {
   purge,              // an action: has no value
   first_fix,          // 0, 1; one knob for each fix of the lab's description, in order
 };
-inline constexpr std::size_t most_fixes = 8;
+inline constexpr std::size_t most_fixes = 16;
 inline constexpr std::size_t knob_count = static_cast<std::size_t>(KnobId::first_fix) + most_fixes;
 
 struct SharedKnob {

@@ -12,6 +12,7 @@
 
 #include "labs/harness/allocator_choice.hpp"
 #include "labs/harness/arm.hpp"
+#include "labs/harness/fix.hpp"
 #include "labs/harness/verdict.hpp"
 
 namespace CLI {
@@ -27,29 +28,15 @@ struct Mechanism {
   std::string_view sentence;
 };
 
-struct Fix {
-  std::string_view name;
-  std::string_view sentence;
-  std::string_view when_switched = {};  // in a running service: what is lost, or when it takes effect
-};
-
-// A fix that sounds right and fails; `reason` says why, `hours` how long it must run for that to show.
-struct WrongFix {
-  std::string_view name;
-  std::string_view sentence;
-  std::string_view reason;
-  double hours = 24;
-};
-
 struct LabDescription {
   std::string_view name;
   std::string_view symptom;
   std::string_view operation;  // what is counted: "order"
   std::vector<Mechanism> mechanisms;
-  std::vector<Fix> fixes;
+  std::vector<Fix> fixes;  // of the lab's FixTable, as are the wrong ones
   std::vector<WrongFix> wrong_fixes;
   std::vector<std::string_view> gauges;  // names of ArmBlock::gauges, in order
-  std::size_t lanes = 1;                 // each with a socket to the peer
+  std::size_t lanes = 1;                 // each with a socket to the peer; at most ArmBlock::max_lanes
   double operations_per_second = 1;      // of simulated time
   std::uint64_t memory_limit = 0;
   double hours = 24;

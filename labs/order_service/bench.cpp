@@ -13,12 +13,12 @@
 #include "labs/harness/bench_pairs.hpp"
 #include "labs/order_service/calibration.hpp"
 #include "labs/order_service/fixes/buffers.hpp"
-#include "labs/order_service/generated_orders.hpp"
-#include "labs/order_service/fixes/lifetimes.hpp"
 #include "labs/order_service/fixes/items.hpp"
-#include "labs/order_service/lane.hpp"
+#include "labs/order_service/fixes/lifetimes.hpp"
 #include "labs/order_service/fixes/outbox.hpp"
 #include "labs/order_service/fixes/query.hpp"
+#include "labs/order_service/generated_orders.hpp"
+#include "labs/order_service/lane.hpp"
 #include "labs/order_service/store.hpp"
 
 namespace plateau::order_service {

@@ -29,43 +29,34 @@ std::unique_ptr<History> make_history(bool fixed, std::pmr::memory_resource* blo
 
 }  // namespace
 
-Lane::Lane(const Store& store, const OrderSource& source, const ServiceOptions& options, BufferRecycler& buffers,
+Lane::Lane(const Store& store, const OrderSource& source, const Fixes& fixes, BufferRecycler& buffers,
            std::pmr::memory_resource* blocks, int socket, OrderId first_id)
     : store_(store),
       source_(source),
-      options_(options),
+      fixes_(fixes),
       socket_(socket),
       blocks_(blocks),
-      batch_arena_({.block_bytes = arena_block_bytes, .max_block_bytes = arena_block_bytes, .retain_bytes = 0}, blocks),
-      batch_memory_(memory_of_batches(options.lifetimes)),
+      batch_(fixes.lifetimes, blocks),
       encoder_(buffers),
-      outbox_(make_outbox(options.outbox)),
-      history_(make_history(options.lifetimes, blocks)),
+      outbox_(make_outbox(fixes.outbox)),
+      history_(make_history(fixes.lifetimes, blocks)),
       acknowledged_(256),
       next_id_(first_id) {
   order_.lines.reserve(max_lines);
   related_.reserve(related_per_customer);
 }
 
-Lane::~Lane() {
-  options_.lifetimes ? forget_batch_after() : forget_batch_before();
-}
-
-std::pmr::memory_resource* Lane::memory_of_batches(bool fixed) {
-  return fixed ? static_cast<std::pmr::memory_resource*>(&batch_arena_) : std::pmr::new_delete_resource();
-}
-
-void Lane::switch_fixes(const ServiceOptions& options) {
-  if (options.outbox != options_.outbox) {
-    const auto old = std::exchange(outbox_, make_outbox(options.outbox));
+void Lane::switch_fixes(const Fixes& fixes) {
+  if (fixes.outbox != fixes_.outbox) {
+    const auto old = std::exchange(outbox_, make_outbox(fixes.outbox));
     old->hand_over(*outbox_, static_cast<double>(next_id_) / orders_per_second);
   }
-  if (options.lifetimes != options_.lifetimes) {
-    const auto old = std::exchange(history_, make_history(options.lifetimes, blocks_));
+  if (fixes.lifetimes != fixes_.lifetimes) {
+    const auto old = std::exchange(history_, make_history(fixes.lifetimes, blocks_));
     old->hand_over(*history_);
-    batch_memory_ = memory_of_batches(options.lifetimes);
+    batch_.use(fixes.lifetimes);
   }
-  options_ = options;
+  fixes_ = fixes;
   update_figures();
 }
 
@@ -98,17 +89,17 @@ std::uint64_t Lane::process(Order& order) {
   if (customer == nullptr) throw std::invalid_argument("order of an unknown customer");
 
   const auto numbers = store_.related(order.customer);
-  store_.select_orders(options_.query ? build_query_after(numbers, query_) : build_query_before(numbers, query_),
+  store_.select_orders(fixes_.query ? build_query_after(numbers, query_) : build_query_before(numbers, query_),
                        related_);
 
-  Items items = options_.items ? build_order_items_after(order, store_, batch_memory_)
-                               : build_order_items_before(order, store_, batch_memory_);
+  Items items = fixes_.items ? build_order_items_after(order, store_, batch_.memory())
+                             : build_order_items_before(order, store_, batch_.memory());
   std::uint64_t total_cents = 0;
   for (const Item& item : items) total_cents += item.total_cents;
 
   const Confirmation confirmation{
       order, *customer, items, related_, store_.terms(order.customer), total_cents, history_->recent_total_cents()};
-  Payload payload = options_.buffers ? encoder_.encode_after(confirmation) : encoder_.encode_before(confirmation);
+  Payload payload = fixes_.buffers ? encoder_.encode_after(confirmation) : encoder_.encode_before(confirmation);
   digest_ = SplitMix64::mix(digest_ ^ XXH3_64bits(payload->data(), payload->size()));
   send_confirmation(socket_, order.id, *payload);
   outbox_->keep(order.id, order.placed_s, std::move(payload));
@@ -116,7 +107,7 @@ std::uint64_t Lane::process(Order& order) {
   const bool audited = order.customer % audited_one_in == 0;
   history_->record({order.id, total_cents, static_cast<std::uint32_t>(order.placed_s), order.customer},
                    audited ? order.lines.front().note : std::string_view());
-  keep_until_settled(order.id, std::move(items), total_cents);
+  batch_.keep(order.id, std::move(items), total_cents);
 
   if (order.id / lanes % acknowledgements_every == 0) {
     take_acknowledgements();
@@ -129,17 +120,12 @@ std::uint64_t Lane::process(Order& order) {
   return total_cents;
 }
 
-void Lane::keep_until_settled(OrderId id, Items items, std::uint64_t total_cents) {
-  std::pmr::polymorphic_allocator<WorkingOrder> allocator(batch_memory_);
-  newest_ = allocator.new_object<WorkingOrder>(id, total_cents, std::move(items), newest_);
-}
-
 std::uint64_t Lane::settle() {
   std::uint64_t revenue = 0;
   std::uint64_t tax = 0;
   std::uint64_t note_bytes = 0;
   const std::string_view note = history_->newest_note();
-  for (const WorkingOrder* order = newest_; order != nullptr; order = order->previous) {
+  for (const WorkingOrder* order = batch_.newest(); order != nullptr; order = order->previous) {
     revenue += order->total_cents;
     for (const Item& item : order->items) {
       tax += item.total_cents * item.product->tax_per_mille / 1000;
@@ -148,26 +134,10 @@ std::uint64_t Lane::settle() {
   }
   const std::uint64_t digest = SplitMix64::mix(digest_ ^ SplitMix64::mix(revenue) ^ SplitMix64::mix(tax + 1) ^
                                                SplitMix64::mix(note_bytes + 2) ^ XXH3_64bits(note.data(), note.size()));
-  options_.lifetimes ? forget_batch_after() : forget_batch_before();
+  batch_.forget();
   digest_ = 0;
   update_figures();
   return digest;
-}
-
-// Every order of the batch is taken apart: a free for each note, each vector, each order.
-void Lane::forget_batch_before() {
-  std::pmr::polymorphic_allocator<WorkingOrder> allocator(batch_memory_);
-  while (newest_ != nullptr) {
-    WorkingOrder* const previous = newest_->previous;
-    allocator.delete_object(newest_);
-    newest_ = previous;
-  }
-}
-
-// All that the batch allocated lives in its arena, so nothing needs to be taken apart.
-void Lane::forget_batch_after() {
-  newest_ = nullptr;
-  batch_arena_.reset();
 }
 
 void Lane::take_acknowledgements() {
@@ -187,7 +157,7 @@ void Lane::update_figures() {
 }
 
 std::size_t Lane::slack_bytes() const {
-  return batch_arena_.statistics().slack_bytes() + history_->slack_bytes() + encoder_.slack_bytes();
+  return batch_.slack_bytes() + history_->slack_bytes() + encoder_.slack_bytes();
 }
 
 }  // namespace plateau::order_service

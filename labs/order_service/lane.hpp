@@ -11,22 +11,19 @@
 #include <string>
 #include <vector>
 
-#include "allocators/arena.hpp"
+#include "labs/order_service/fixes.hpp"
 #include "labs/order_service/fixes/buffers.hpp"
-#include "labs/order_service/fixes/lifetimes.hpp"
 #include "labs/order_service/fixes/items.hpp"
-#include "labs/order_service/order.hpp"
+#include "labs/order_service/fixes/lifetimes.hpp"
 #include "labs/order_service/fixes/outbox.hpp"
+#include "labs/order_service/order.hpp"
 #include "labs/order_service/outside_orders.hpp"
-#include "labs/order_service/service_options.hpp"
 #include "labs/order_service/store.hpp"
 
 namespace plateau::order_service {
 
 // After so many orders of a lane what is too old is dropped and figures are told.
 inline constexpr std::uint64_t housekeeping_every = 32;
-// A little under 32 KiB, so that sixteen blocks and the header of the pool's slab fill 512 KiB.
-inline constexpr std::size_t arena_block_bytes = 32 * 1024 - 128;
 
 // Own figures of a lane, read by others while it works.
 struct LaneFigures {
@@ -41,9 +38,8 @@ class Lane {
  public:
   // `blocks` gives blocks of `arena_block_bytes` to the lane's arenas, and is shared with other lanes.
   // Its orders are numbered from `first_id` on, in steps of `lanes`, as they come.
-  Lane(const Store& store, const OrderSource& source, const ServiceOptions& options, BufferRecycler& buffers,
+  Lane(const Store& store, const OrderSource& source, const Fixes& fixes, BufferRecycler& buffers,
        std::pmr::memory_resource* blocks, int socket, OrderId first_id);
-  ~Lane();
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
@@ -52,7 +48,7 @@ class Lane {
   // One from outside: handled as any other, or looked for in the lane's history. Then it is done.
   void handle(OutsideOrder& order);
   // Between two batches. The old outbox and history hand over what they hold.
-  void switch_fixes(const ServiceOptions& options);
+  void switch_fixes(const Fixes& fixes);
   // Ends the batch: totals are computed, working orders forgotten. Gives the digest of the batch's whole output.
   std::uint64_t settle();
   // Unused bytes in arenas and worker buffers.
@@ -60,31 +56,16 @@ class Lane {
   const LaneFigures& figures() const { return figures_; }
 
  private:
-  // Kept until the batch is settled.
-  struct WorkingOrder {
-    WorkingOrder(OrderId order, std::uint64_t total, Items priced, WorkingOrder* before)
-        : id(order), total_cents(total), items(std::move(priced)), previous(before) {}
-    OrderId id;
-    std::uint64_t total_cents;
-    Items items;
-    WorkingOrder* previous;
-  };
-
-  std::pmr::memory_resource* memory_of_batches(bool fixed);
   std::uint64_t process(Order& order);  // gives its total
-  void keep_until_settled(OrderId id, Items items, std::uint64_t total_cents);
-  void forget_batch_before();
-  void forget_batch_after();
   void take_acknowledgements();
   void update_figures();
 
   const Store& store_;
   const OrderSource& source_;
-  ServiceOptions options_;
+  Fixes fixes_;
   const int socket_;
   std::pmr::memory_resource* const blocks_;
-  Arena batch_arena_;
-  std::pmr::memory_resource* batch_memory_;
+  OpenBatch batch_;
   Encoder encoder_;
   std::unique_ptr<Outbox> outbox_;
   std::unique_ptr<History> history_;
@@ -92,7 +73,6 @@ class Lane {
   std::string query_;
   std::vector<const PastOrder*> related_;
   std::vector<OrderId> acknowledged_;
-  WorkingOrder* newest_ = nullptr;
   OrderId next_id_;
   std::uint64_t digest_ = 0;
   LaneFigures figures_;

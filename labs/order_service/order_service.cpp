@@ -1,22 +1,22 @@
 // The order service: memory that grows until the kernel kills the process, and the fixes.
 #include <fmt/format.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cmath>
 #include <filesystem>
 #include <memory>
-#include <system_error>
 
 #include <CLI/CLI.hpp>
 
 #include "allocators/process_memory.hpp"
 #include "labs/harness/command_line.hpp"
+#include "labs/harness/lanes/forecast.hpp"
+#include "labs/harness/lanes/lanes.hpp"
 #include "labs/harness/statistics.hpp"
 #include "labs/harness/usage_error.hpp"
 #include "labs/order_service/calibration.hpp"
 #include "labs/order_service/downstream.hpp"
+#include "labs/order_service/fixes.hpp"
+#include "labs/order_service/gauges.hpp"
 #include "labs/order_service/generated_orders.hpp"
 #include "labs/order_service/prediction.hpp"
 #include "labs/order_service/recorded_orders.hpp"
@@ -47,26 +47,8 @@ const harness::LabDescription& describe() {
                "are not filled again"},
               {"retention", "arenas of idle workers keep their dirty pages: decay ticks only when an arena is used"},
           },
-      .fixes =
-          {
-              {"buffers", "confirmations are encoded in an arena and into recycled buffers, not into fresh ones"},
-              {"items", "the vector of items is reserved, not grown one push at a time"},
-              {"query", "the IN (…) query is built in one reserved builder, not by repeated concatenation"},
-              {"outbox", "the outbox is bounded and its entries expire, instead of waiting for ever"},
-              {"lifetimes",
-               "history lives in arenas of its own and each batch in an arena, not side by side on the heap"},
-              {"retention",
-               "unused pages are purged in the background after 1 s, not after 10 s of activity, and a policy sheds "
-               "what is idle before the limit"},
-          },
-      .wrong_fixes =
-          {
-              {"bigger-limit", "twice the memory limit", "the growth is the same, so the kernel only kills later", 16},
-              {"trim-often", "purge the whole heap every simulated minute",
-               "purging gives back unused pages; live entries and slabs with one live block in them are used"},
-              {"decay-only", "dirty_decay_ms:0, every unused page goes back at once",
-               "decay acts on resident - active; what grows is live data and active - allocated"},
-          },
+      .fixes = fix_table.fixes(),
+      .wrong_fixes = fix_table.wrong_fixes(),
       .gauges = {service_gauges.begin(), service_gauges.end()},
       .lanes = lanes,
       .operations_per_second = orders_per_second,
@@ -103,7 +85,7 @@ class OrderServiceLab final : public harness::Lab {
   }
 
   void prepare(ArmSpec& spec) const override {
-    if (spec.has("bigger-limit") && spec.memory_limit) spec.memory_limit = *spec.memory_limit * 2;
+    if (fixes_of(spec).bigger_limit && spec.memory_limit) spec.memory_limit = *spec.memory_limit * 2;
     if (spec.service_rate) return;  // its batches are not compared
     constexpr std::uint64_t most_batches = harness::DigestSeries::capacity - 2;
     if (const std::uint64_t a_lane = spec.operations() / lanes; a_lane / settlement_orders_ > most_batches) {
@@ -114,9 +96,10 @@ class OrderServiceLab final : public harness::Lab {
 
   harness::AllocatorSettings allocator_settings(const ArmSpec& spec) const override {
     using std::chrono::milliseconds;
+    const Fixes fixes = fixes_of(spec);
     harness::AllocatorSettings settings;
     settings.malloc_conf = fmt::format("abort_conf:true,dirty_decay_ms:{},muzzy_decay_ms:0,background_thread:{}",
-                                       dirty_decay(spec).count(), spec.has("retention"));
+                                       dirty_decay(fixes, spec.time).count(), page_retention(fixes).background_thread);
     if (spec.profiled()) settings.malloc_conf += ",prof:true,prof_active:true,lg_prof_sample:19,prof_accum:true";
     // What --profile records is exact there; a server can only ask for samples.
     if (!spec.pprof_address.empty()) settings.environment.emplace_back("TCMALLOC_SAMPLE_PARAMETER=524288");
@@ -139,15 +122,26 @@ class OrderServiceLab final : public harness::Lab {
     } else {
       source = std::make_unique<RecordedOrders>(store, std::string(spec.options.at("orders").as_string()));
     }
-    const ServiceOptions options = service_options(spec);
+    const Fixes fixes = fixes_of(spec);
     if (spec.service_rate) record_purge_pauses();  // where the allocator is another, purges are not timed
     context.set_gauge(gauge_kill_hour, NAN);
     context.set_gauge(gauge_pinned, NAN);
-    if (spec.options.at("orders").is_null() && spec.memory_limit &&
-        !spec.service_rate) {  // the forecast knows the generator's law
-      publish_forecast(context, store, *source, options);
+    const bool is_generated = spec.options.at("orders").is_null();  // the forecast knows the generator's law
+    if (is_generated && spec.memory_limit && !spec.service_rate) {
+      harness::forecast_in_child([&] {
+        const auto expected = forecast(store, *source,
+                                       {.fixes = fixes,
+                                        .settlement_orders = settlement_orders(spec),
+                                        .limit_bytes = static_cast<double>(*spec.memory_limit),
+                                        .start_rss_bytes = static_cast<double>(own_rss_bytes()),
+                                        .hours = spec.hours});
+        if (!expected) return;
+        context.set_gauge(gauge_kill_hour, expected->kill_hour);
+        context.set_gauge(gauge_pinned, expected->pinned_bytes);
+      });
     }
-    run_service(context, store, *source, options);
+    OrderService service(context, store, *source, fixes);
+    harness::run_lanes(context, service);
   }
 
   std::vector<harness::Prediction> predictions(const ArmResult& result) const override {
@@ -171,23 +165,7 @@ class OrderServiceLab final : public harness::Lab {
   }
 
  private:
-  // In a child that shares the store and the gauges, so that what it allocates is not in the heap that is measured.
-  static void publish_forecast(harness::ArmContext& context, const Store& store, const OrderSource& source,
-                               const ServiceOptions& options) {
-    const pid_t child = ::fork();
-    if (child < 0) throw std::system_error(errno, std::generic_category(), "cannot fork for the forecast");
-    if (child == 0) {
-      const auto expected = forecast(store, source, options, static_cast<double>(*context.spec().memory_limit),
-                                     static_cast<double>(own_rss_bytes()), context.spec().hours);
-      if (expected) {
-        context.set_gauge(gauge_kill_hour, expected->kill_hour);
-        context.set_gauge(gauge_pinned, expected->pinned_bytes);
-      }
-      ::_exit(0);
-    }
-    while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
-    }
-  }
+  static Fixes fixes_of(const ArmSpec& spec) { return fix_table.chosen(spec.fixes); }
 
   std::string orders_file_;
   std::uint32_t settlement_orders_ = calibration_settlement_orders;

@@ -5,11 +5,11 @@
 #include <map>
 
 #include "allocators/heap.hpp"
-#include "labs/order_service/fixes/buffers.hpp"
 #include "labs/order_service/downstream.hpp"
-#include "labs/order_service/generated_orders.hpp"
+#include "labs/order_service/fixes/buffers.hpp"
 #include "labs/order_service/fixes/items.hpp"
 #include "labs/order_service/fixes/query.hpp"
+#include "labs/order_service/generated_orders.hpp"
 
 namespace plateau::order_service {
 namespace {
@@ -61,29 +61,29 @@ struct Visits {
 
 }  // namespace
 
-std::optional<Forecast> forecast(const Store& store, const OrderSource& source, const ServiceOptions& options,
-                                 double limit_bytes, double start_rss_bytes, double hours) {
-  if (options.outbox && options.lifetimes) return std::nullopt;
+std::optional<Forecast> forecast(const Store& store, const OrderSource& source, const ForecastInput& input) {
+  const Fixes& fixes = input.fixes;
+  if (fixes.outbox && fixes.lifetimes) return std::nullopt;
   if (!Heap::process().size_class(static_cast<std::uint64_t>(shortest_note))) return std::nullopt;
 
-  const double batch_s = options.settlement_orders * static_cast<double>(lanes) / orders_per_second;
+  const double batch_s = input.settlement_orders * static_cast<double>(lanes) / orders_per_second;
   std::map<std::pair<std::uint64_t, std::uint64_t>, Visits> slabs;  // by worker of a lane, and size class
   double outbox = 0;
   double history = 0;
   double batch_live = 0;
   double outbox_rate = 0;
-  for (std::uint64_t batch = 0; batch_s * static_cast<double>(batch) < hours * 3600; ++batch) {
+  for (std::uint64_t batch = 0; batch_s * static_cast<double>(batch) < input.hours * 3600; ++batch) {
     const double t = batch_s * static_cast<double>(batch);
     const double orders = batch_s * orders_per_second;  // of all lanes
     const double note = note_length_at(t + batch_s / 2);
     const double lines =
         median_lines_at(t + batch_s / 2) * std::exp(line_count_sigma * line_count_sigma / 2);  // mean of a log-normal
-    if (batch % 16 == 0 && !options.outbox) outbox_rate = outbox_bytes_an_order(store, source, t);
+    if (batch % 16 == 0 && !fixes.outbox) outbox_rate = outbox_bytes_an_order(store, source, t);
     outbox += outbox_rate * orders;
 
     const double audited = 1.0 / static_cast<double>(audited_one_in);
     const auto size_class = Heap::process().size_class(static_cast<std::uint64_t>(note) + 1);
-    if (size_class && !options.lifetimes) {
+    if (size_class && !fixes.lifetimes) {
       const double regions = size_class->regions_per_slab;
       Visits& v = slabs[{batch % workers_per_lane, size_class->region_bytes}];
       const double blocks = orders * (lines + audited);
@@ -101,7 +101,7 @@ std::optional<Forecast> forecast(const Store& store, const OrderSource& source, 
       pinned += std::max(0.0, v.slabs * share * static_cast<double>(c->slab_bytes) -
                                   v.survivors * static_cast<double>(c->region_bytes));
     }
-    if (start_rss_bytes + outbox + history + batch_live + pinned >= limit_bytes)
+    if (input.start_rss_bytes + outbox + history + batch_live + pinned >= input.limit_bytes)
       return Forecast{(t + batch_s) / 3600, pinned};
   }
   return std::nullopt;

@@ -2,14 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
-#include <charconv>
 #include <iterator>
+#include <optional>
 #include <stdexcept>
 
 #include "labs/harness/random.hpp"
 #include "labs/order_service/calibration.hpp"
+#include "labs/order_service/past_order_id.hpp"
 
 namespace plateau::order_service {
 using harness::SplitMix64;
@@ -29,7 +29,6 @@ constexpr std::array<std::string_view, 5> statuses{"paid", "packed", "shipped", 
 constexpr std::string_view select_prefix = "SELECT * FROM orders WHERE id IN (";
 // Numbers of past orders are dense, so a row's place is computed and no index is needed.
 constexpr std::uint32_t first_number = 10'000'000;
-constexpr std::size_t id_digits = 12;
 
 // Appends texts to one string and gives each as offset and length, since the string moves while it grows.
 class TextBuilder {
@@ -55,15 +54,6 @@ class TextBuilder {
 };
 
 }  // namespace
-
-void write_past_order_id(std::uint32_t number, PastOrderId& id) {
-  constexpr std::string_view head = "shop-eu-central-1/order/";
-  constexpr std::uint64_t thirteen_digits = 1'000'000'000'000;  // the first is cut off, which leaves leading zeros
-  char digits[id_digits + 1];
-  std::to_chars(std::begin(digits), std::end(digits), thirteen_digits + number);
-  std::copy(head.begin(), head.end(), id);
-  std::copy(digits + 1, std::end(digits), id + head.size());
-}
 
 std::string_view status_name(std::uint8_t status) {
   return statuses.at(status);
@@ -148,12 +138,9 @@ void Store::select_orders(std::string_view query, std::vector<const PastOrder*>&
   std::string_view list = query.substr(select_prefix.size(), query.size() - select_prefix.size() - 1);
   while (!list.empty()) {
     constexpr std::size_t quoted = past_order_id_length + 2;  // with ", " between
-    std::uint32_t number = 0;
-    const char* const digits = list.data() + 1 + past_order_id_length - id_digits;
-    if (list.size() < quoted || std::from_chars(digits, digits + id_digits, number).ptr != digits + id_digits) {
-      throw std::invalid_argument("not a list of order ids");
-    }
-    const std::size_t at = std::size_t{number} - first_number;  // wraps to out of range below the first
+    const auto number = list.size() < quoted ? std::nullopt : read_past_order_id(list.substr(1, past_order_id_length));
+    if (!number) throw std::invalid_argument("not a list of order ids");
+    const std::size_t at = *number - first_number;  // wraps to out of range below the first
     if (at < orders_.size()) {
       rows.push_back(&orders_[at]);
       __builtin_prefetch(rows.back());  // rows are scattered; they are read only after the last is found

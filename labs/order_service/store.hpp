@@ -29,17 +29,12 @@ struct Customer {
 
 struct PastOrder {
   std::uint64_t placed_at = 0;  // seconds since the epoch
-  std::uint32_t number = 0;     // its id is write_past_order_id's
+  std::uint32_t number = 0;     // in text: see past_order_id.hpp
   CustomerId customer = 0;
   std::uint32_t total_cents = 0;
   std::uint16_t lines = 0;
   std::uint8_t status = 0;
 };
-
-inline constexpr std::size_t past_order_id_length = 36;
-using PastOrderId = char[past_order_id_length];
-// Writes "shop-eu-central-1/order/000012345678".
-void write_past_order_id(std::uint32_t number, PastOrderId& id);
 
 std::string_view status_name(std::uint8_t status);
 

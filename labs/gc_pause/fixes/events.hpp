@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "allocators/recycler.hpp"
-#include "labs/gc_pause/request.hpp"
 #include "labs/gc_pause/fixes/values.hpp"
+#include "labs/gc_pause/request.hpp"
 
 namespace plateau::gc_pause {
 

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "allocators/arena.hpp"
-#include "labs/gc_pause/request.hpp"
 #include "labs/gc_pause/fixes/values.hpp"
+#include "labs/gc_pause/request.hpp"
 
 namespace plateau::gc_pause {
 

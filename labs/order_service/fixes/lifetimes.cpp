@@ -16,6 +16,35 @@ constexpr std::size_t buckets = static_cast<std::size_t>(history_s / bucket_s) +
 
 }  // namespace
 
+OpenBatch::OpenBatch(bool fixed, std::pmr::memory_resource* blocks)
+    : fixed_(fixed),
+      arena_({.block_bytes = arena_block_bytes, .max_block_bytes = arena_block_bytes, .retain_bytes = 0}, blocks) {}
+
+std::pmr::memory_resource* OpenBatch::memory() {
+  return fixed_ ? static_cast<std::pmr::memory_resource*>(&arena_) : std::pmr::new_delete_resource();
+}
+
+void OpenBatch::keep(OrderId id, Items items, std::uint64_t total_cents) {
+  std::pmr::polymorphic_allocator<> allocator(memory());
+  newest_ = allocator.new_object<WorkingOrder>(id, total_cents, std::move(items), newest_);
+}
+
+// Every order of the batch is taken apart: a free for each note, each vector, each order.
+void OpenBatch::forget_before() {
+  std::pmr::polymorphic_allocator<> allocator(memory());
+  while (newest_ != nullptr) {
+    WorkingOrder* const previous = newest_->previous;
+    allocator.delete_object(newest_);
+    newest_ = previous;
+  }
+}
+
+// All that the batch allocated lives in its arena, so nothing needs to be taken apart.
+void OpenBatch::forget_after() {
+  newest_ = nullptr;
+  arena_.reset();
+}
+
 // Not inlined, so that a heap profile names it.
 [[gnu::noinline]] void HistoryAmongTemporaries::record(const HistoryEntry& entry, std::string_view note) {
   records_.push_back({entry, std::string(note)});

@@ -1,19 +1,61 @@
-// Fix "lifetimes", the long half: what is remembered of each order for six hours.
+// Fix "lifetimes": what lives for a batch, and what lives for hours, each in memory of its own.
 #pragma once
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <memory_resource>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "allocators/arena.hpp"
+#include "labs/order_service/fixes/items.hpp"
 #include "labs/order_service/order.hpp"
 
 namespace plateau::order_service {
+
+// A little under 32 KiB, so that sixteen blocks and the header of the pool's slab fill 512 KiB.
+inline constexpr std::size_t arena_block_bytes = 32 * 1024 - 128;
+
+struct WorkingOrder {
+  WorkingOrder(OrderId order, std::uint64_t total, Items priced, WorkingOrder* before)
+      : id(order), total_cents(total), items(std::move(priced)), previous(before) {}
+  OrderId id;
+  std::uint64_t total_cents;
+  Items items;
+  WorkingOrder* previous;
+};
+
+// The short half: the orders of a batch, kept until it is settled. Of one lane; not thread-safe.
+class OpenBatch {
+ public:
+  // After (`fixed`): all that the batch allocates is in an arena, whose blocks come from `blocks`, which must outlive
+  // it. Before: on the general heap.
+  OpenBatch(bool fixed, std::pmr::memory_resource* blocks);
+  ~OpenBatch() { forget(); }
+  OpenBatch(const OpenBatch&) = delete;
+  OpenBatch& operator=(const OpenBatch&) = delete;
+
+  // Required: the batch is empty.
+  void use(bool fixed) { fixed_ = fixed; }
+  std::pmr::memory_resource* memory();
+  // `items` are in memory().
+  void keep(OrderId id, Items items, std::uint64_t total_cents);
+  const WorkingOrder* newest() const { return newest_; }
+  void forget() { fixed_ ? forget_after() : forget_before(); }
+  std::size_t slack_bytes() const { return arena_.statistics().slack_bytes(); }
+
+ private:
+  void forget_before();
+  void forget_after();
+
+  bool fixed_;
+  Arena arena_;
+  WorkingOrder* newest_ = nullptr;
+};
 
 struct HistoryEntry {
   OrderId id = 0;
@@ -22,7 +64,7 @@ struct HistoryEntry {
   CustomerId customer = 0;
 };
 
-// Of one lane; not thread-safe.
+// The long half: what is remembered of each order for six hours. Of one lane; not thread-safe.
 class History {
  public:
   virtual ~History() = default;

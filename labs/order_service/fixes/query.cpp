@@ -1,6 +1,6 @@
 #include "labs/order_service/fixes/query.hpp"
 
-#include "labs/order_service/store.hpp"
+#include "labs/order_service/past_order_id.hpp"
 
 namespace plateau::order_service {
 namespace {

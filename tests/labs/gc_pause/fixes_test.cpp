@@ -9,8 +9,8 @@
 #include "allocators/counting_resource.hpp"
 #include "labs/gc_pause/fixes/events.hpp"
 #include "labs/gc_pause/fixes/generations.hpp"
-#include "labs/gc_pause/service.hpp"
 #include "labs/gc_pause/fixes/values.hpp"
+#include "labs/gc_pause/lane.hpp"
 
 namespace plateau::gc_pause {
 namespace {
@@ -112,13 +112,13 @@ TEST(Lane, OutputIsTheSameWhateverFixesAreOn) {
   std::vector<std::uint64_t> digests;
   for (int set = 0; set < 16; ++set) {
     EventRecycler events;
-    const ServiceOptions options{.values = (set & 1) != 0,
-                                 .events = (set & 2) != 0,
-                                 .generations = (set & 4) != 0,
-                                 .more_threads = (set & 8) != 0};
+    const Fixes fixes{.values = (set & 1) != 0,
+                      .events = (set & 2) != 0,
+                      .generations = (set & 4) != 0,
+                      .more_threads = (set & 8) != 0};
     CountingResource memory;
     {
-      Lane lane(stream(), options, events, &memory, nullptr);
+      Lane lane(stream(), fixes, events, &memory, nullptr);
       for (std::uint64_t i = 0; i < requests; i += lanes) lane.handle(i);
       digests.push_back(lane.take_digest());
     }

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "labs/gc_pause/calibration.hpp"
-#include "labs/gc_pause/service.hpp"
+#include "labs/gc_pause/gauges.hpp"
 
 namespace plateau::gc_pause {
 namespace {
