@@ -151,7 +151,8 @@ AllocatorChoice allocator_of(const ArmSpec& spec) {
 
 }  // namespace
 
-// Its members end in the reverse of their order: the process, its peer, and then the limit.
+// Its members end in the reverse of their order: the process, its peer, and then the limit. A server that a lab starts
+// for its arm belongs right after the limit: it is not under that limit, runs before the process, and ends after it.
 class RunningArm::State {
  public:
   State(const Lab& lab, const ArmSpec& spec)

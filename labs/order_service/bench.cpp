@@ -18,13 +18,12 @@
 #include "labs/order_service/fixes/outbox.hpp"
 #include "labs/order_service/fixes/query.hpp"
 #include "labs/order_service/generated_orders.hpp"
-#include "labs/order_service/lane.hpp"
 #include "labs/order_service/store.hpp"
 
 namespace plateau::order_service {
 namespace {
 
-// An order of the middle of a shift, with all that belongs to it.
+// An order of the middle of a shift, with all that belongs to it: a store of 76 MB, which takes a fifth of a second.
 struct Example {
   Store store{1};
   GeneratedOrders orders{store, 1};
@@ -147,5 +146,8 @@ BENCHMARK(lifetimes_after)->Name("lifetimes/after");
 }  // namespace plateau::order_service
 
 int main(int argc, char** argv) {
+  // Before anything is timed: else the first case makes it in its timed loop, is taken for a slow one, and runs once a
+  // repetition, cold.
+  plateau::order_service::example();
   return plateau::harness::run_bench_pairs(argc, argv);
 }

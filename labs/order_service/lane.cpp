@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "labs/harness/random.hpp"
+#include "labs/order_service/calibration.hpp"
 #include "labs/order_service/downstream.hpp"
 #include "labs/order_service/fixes/query.hpp"
 

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "allocators/heap.hpp"
+#include "labs/order_service/calibration.hpp"
 #include "labs/order_service/downstream.hpp"
 #include "labs/order_service/fixes/buffers.hpp"
 #include "labs/order_service/fixes/items.hpp"

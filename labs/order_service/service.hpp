@@ -12,6 +12,7 @@
 #include "allocators/pool.hpp"
 #include "allocators/synchronized_resource.hpp"
 #include "labs/harness/lanes/lanes.hpp"
+#include "labs/order_service/calibration.hpp"
 #include "labs/order_service/fixes.hpp"
 #include "labs/order_service/fixes/buffers.hpp"
 #include "labs/order_service/fixes/retention.hpp"

@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <memory_resource>
 #include <string>
 #include <string_view>
 
+#include "allocators/allocation_counter.hpp"
 #include "allocators/pool.hpp"
 #include "labs/order_service/calibration.hpp"
 
@@ -13,6 +15,55 @@ namespace plateau::order_service {
 namespace {
 
 constexpr std::size_t block_bytes = 4096;
+
+Items some_items(std::pmr::memory_resource* memory) {
+  Items items(memory);
+  for (int i = 0; i < 20; ++i) {
+    items.push_back({nullptr, 1, 100, 100, std::pmr::string("a note that is too long to be kept inside", memory)});
+  }
+  return items;
+}
+
+TEST(OpenBatch, BeforeAndAfterKeepTheSameOrdersAndGiveAllBack) {
+  Pool blocks({.block_bytes = arena_block_bytes});
+  for (const bool fixed : {false, true}) {
+    const AllocationCounts start = thread_allocation_counts();
+    OpenBatch batch(fixed, &blocks);
+    for (int round = 0; round < 2; ++round) {
+      for (OrderId id = 0; id < 100; ++id) batch.keep(id, some_items(batch.memory()), id * 3);
+      OrderId expected = 100;
+      for (const WorkingOrder* order = batch.newest(); order != nullptr; order = order->previous) {
+        ASSERT_EQ(order->id, --expected);
+        ASSERT_EQ(order->total_cents, order->id * 3);
+        ASSERT_EQ(order->items.size(), 20U);
+      }
+      EXPECT_EQ(expected, 0U);
+      EXPECT_EQ(blocks.statistics().live_blocks > 0, fixed);
+      batch.forget();
+      EXPECT_EQ(batch.newest(), nullptr);
+      EXPECT_EQ(blocks.statistics().live_blocks, 0U);
+    }
+    const std::uint64_t calls = thread_allocation_counts().calls - start.calls;
+    if (fixed) {
+      EXPECT_LT(calls, 100U) << "the pool's own: an order asks nothing of the heap";
+    } else {
+      EXPECT_GT(calls, 2 * 100 * 21U) << "a block for each note and more";
+    }
+  }
+}
+
+TEST(OpenBatch, AnEmptyOneChangesItsMemory) {
+  Pool blocks({.block_bytes = arena_block_bytes});
+  OpenBatch batch(false, &blocks);
+  batch.use(true);
+  batch.keep(1, some_items(batch.memory()), 3);
+  EXPECT_GT(blocks.statistics().live_blocks, 0U);
+  batch.forget();
+  batch.use(false);
+  batch.keep(2, some_items(batch.memory()), 6);
+  EXPECT_EQ(blocks.statistics().live_blocks, 0U);
+  EXPECT_EQ(batch.newest()->id, 2U);
+}
 
 TEST(History, BeforeAndAfterGiveTheSameRecentTotals) {
   Pool blocks({.block_bytes = block_bytes});

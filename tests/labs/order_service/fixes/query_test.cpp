@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "allocators/allocation_counter.hpp"
+#include "labs/order_service/past_order_id.hpp"
 #include "tests/labs/order_service/store_of_tests.hpp"
 
 namespace plateau::order_service {
