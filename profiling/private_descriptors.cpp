@@ -64,7 +64,7 @@ std::vector<Pipe> pipes_to_itself() {
 }
 
 // Empty where libunwind is not loaded; nothing when its pipe cannot be told.
-std::optional<std::vector<int>> descriptors_of_libunwind() {
+[[maybe_unused]] std::optional<std::vector<int>> descriptors_of_libunwind() {
   using Backtrace = int(void**, int);
   auto* const backtrace = runtime_symbol<Backtrace>("unw_backtrace");
   if (backtrace == nullptr) return std::vector<int>{};
@@ -76,7 +76,7 @@ std::optional<std::vector<int>> descriptors_of_libunwind() {
 }
 
 // `kept` in rising order.
-void unshare_all_but(std::span<const int> kept) {
+[[maybe_unused]] void unshare_all_but(std::span<const int> kept) {
   unsigned first = 0;
   unsigned flags = CLOSE_RANGE_UNSHARE;
   const auto close_up_to = [&](unsigned last) {

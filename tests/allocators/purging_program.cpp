@@ -24,7 +24,8 @@ void free_at_once() {
 }
 
 int free_until_the_policy_purged() {
-  const plateau::RetentionPolicy policy(
+  // Never destroyed: its goal is in force until the last line is written.
+  const auto& policy = *new plateau::RetentionPolicy(
       {.retain_percent = 0, .retain_for = std::chrono::milliseconds(1), .soft_limit = plateau::no_soft_limit});
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   while (policy.statistics().counts.purged_bytes == 0) {

@@ -172,7 +172,7 @@ class Limits : public ::testing::TestWithParam<std::string> {};
 
 INSTANTIATE_TEST_SUITE_P(AgentHost, Limits,
                          ::testing::Values("-v 70000", "-v 80000", "-v 90000", "-v 120000", "-v 200000", "-v 400000",
-                                           "-d 10000", "-d 20000", "-d 40000", "-n 4", "-l 0", "-s 128", "-i 0"),
+                                           "-d 10000", "-d 20000", "-d 40000", "-n 32", "-l 0", "-s 128", "-i 0"),
                          [](const auto& one) { return std::string(1, one.param[1]) + one.param.substr(3); });
 
 // Within a limit, a program is served or is not; it begins and ends as it would.

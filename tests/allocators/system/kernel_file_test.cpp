@@ -76,7 +76,8 @@ TEST_F(KernelFile, WhatComesAfterLongLinesIsFound) {
     EXPECT_EQ(number_behind(file(text + std::string(length, 'x')).c_str(), "VmRSS"), 12 * 1024) << length;
   }
   // The end of a long line is no line: its number is not taken for a key's.
-  const std::string disguised = std::string(4096, 'x') + "VmRSS: 13 kB\n";
+  std::string disguised(4096, 'x');
+  disguised += "VmRSS: 13 kB\n";
   EXPECT_EQ(number_behind(file(disguised).c_str(), "VmRSS"), std::nullopt);
 }
 
