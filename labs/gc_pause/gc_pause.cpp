@@ -19,6 +19,7 @@
 #include "labs/gc_pause/service.hpp"
 #include "labs/gc_pause/targets.hpp"
 #include "labs/harness/command_line.hpp"
+#include "labs/harness/free_memory.hpp"
 #include "labs/harness/lanes/forecast.hpp"
 #include "labs/harness/lanes/lanes.hpp"
 #include "labs/harness/pauses.hpp"
@@ -32,6 +33,8 @@ namespace {
 
 using harness::ArmResult;
 using harness::ArmSpec;
+
+constexpr std::uint64_t mib = std::uint64_t{1} << 20;
 
 harness::LabDescription describe() {
   return {
@@ -69,8 +72,7 @@ class GcPauseLab final : public harness::Lab {
   const harness::LabDescription& description() const override { return description_; }
 
   void add_options(CLI::App& app) override {
-    add_size(app, "--heap", heap_, "bytes of live sessions, such as 512MiB", std::uint64_t{16} << 20,
-             std::uint64_t{1} << 40)
+    add_size(app, "--heap", heap_, "bytes of live sessions, such as 512MiB", 16 * mib, std::uint64_t{1} << 40)
         ->capture_default_str();
     add_duration(app, "--period", period_, "how often the oldest generation of sessions expires, such as 3s", 0.1, 3600)
         ->capture_default_str();
@@ -82,6 +84,10 @@ class GcPauseLab final : public harness::Lab {
   }
 
   boost::json::object options() const override {
+    if (const std::uint64_t free = harness::free_memory_bytes(); heap_ + limit_of_the_rest_bytes > free) {
+      throw harness::UsageError(fmt::format(
+          "--heap of {} MiB: there are {} MiB of memory to be had here; give a smaller one", heap_ / mib, free / mib));
+    }
     return {{"heap", heap_},
             {"period", period_},
             {"requests_per_generation", requests_per_generation_},
@@ -89,6 +95,10 @@ class GcPauseLab final : public harness::Lab {
   }
 
   void prepare(ArmSpec& spec) const override {
+    if (spec.memory_limit && *spec.memory_limit < heap_) {
+      throw harness::UsageError(fmt::format("--memory-limit of {} MiB is less than the --heap of {} MiB",
+                                            *spec.memory_limit / mib, heap_ / mib));
+    }
     if (!is_collected(spec)) return;
     if (spec.name != "run") throw harness::UsageError("--collector boehm: a reference by itself; use it with run");
     for (const std::string& fix : spec.fixes) {
