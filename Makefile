@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j 2
 
-.PHONY: help labs tests build-cost lint leaks measured-leaks run run-full test test-quick build bench ablate list measured picture pprof report report-pictures serve pages fuzz sanitize \
+.PHONY: help labs tests build-cost lint leaks measured-leaks run run-full test test-quick build bench ablate list measured picture pprof report report-pictures serve pages fuzz host-conformance sanitize \
         bench-allocators bench-retention bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-pprof setup-fuzz \
         setup-pages setup-browser clean format
 
@@ -108,6 +108,12 @@ fuzz: setup-fuzz ## every fuzz target for FUZZ_SECONDS, two at a time, from its 
 	@printf '%s\n' $(FUZZERS) | xargs -P 2 -I{} sh -c 'mkdir -p build/fuzz/corpus/{} && \
 	  build/fuzz/bin/{}_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=100000 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
 	    -artifact_prefix=build/fuzz/{}- build/fuzz/corpus/{} tests/fuzz/seeds/{} || exit 255'
+
+CONFORMANCE := plateau_agent plateau_sampler odd_host odd_host_own_malloc
+host-conformance: setup ## that a program's outcome is the same with the agent: Debian's programs, and odd hosts (about six minutes)
+	@tests/conformance/install.sh
+	@.ci/build $(PRESET) $(CONFORMANCE)
+	@tests/conformance/host_conformance.py --bin $(BIN) $(CONFORMANCE_FLAGS)
 
 leaks: build ## leakdemo: eighteen leaks under eight detectors, which it installs; a table and out/leaks.html
 	@.ci/install .ci/packages-leaks.txt
