@@ -61,6 +61,9 @@ std::int64_t total(const Profile& profile) {
 }
 
 TEST(CpuProfile, NamesTheFunctionOfAnotherThreadThatUsedTheCpu) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "signals are delivered later here, on the stack of whatever the thread calls next";
+#endif
   ASSERT_TRUE(CpuRecording::available().done) << CpuRecording::available().reason;
   for (int round = 0; round < 2; ++round) {  // a second recording starts from nothing
     CpuRecording recording;
