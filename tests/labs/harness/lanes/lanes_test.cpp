@@ -259,6 +259,7 @@ class Knob {
 };
 
 TEST(Lanes, AServiceSwitchesItsFixesInEachLaneOnce) {
+  SKIP_WHERE_A_FORKED_CHILD_HAS_NO_THREADS;
   ArmSpec spec = experiment(1);
   spec.service_rate = 2000;
   ChildArm arm(spec, counting(0));
