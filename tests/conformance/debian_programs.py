@@ -155,7 +155,7 @@ mkdir data run; chmod 700 data; %s bash -c '
 GIT = r"""
 export GIT_AUTHOR_DATE='@1 +0000' GIT_COMMITTER_DATE='@1 +0000' GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@a GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@a
 git init -q -b main tree; cd tree || exit
-for i in $(seq 30); do seq $i $((i * 300)) > file-$((i % 7)); git add .; git commit -qm "change $i"; done
+for i in $(seq 20); do seq $i $((i * 300)) > file-$((i % 7)); git add .; git commit -qm "change $i"; done
 git log --format=%h --shortstat | md5sum; git gc -q --aggressive; git fsck --strict; git checkout -q -b side HEAD~5
 git merge -q main; git log -p main | md5sum; git clone -q . ../copy; cd ../copy && git rev-parse HEAD; git show nonsense; echo $?
 """
@@ -246,7 +246,7 @@ server.errorlog = "$PWD/log"
 mimetype.assign = ("" => "text/plain")
 END
 lighttpd -D -f conf & server=$!; until_there s $server
-for i in $(seq 120); do curl -s --unix-socket s http://x/big; done | md5sum; curl -s -o /dev/null -w '%{http_code}\n' --unix-socket s http://x/nowhere
+for i in $(seq 60); do curl -s --unix-socket s http://x/big; done | md5sum; curl -s -o /dev/null -w '%{http_code}\n' --unix-socket s http://x/nowhere
 sync_point lighttpd $server; kill -TERM $server; wait $server; echo "server $?"; rm log
 """
 
@@ -259,17 +259,15 @@ perl -MIO::Socket::UNIX -MSocket -e '
 sync_point memcached $server; kill -TERM $server; wait $server; echo "server $?"
 """
 
-CROND = r"""
-mkdir tabs; echo '0 0 1 1 * true' > tabs/root
-busybox crond -b -l 8 -c tabs -L "$PWD/log"; echo "started $?"; until [ -s log ]; do :; done
-crond=$(pgrep -n -f "^busybox crond -b -l 8 -c tabs -L $PWD/log"); sync_point crond $crond
-start-stop-daemon --start --background --make-pidfile --pidfile "$PWD/pid" --startas /bin/bash -- -c 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo ready > started; sleep 60'
-until [ -e started ]; do :; done; sync_point daemon "$(cat pid)"
-start-stop-daemon --stop --pidfile "$PWD/pid" --retry TERM/5; echo $?; kill $crond; while kill -0 $crond 2> /dev/null; do :; done; echo stopped; rm log pid
+DAEMONS = r"""
+memcached -d -u nobody -U 0 -s "$PWD/s" -P "$PWD/pid" -m 64 -t 2; echo "started $?"; until [ -s pid ]; do :; done
+start-stop-daemon --start --background --make-pidfile --pidfile "$PWD/other" --startas /bin/bash -- -c "i=0; while [ \$i -lt 150000 ]; do i=\$((i+1)); done; echo > $PWD/started; exec sleep 60"
+until [ -e started ]; do sleep 0.05; done; sync_point memcached "$(cat pid)"; sync_point background "$(cat other)"
+kill "$(cat other)"; echo $?; kill "$(cat pid)"; echo $?; rm -f pid other
 """
 
 WRAPPERS = r"""
-env A=1 nice -n 3 setsid --wait timeout 30 stdbuf -oL bash -c 'i=0; while [ $i -lt 150000 ]; do i=$((i + 1)); done; exec env -u A nice sh -c "i=0; while [ \$i -lt 300000 ]; do i=\$((i + 1)); done; exec perl -e \"for (1 .. 4000000) { \\\$x += \\\$_ } exec q(sh), q(-c), q(exit 9)\""'; echo $?
+env A=1 nice -n 3 setsid --wait timeout 30 stdbuf -oL bash -c 'i=0; while [ $i -lt 150000 ]; do i=$((i + 1)); done; exec env -u A nice sh -c "i=0; while [ \$i -lt 150000 ]; do i=\$((i + 1)); done; exec perl -e \"for (1 .. 4000000) { \\\$x += \\\$_ } exec q(sh), q(-c), q(exit 9)\""'; echo $?
 timeout -s INT 1 perl -e 'for (;;) { $x = "x" x 1000 }'; echo $?
 seq 12 | xargs -P 2 -n 3 sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done; echo $# | tee -a out' > /dev/null; cat out
 flock lock nohup chrt --other 0 taskset -c 0 ionice -c 3 sh -c 'echo $0 $PPID | wc -w' 2>&1; prlimit --nofile=10 sh -c 'ulimit -n'; unshare -n sh -c 'echo no network'
@@ -277,18 +275,18 @@ flock lock nohup chrt --other 0 taskset -c 0 ionice -c 3 sh -c 'echo $0 $PPID | 
 
 GPG = r"""
 export GNUPGHOME=$PWD/g; mkdir -m 700 g; seq 100000 > text
-gpg -q --batch --pinentry-mode loopback --passphrase x --quick-gen-key who@x ed25519 sign never 2> /dev/null; echo $?
-for i in 1; do gpg -q --batch --yes --pinentry-mode loopback --passphrase y -o sealed -c text; gpg -q --batch --pinentry-mode loopback --passphrase y -d sealed 2> /dev/null | cmp - text; done
-gpg -q --batch --pinentry-mode loopback --passphrase x -o signed -s text; gpg -q --verify signed 2>&1 | grep -c Good; gpg -d text 2>&1 | tail -n 1
+gpg -q --batch --s2k-count 65536 --pinentry-mode loopback --passphrase '' --quick-gen-key who@x ed25519 sign never 2> /dev/null; echo $?
+for i in $(seq 25); do gpg -q --batch --yes --pinentry-mode loopback --passphrase '' -o signed -s text; gpg -q --verify signed 2>&1 | grep -c Good; done
+gpg -d text 2>&1 | tail -n 1
 gpgconf --kill gpg-agent; rm -rf g
 """
 
 GDB = r"""
 printf '#include <stdlib.h>\nint f(int n) { return n == 0 ? 7 : f(n - 1); }\nint main(void) { for (int i = 0; i < 20; i++) free(malloc(i)); return f(5); }\n' > p.c; gcc -g -O0 p.c -o p
-for i in 1 2 3 4 5; do gdb -nx -q -batch -ex 'set startup-with-shell off' -ex 'unset environment LD_PRELOAD' -ex 'break f if n == 2' -ex run -ex bt -ex 'info registers rip' -ex 'python print(6 * 7)' -ex kill ./p 2>&1 | grep -v '^rip'; done
+for i in 1; do gdb -nx -q -batch -ex 'set startup-with-shell off' -ex 'unset environment LD_PRELOAD' -ex 'break f if n == 2' -ex run -ex bt -ex 'info registers rip' -ex 'python print(6 * 7)' -ex kill ./p 2>&1 | grep -v '^rip'; done
 gdb -nx -q -batch -ex 'python
 n = 0
-for i in range(3000000): n += i % 7
+for i in range(1500000): n += i % 7
 print(n)' 2>&1
 """
 
@@ -299,37 +297,37 @@ valgrind -q --tool=none sort p.c | md5sum
 """
 
 RSYNC = r"""
-mkdir -p from; for i in $(seq 100); do seq $i 3000 > from/f$i; done; rsync -a --checksum from/ to/; echo $?; seq 5000 > from/f7; rm from/f9
+mkdir -p from; for i in $(seq 100); do seq $i 3000 > from/f$i; done; rsync -a --checksum from/ to/; echo $?; seq 5000 > from/f7; touch -d @0 from/f7; rm from/f9
 rsync -ai --delete --checksum from/ to/ | sort; diff -r from to; echo $?; rsync -a --bwlimit=12000 --whole-file from/ again/; rsync -a nowhere to; echo $?
 """
 
 JAVA = r"""
 java -Xmx64m -version 2>&1 | head -n 1
-keytool -genkeypair -alias a -keyalg RSA -keysize 3072 -dname CN=x -storepass secret -keystore store 2> /dev/null; echo $?
-keytool -list -storepass secret -keystore store | head -n 5; keytool -list -storepass wrong -keystore store; echo $?
+keytool -J-XX:TieredStopAtLevel=1 -genkeypair -alias a -keyalg RSA -keysize 2048 -dname CN=x -storepass secret -keystore store 2> /dev/null; echo $?
+keytool -list -storepass wrong -keystore store; echo $?
 """
 
 CHROMIUM = r"""
-chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --user-data-dir="$PWD/profile" --virtual-time-budget=3000 --dump-dom \
-  'data:text/html,<p id=p></p><script>let n = 0; for (let i = 0; i < 3e8; i++) n = (n * 31 + i) % 65521; p.textContent = n</script>' 2> /dev/null; echo $?; rm -rf profile
+chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --user-data-dir="$PWD/profile" --virtual-time-budget=500 --dump-dom \
+  'data:text/html,<p id=p></p><script>let n = 0; for (let i = 0; i < 5e7; i++) n = (n * 31 + i) % 65521; p.textContent = n</script>' 2> /dev/null; echo $?; rm -rf profile
 """
 
 
 PROGRAMS = [
-    Program("perl", ["perl", "-e", PERL], lines("line ", 30, 8), steady=True, quick=True),
-    Program("python3", ["/usr/bin/python3", "-c", PYTHON], lines("line ", 8, 2), steady=True, quick=True),
+    Program("perl", ["perl", "-e", PERL], lines("line ", 24, 6), steady=True, quick=True),
+    Program("python3", ["/usr/bin/python3", "-c", PYTHON], lines("line ", 6, 1), steady=True, quick=True),
     Program("bash", ["bash"], (SHELL * 2, SHELL + "exec perl -e 'for (1 .. 3000000) { $x += $_ } exit 5'\n"), quick=True),
-    Program("sh", ["sh"], (SHELL * 5, SHELL)),
-    Program("busybox sh", ["busybox", "sh"], (SHELL * 4, SHELL)),
+    Program("sh", ["sh"], (SHELL * 3, SHELL)),
+    Program("busybox sh", ["busybox", "sh"], (SHELL * 3, SHELL)),
     Program("sqlite3", ["sqlite3", "file.db"], SQL, steady=True, quick=True),
-    Program("node", ["node", "-e", NODE], lines("line ", 6, 2)),
-    Program("ruby", ["ruby", "-e", RUBY], lines("line ", 10, 2), steady=True),
+    Program("node", ["node", "-e", NODE], lines("line ", 5, 1)),
+    Program("ruby", ["ruby", "-e", RUBY], lines("line ", 8, 2), steady=True),
     Program("php", ["php", "-r", PHP], lines("line ", 10, 2), steady=True),
-    Program("lua5.4", ["lua5.4", "-e", LUA], lines("line ", 6, 1), steady=True),
-    Program("tclsh", ["bash", "-c", 'exec tclsh <(printf %s "$0")', TCL], lines("line", 6, 1)),
-    Program("gawk", ["gawk", GAWK], lines("line ", 8, 1), steady=True),
-    Program("bc", ["bc", "-l"], ("scale=900; a(1) * 4\n" * 3 + "e(1)\n", "1 / 0\n2 ^ 5000 % 1000007\n")),
-    Program("jq", ["jq", "-c", "[range(45000) as $i | {k: ($i % 97 | tostring), v: $i}] | group_by(.k) | map({(.[0].k): map(.v) | add}) | add | length"],
+    Program("lua5.4", ["lua5.4", "-e", LUA], lines("line ", 4, 1), steady=True),
+    Program("tclsh", ["bash", "-c", 'exec tclsh <(printf %s "$0")', TCL], lines("line", 3, 1)),
+    Program("gawk", ["gawk", GAWK], lines("line ", 16, 3), steady=True),
+    Program("bc", ["bc", "-l"], ("scale=900; a(1) * 4\n" * 2 + "e(1)\n", "1 / 0\n2 ^ 5000 % 1000007\n")),
+    Program("jq", ["jq", "-c", "[range(35000) as $i | {k: ($i % 97 | tostring), v: $i}] | group_by(.k) | map({(.[0].k): map(.v) | add}) | add | length"],
             ("1 2 ", "3")),
     Program("files", script(FILES), quick=True),
     Program("xz", script(compress("xz", "-T2 --block-size=2MiB -4"))),
@@ -347,7 +345,7 @@ PROGRAMS = [
     Program("nginx", script(NGINX)),
     Program("lighttpd", script(LIGHTTPD)),
     Program("memcached", script(MEMCACHED)),
-    Program("crond and daemons", script(CROND)),
+    Program("daemons", script(DAEMONS)),
     Program("wrappers", script(WRAPPERS)),
     Program("gdb", script(GDB)),
     Program("valgrind", script(VALGRIND)),
@@ -358,6 +356,6 @@ PROGRAMS = [
 
 def missing_command(program):
     """The command that is not installed, or None."""
-    word = {"files": "sort", "zstd and bzip2": "zstd", "crond and daemons": "busybox", "wrappers": "setpriv", "postgres": "psql"}.get(
+    word = {"files": "sort", "zstd and bzip2": "zstd", "daemons": "memcached", "wrappers": "setpriv", "postgres": "psql"}.get(
         program.name, program.name.split()[0])
     return None if shutil.which(word, path=os.environ["PATH"] + ":/usr/sbin:/sbin") else word

@@ -32,9 +32,14 @@ def timers(text):
     return sorted(re.sub(r"(?m)^ID: .*\n|0x?[0-9a-f]{6,}|(?<=\.)\d+$", "", block) for block in re.split(r"(?m)^(?=ID: )", text or "") if block)
 
 
-def threads(pid):
+def thread_names(pid):
+    """Names of its threads, without the agent's; those that have no name of their own, counted. An allocator that starts
+    threads as it needs them (jemalloc) has more of them as others use it more."""
     names = [read("/proc/%d/task/%s/comm" % (pid, task)) for task in os.listdir("/proc/%d/task" % pid)]
-    return [name.strip() for name in names if name]
+    names = [name.strip() for name in names if name]
+    main = (read("/proc/%d/comm" % pid) or "").strip()
+    return ", ".join(["%d %s" % (names.count(main), main)] +
+                     sorted({name for name in names if name != main and not name.startswith("plateau")}))
 
 
 def look(pid):
@@ -61,7 +66,7 @@ def look(pid):
             view[name] = os.readlink(folder + name)
         except OSError:
             view[name] = "?"
-    view["threads"] = str(len([name for name in threads(pid) if not name.startswith("plateau")]))
+    view["threads"] = thread_names(pid)
     return view
 
 
