@@ -27,7 +27,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -35,6 +34,7 @@
 
 #include "allocators/heap.hpp"
 #include "allocators/purge_lines.hpp"
+#include "allocators/system/kernel_file.hpp"
 #include "profiling/black_box.hpp"
 #include "profiling/debug_server.hpp"
 #include "profiling/heap_sampler.hpp"
@@ -107,9 +107,8 @@ constexpr std::uint64_t least_address_space = std::uint64_t{512} << 20;
 void require_address_space() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
-  std::uint64_t used_pages = 0;
-  std::ifstream("/proc/self/statm") >> used_pages;
-  const std::uint64_t used = used_pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const std::uint64_t used =
+      kernel_file::number("/proc/thread-self/statm").value_or(0) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   if (used + least_address_space <= limit.rlim_cur) return;
   throw std::runtime_error("not served: the address space is limited (ulimit -v " +
                            std::to_string(limit.rlim_cur / 1024) + ") and less than 512 MiB of it are free");
