@@ -12,6 +12,7 @@
 
 #include "allocators/memory_headroom.hpp"
 #include "profiling/heap_profiler.hpp"
+#include "profiling/limit_approach.hpp"
 #include "profiling/memory_events.hpp"
 #include "profiling/memory_reserve.hpp"
 #include "profiling/private_descriptors.hpp"
@@ -54,7 +55,6 @@ class BlackBox::Writer {
         headroom_(options_.limit_bytes),
         reserve_(options_.symbolize ? options_.reserve_bytes : 0) {
     fs::create_directories(options_.directory);
-    next_room_ = static_cast<std::uint64_t>((1 - options_.begin) * static_cast<double>(headroom_.limit_bytes()));
     std::future<void> watching = started_.get_future();
     thread_.emplace("black box", [this] { run(); });
     try {
@@ -112,14 +112,13 @@ class BlackBox::Writer {
 
   void watch(MemoryEvents* events) {
     const std::uint64_t limit = headroom_.limit_bytes();
-    if (events != nullptr) events->expect_usage(limit - next_room_);
+    LimitApproach approach(limit, options_.begin, options_.shrink);
+    if (events != nullptr) events->expect_usage(approach.next_bytes());
     while (!stopping_) {
       const std::uint64_t used = headroom_.used_bytes();
-      const std::uint64_t room = limit > used ? limit - used : 0;
-      if (room <= next_room_) {
+      if (approach.due(used)) {
         keep_one();
-        next_room_ = static_cast<std::uint64_t>(options_.shrink * static_cast<double>(room));
-        if (events != nullptr) events->expect_usage(limit - next_room_);
+        if (events != nullptr) events->expect_usage(approach.next_bytes());
       }
       const bool is_near = static_cast<double>(used) >= near * static_cast<double>(limit);
       const auto period = is_near ? near_period : far_period;
@@ -163,7 +162,6 @@ class BlackBox::Writer {
   MemoryReserve reserve_;
   Symbolizer symbolizer_;
   std::uint64_t number_ = 0;
-  std::uint64_t next_room_ = 0;
   std::atomic<bool> stopping_{false};
   std::promise<void> started_;
   std::optional<ServiceThread> thread_;
