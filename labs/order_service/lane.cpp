@@ -24,23 +24,24 @@ std::unique_ptr<Outbox> make_outbox(bool fixed) {
 }
 
 std::unique_ptr<History> make_history(bool fixed, std::pmr::memory_resource* blocks) {
-  if (fixed) return std::make_unique<HistoryInArenas>(blocks, arena_block_bytes);
+  if (fixed) return std::make_unique<HistoryInArenas>(blocks, history_block_bytes);
   return std::make_unique<HistoryAmongTemporaries>();
 }
 
 }  // namespace
 
 Lane::Lane(const Store& store, const OrderSource& source, const Fixes& fixes, BufferRecycler& buffers,
-           std::pmr::memory_resource* blocks, int socket, OrderId first_id)
+           std::pmr::memory_resource* batch_blocks, std::pmr::memory_resource* history_blocks, int socket,
+           OrderId first_id)
     : store_(store),
       source_(source),
       fixes_(fixes),
       socket_(socket),
-      blocks_(blocks),
-      batch_(fixes.lifetimes, blocks),
+      history_blocks_(history_blocks),
+      batch_(fixes.lifetimes, batch_blocks),
       encoder_(buffers),
       outbox_(make_outbox(fixes.outbox)),
-      history_(make_history(fixes.lifetimes, blocks)),
+      history_(make_history(fixes.lifetimes, history_blocks)),
       acknowledged_(256),
       next_id_(first_id) {
   order_.lines.reserve(max_lines);
@@ -53,7 +54,7 @@ void Lane::switch_fixes(const Fixes& fixes) {
     old->hand_over(*outbox_, static_cast<double>(next_id_) / orders_per_second);
   }
   if (fixes.lifetimes != fixes_.lifetimes) {
-    const auto old = std::exchange(history_, make_history(fixes.lifetimes, blocks_));
+    const auto old = std::exchange(history_, make_history(fixes.lifetimes, history_blocks_));
     old->hand_over(*history_);
     batch_.use(fixes.lifetimes);
   }

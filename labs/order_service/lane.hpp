@@ -36,10 +36,12 @@ struct LaneFigures {
 // One partition of the order stream. Used by one worker at a time.
 class Lane {
  public:
-  // `blocks` gives blocks of `arena_block_bytes` to the lane's arenas, and is shared with other lanes.
+  // Both are shared with other lanes: `batch_blocks` gives blocks of `arena_block_bytes`, which live for a batch,
+  // `history_blocks` those of `history_block_bytes`, which live for hours.
   // Its orders are numbered from `first_id` on, in steps of `lanes`, as they come.
   Lane(const Store& store, const OrderSource& source, const Fixes& fixes, BufferRecycler& buffers,
-       std::pmr::memory_resource* blocks, int socket, OrderId first_id);
+       std::pmr::memory_resource* batch_blocks, std::pmr::memory_resource* history_blocks, int socket,
+       OrderId first_id);
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
@@ -64,7 +66,7 @@ class Lane {
   const OrderSource& source_;
   Fixes fixes_;
   const int socket_;
-  std::pmr::memory_resource* const blocks_;
+  std::pmr::memory_resource* const history_blocks_;
   OpenBatch batch_;
   Encoder encoder_;
   std::unique_ptr<Outbox> outbox_;

@@ -55,8 +55,8 @@ const harness::LabDescription& describe() {
       .memory_limit = limit_bytes,
       .hours = 24,
       .ablation_hours = 6,
-      .before_speedup = 800,
-      .after_speedup = 1980,
+      .before_speedup = 700,
+      .after_speedup = 1500,
       .service_rate = 500,
   };
   return description;

@@ -113,8 +113,10 @@ int run(std::string_view arm, std::optional<std::uint64_t> only) {
   BufferRecycler buffers({.max_idle = 128});
   Pool pool({.block_bytes = arena_block_bytes});
   SynchronizedResource blocks(pool);
+  Pool history_pool({.block_bytes = history_block_bytes});
+  SynchronizedResource history_blocks(history_pool);
   const Fixes fixes{.buffers = after, .items = after, .query = after, .outbox = after, .lifetimes = after};
-  Lane lane(store, source, fixes, buffers, &blocks, socket, 0);
+  Lane lane(store, source, fixes, buffers, &blocks, &history_blocks, socket, 0);
   if (only) {
     Slices(lane, *only).run(false);
     return 0;

@@ -11,7 +11,9 @@
 namespace plateau::order_service {
 namespace {
 
-constexpr std::size_t pool_retain_bytes = 8 * 1024 * 1024;
+// Of a lane's batch, which ends while the other's is half full: so much would be asked for again at once.
+constexpr std::size_t batch_retain_bytes = 8 * 1024 * 1024;
+constexpr std::size_t history_retain_bytes = 128 * 1024;
 constexpr auto purge_every = static_cast<std::uint64_t>(60 * orders_per_second);  // of the wrong fix `trim-often`
 
 }  // namespace
@@ -39,12 +41,15 @@ OrderService::OrderService(harness::ArmContext& context, const Store& store, con
       settlement_orders_(settlement_orders(context.spec())),
       trim_often_(fixes.trim_often),
       buffers_({.max_idle = 128, .max_object_bytes = 40 * 1024, .batch = 2}),  // the rare giant is dropped
-      pool_({.block_bytes = arena_block_bytes, .retain_bytes = pool_retain_bytes}),
-      blocks_(pool_),
+      batch_pool_({.block_bytes = arena_block_bytes, .retain_bytes = batch_retain_bytes}),
+      history_pool_({.block_bytes = history_block_bytes, .retain_bytes = history_retain_bytes}),
+      batch_blocks_(batch_pool_),
+      history_blocks_(history_pool_),
       retention_([this] { return buffers_.statistics().idle_bytes; },
                  [this](const ShedRequest& /*request*/) { return buffers_.trim(); }) {
   for (std::size_t lane = 0; lane < lanes; ++lane) {
-    all_.push_back(std::make_unique<Lane>(store, source, fixes, buffers_, &blocks_, context.sockets()[lane], lane));
+    all_.push_back(std::make_unique<Lane>(store, source, fixes, buffers_, &batch_blocks_, &history_blocks_,
+                                          context.sockets()[lane], lane));
   }
 }
 
@@ -122,8 +127,9 @@ void OrderService::prepared() {
 void OrderService::tell_slack(std::size_t lane) {
   std::size_t bytes = all_[lane]->slack_bytes();
   if (lane == 0) {
-    const std::scoped_lock lock(blocks_.mutex());
-    bytes += pool_.statistics().free_bytes() + buffers_.statistics().idle_bytes;
+    const std::scoped_lock lock(batch_blocks_.mutex(), history_blocks_.mutex());
+    bytes += batch_pool_.statistics().free_bytes() + history_pool_.statistics().free_bytes() +
+             buffers_.statistics().idle_bytes;
   }
   context_.set_slack(lane, bytes);
 }

@@ -52,8 +52,11 @@ class OrderService final : public harness::LaneService<Fixes> {
   const std::uint64_t settlement_orders_;
   const bool trim_often_;
   BufferRecycler buffers_;
-  Pool pool_;
-  SynchronizedResource blocks_;
+  // Apart from each other: in one pool, blocks of the history would pin slabs of the batches.
+  Pool batch_pool_;
+  Pool history_pool_;
+  SynchronizedResource batch_blocks_;
+  SynchronizedResource history_blocks_;
   std::vector<std::unique_ptr<Lane>> all_;
   harness::SwitchedRetention retention_;
   std::array<OutsideOrders, lanes> outside_;
