@@ -17,7 +17,7 @@ using jemalloc::ControlError;
 using jemalloc::destroyed_arenas;
 using jemalloc::Mib;
 
-// What statistics() and a controller of retention ask for again and again.
+// The controls that statistics() and a controller of retention ask for again and again.
 struct Figures {
   Mib allocated{"stats.allocated"};
   Mib active{"stats.active"};

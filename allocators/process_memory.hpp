@@ -1,4 +1,4 @@
-// What the kernel says of a process's memory: /proc/PID/status, statm and smaps_rollup, see proc(5).
+// The kernel's figures of a process's memory: /proc/PID/status, statm and smaps_rollup, see proc(5).
 #pragma once
 
 #include <sys/types.h>

@@ -1,4 +1,4 @@
-// What comes of a request: that it was done, or one sentence that says why not.
+// The answer to a request: that it was done, or one sentence that says why not.
 #pragma once
 
 namespace plateau {

@@ -5,8 +5,8 @@
 //
 // It answers to the machine itself only, unless told otherwise. Requests are served by threads of its own, which take
 // no signals and share no descriptors with the program, and which a forked child does not have: the child serves
-// nothing and holds no port. (Where descriptors must be shared, see private_descriptors.hpp, a program that closes all of
-// them must not start a server.) What clients can make it do is bounded:
+// nothing and holds no port. (Where descriptors must be shared, see private_descriptors.hpp, a program that closes all
+// of them must not start a server.) What clients can make it do is bounded:
 //
 //   64 requests at a time, 128 connections
 //   8 KiB of head, which is all of a request but its body and the sizes of its chunks: trailers and extensions, too
@@ -15,9 +15,9 @@
 //   10 s from the first byte of a request to its last, 60 s to take the answer
 //   recordings of 10 minutes, four profiles at a time, one of CPU
 //
-// More gets 431 (head), 413 (body), 408 (time), or 503, whichever part of HTTP it comes in. Pages of other sites get 403:
-// they are known by Host and Origin, and by what browsers add as Sec-Fetch-Site, which they do for addresses of the
-// machine itself, and not for remote ones without TLS. Only a link of theirs is followed, to a page that only shows
+// More gets 431 (head), 413 (body), 408 (time), or 503, whichever part of HTTP it comes in. Pages of other sites get
+// 403: they are known by Host and Origin, and by what browsers add as Sec-Fetch-Site, which they do for addresses of
+// the machine itself, and not for remote ones without TLS. Only a link of theirs is followed, to a page that only shows
 // something.
 #pragma once
 

@@ -53,8 +53,8 @@ class Drawing {
         "itself"
         "</title><rect x=\"{:.2f}\" y=\"{}\" width=\"{:.2f}\" height=\"{}\" fill=\"{}\"/><text x=\"{:.2f}\" y=\"{}\">{}"
         "</text></g>\n",
-        x, share, level, markup_text(name), human(node.total, unit_), 100 * share, human(node.self, unit_), x * width, y,
-        std::max(share * width - 0.5, 0.3), row_height - 1, colour(name), x * width + 3, y + 13, markup_text(label));
+        x, share, level, markup_text(name), human(node.total, unit_), 100 * share, human(node.self, unit_), x * width,
+        y, std::max(share * width - 0.5, 0.3), row_height - 1, colour(name), x * width + 3, y + 13, markup_text(label));
     for (const auto& [child_name, child] : node.children) {
       if (!is_drawn(child)) continue;
       draw(child, x, level + 1);

@@ -1,4 +1,4 @@
-// What clients can make an HTTP service hold and do, at most.
+// The most that clients can make an HTTP service hold and do.
 #pragma once
 
 #include <chrono>

@@ -54,7 +54,7 @@ class HttpService {
     bool given_up_ = false;
   };
 
-  // What becomes of a connection after an exchange.
+  // The fate of a connection after an exchange.
   enum class Next { request, linger, nothing };
 
   std::size_t most_connections() const { return 2 * limits_.connections; }

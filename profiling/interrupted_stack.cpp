@@ -7,7 +7,7 @@
 namespace plateau {
 namespace {
 
-// What is called must be of one library, since each has a context of its own.
+// Both functions must be of one library, since each library has a context of its own.
 struct Unwinder {
   decltype(&_Unwind_Backtrace) backtrace = _Unwind_Backtrace;
   decltype(&_Unwind_GetIP) ip = _Unwind_GetIP;

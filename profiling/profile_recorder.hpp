@@ -10,7 +10,8 @@
 
 namespace plateau {
 
-// Sources of the program's own expect its descriptors; process_profiles() needs none of them. One profile is taken at a time. While the allocator is asked for one, a fork waits: it may hold locks that the child would never see released.
+// Sources of the program's own expect its descriptors; process_profiles() needs none of them. One profile is taken at a
+// time. While the allocator is asked for one, a fork waits: it may hold locks that the child would never see released.
 class ProfileRecorder {
  public:
   // The thread has the descriptor table of whoever makes the recorder, or where it begins with the first profile, of

@@ -85,7 +85,7 @@ class RequestReader final : private boost::beast::http::basic_parser<true> {
   void check_unread_head(std::string_view left);
   bool make_room(std::size_t bytes);
 
-  // Of what one step of the parser read.
+  // Counts what one step of the parser read.
   enum class Step { head, body, chunk_line, last_chunk };
 
   const HttpLimits& limits_;

@@ -90,7 +90,7 @@ class StackTable {
   using EntryBlock = std::array<Entry, entries_a_block>;
   using FrameBlock = std::array<std::uintptr_t, frames_a_block>;
 
-  // Of places that find_or_add gave, whose blocks are mapped.
+  // Requires a place that find_or_add gave: its block is mapped.
   Entry& entry(std::uint32_t place) { return (*entries_[place / entries_a_block].find())[place % entries_a_block]; }
   const Entry& entry(std::uint32_t place) const {
     return (*entries_[place / entries_a_block].find())[place % entries_a_block];

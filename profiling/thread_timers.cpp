@@ -13,8 +13,8 @@
 namespace plateau {
 namespace {
 
-// As pthread_getcpuclockid() makes it (Linux, include/linux/posix-timers_types.h: a thread's clock, by its scheduler
-// time), for a thread that is known by its number only.
+// Makes the clock as pthread_getcpuclockid() does (Linux, include/linux/posix-timers_types.h: a thread's clock, by its
+// scheduler time), for a thread that is known by its number only.
 clockid_t cpu_clock_of(pid_t thread) {
   constexpr unsigned of_a_thread = 4;
   constexpr unsigned scheduler_time = 2;

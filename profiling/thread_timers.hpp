@@ -24,7 +24,7 @@ class ThreadTimers {
   void update();
   // Takes all timers back.
   void clear();
-  // Of the last update: threads that the kernel gave no timer (RLIMIT_SIGPENDING).
+  // Returns how many threads the kernel gave no timer at the last update (RLIMIT_SIGPENDING).
   std::size_t threads_without() const { return without_; }
 
  private:

@@ -15,7 +15,7 @@ namespace plateau {
 // be created. Woken by a condition variable, and so from any descriptor table. Thread-safe.
 class WorkerThreads {
  public:
-  // Of `count` threads, `first` begin at once, in the calling thread's descriptor table, and the rest with start().
+  // Begins `first` of `count` threads at once, in the calling thread's descriptor table, and the rest with start().
   // Throws std::system_error, in one line, when they cannot be had; none is left then.
   WorkerThreads(const char* name, std::size_t count, std::size_t first) : name_(name), count_(count) {
     try {

@@ -79,7 +79,7 @@ class Cgroup {
   std::string hierarchy_file_;
 };
 
-// What holds a process: a limit of its own group or of one above.
+// The limit that holds a process: that of its own group or of one above.
 struct CgroupLimit {
   Cgroup group;
   std::uint64_t bytes;

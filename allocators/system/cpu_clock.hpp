@@ -1,6 +1,6 @@
-// The kernel's clocks of CPU time, and the clock beside which they are read. Each reading costs some tens of nanoseconds
-// to a few hundred (those of CPU time are calls of the kernel); it neither allocates nor locks nor throws, and may be
-// taken inside an allocator.
+// The kernel's clocks of CPU time, and the clock beside which they are read. Each reading costs some tens of
+// nanoseconds to a few hundred (those of CPU time are calls of the kernel); it neither allocates nor locks nor throws,
+// and may be taken inside an allocator.
 #pragma once
 
 #include <sys/resource.h>
@@ -35,7 +35,9 @@ inline std::chrono::nanoseconds monotonic_time() noexcept {
 
 // User and system time in what getrusage(2) or wait4(2) gave.
 inline std::chrono::microseconds cpu_time_of(const rusage& usage) noexcept {
-  const auto time = [](const timeval& t) { return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec); };
+  const auto time = [](const timeval& t) {
+    return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec);
+  };
   return time(usage.ru_utime) + time(usage.ru_stime);
 }
 

@@ -7,7 +7,7 @@
 
 namespace plateau::gc_pause {
 
-// Which halves of the pairs a service works with, and which wrong fixes are tried on it.
+// The halves of the pairs that a service works with, and the wrong fixes that are tried on it.
 struct Fixes {
   bool decay = false;
   bool limit = false;

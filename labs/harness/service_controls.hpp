@@ -1,4 +1,4 @@
-// What a lab lets be turned while it serves.
+// The controls that a lab offers while it serves.
 #pragma once
 
 #include <optional>

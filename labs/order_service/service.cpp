@@ -11,7 +11,7 @@
 namespace plateau::order_service {
 namespace {
 
-// Of a lane's batch, which ends while the other's is half full: so much would be asked for again at once.
+// A batch ends while that of the other lane is half full: so much would be asked for again at once.
 constexpr std::size_t batch_retain_bytes = 8 * 1024 * 1024;
 constexpr std::size_t history_retain_bytes = 128 * 1024;
 constexpr auto purge_every = static_cast<std::uint64_t>(60 * orders_per_second);  // of the wrong fix `trim-often`

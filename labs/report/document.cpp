@@ -20,8 +20,8 @@ std::string document(const std::vector<ResultFile>& results, std::vector<std::st
   }
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   return with_data(load_page("report"),
-                   fmt::format(R"({{"written": "{:%Y-%m-%d %H:%M} UTC", "missing_profiles": {}, "results": [{}]}})", now,
-                               json::serialize(json::value_from(missing)), all));
+                   fmt::format(R"({{"written": "{:%Y-%m-%d %H:%M} UTC", "missing_profiles": {}, "results": [{}]}})",
+                               now, json::serialize(json::value_from(missing)), all));
 }
 
 }  // namespace plateau::report

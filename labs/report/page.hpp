@@ -10,7 +10,8 @@ namespace plateau::report {
 // std::runtime_error, in one line, when it is not there.
 std::string load_page(std::string_view name);
 
-// The report's page with `data`, a JSON text, in it, compressed. Throws std::runtime_error when `page` has no place for it.
+// The report's page with `data`, a JSON text, in it, compressed. Throws std::runtime_error when `page` has no place for
+// it.
 std::string with_data(std::string page, std::string_view data);
 
 }  // namespace plateau::report

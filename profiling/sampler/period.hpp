@@ -14,7 +14,7 @@ inline constexpr const char* period_variable = "PLATEAU_SAMPLE_PERIOD";
 // With longer ones hardly any program would be sampled at all, and gaps would no longer fit into their counter.
 inline constexpr std::uint64_t longest_period_bytes = std::uint64_t{1} << 40;
 
-// What is wanted, on standard error, where a text is no period.
+// Says on standard error what is wanted, where a text is no period.
 inline constexpr char bad_period_message[] =
     "plateau: PLATEAU_SAMPLE_PERIOD: give bytes up to 1TiB, such as 524288, 512KiB or 4k, or 0 to sample on demand "
     "only, "

@@ -1,4 +1,9 @@
 // One of each, as a service would use them.
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
 #include <allocators/arena.hpp>
 #include <allocators/concurrent_pool.hpp>
 #include <allocators/counting_resource.hpp>
@@ -7,11 +12,6 @@
 #include <allocators/page_resource.hpp>
 #include <allocators/pool.hpp>
 #include <allocators/recycler.hpp>
-
-#include <cstdio>
-#include <stdexcept>
-#include <string>
-#include <vector>
 
 int main() {
   plateau::CountingResource counting;

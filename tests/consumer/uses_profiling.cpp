@@ -1,9 +1,8 @@
 // A service gets Go's endpoints by two lines: this include, and the server below.
-#include <profiling/debug_server.hpp>
-
-#include <profiling/heap_profiler.hpp>
-
 #include <cstdio>
+
+#include <profiling/debug_server.hpp>
+#include <profiling/heap_profiler.hpp>
 
 int main() {
   plateau::DebugServer server({.address = "127.0.0.1:0"});

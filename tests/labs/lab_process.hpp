@@ -1,4 +1,4 @@
-// What a lab that a test runs as a user would leaves: its result, its cgroups.
+// Reads what a lab has left that a test runs as a user would: its result, its cgroups.
 #pragma once
 
 #include <sys/types.h>

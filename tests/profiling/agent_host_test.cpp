@@ -203,7 +203,7 @@ TEST(AgentHost, RunsWhereItMayHaveNoThreads) {
   }
 }
 
-// What is resident of the agent then is its code; its tables are mapped as they fill, and stacks are not touched.
+// The agent's code is resident then; its tables are mapped as they fill, and stacks are not touched.
 TEST(AgentHost, MayLockItsMemory) {
   if (::getuid() != 0) GTEST_SKIP() << "needs root to lock memory";
   const std::string locking =

@@ -205,8 +205,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{"broken_gzip", [] { return "\x1f\x8b\x08" + std::string(100, 'x'); }, "gzip"},
         BadInput{"huge_counts",
                  [] {
-                   return std::string("heap_v2/524288\n  t*: 1: 2 [3: 4]\n@ 0x1\n"
-                                      "  t*: 9000000000000000000: 9000000000000000000 [0: 0]\n\n");
+                   return std::string(
+                       "heap_v2/524288\n  t*: 1: 2 [3: 4]\n@ 0x1\n"
+                       "  t*: 9000000000000000000: 9000000000000000000 [0: 0]\n\n");
                  },
                  "too large"},
         BadInput{"bomb_of_one_line", [] { return bomb({}, std::string(1'000, '\0')); }, "a line of more than 1 MiB"},

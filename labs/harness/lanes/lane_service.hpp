@@ -1,4 +1,4 @@
-// What a lab says of its service, for the engine of lanes.hpp to run: a lab derives from LaneService.
+// A lab's description of its service, for the engine of lanes.hpp to run: a lab derives from LaneService.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,4 @@
-// Whose turn it is in a lane, when several workers serve it one after the other.
+// The order in which several workers serve a lane, one after the other.
 #pragma once
 
 #include <atomic>

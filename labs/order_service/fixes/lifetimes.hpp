@@ -20,7 +20,8 @@ namespace plateau::order_service {
 // A little under 32 KiB, so that sixteen blocks and the header of the pool's slab fill 512 KiB.
 inline constexpr std::size_t arena_block_bytes = 32 * 1024 - 128;
 
-// Of the history, whose 48 arenas each end in the middle of one: a little under 8 KiB, sixteen to a slab of 128 KiB.
+// Blocks of the history are small, since each of its 48 arenas ends in the middle of one: a little under 8 KiB, sixteen
+// to a slab of 128 KiB.
 inline constexpr std::size_t history_block_bytes = 8 * 1024 - 128;
 
 struct WorkingOrder {
