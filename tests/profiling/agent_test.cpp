@@ -38,7 +38,10 @@ Environment with_agent(const std::string& libraries = {}, const std::string& add
 class Served : public ChildProgram {
  public:
   explicit Served(std::vector<std::string> arguments, const std::string& libraries = {}, Environment more = {})
-      : ChildProgram(std::move(arguments), verbose(with_agent(libraries, "127.0.0.1:0", std::move(more)))) {
+      : Served(std::move(arguments), with_agent(libraries, "127.0.0.1:0", std::move(more))) {}
+  // The environment has the agent already, on a port of the kernel's choice: others can be another test's.
+  Served(std::vector<std::string> arguments, Environment environment)
+      : ChildProgram(std::move(arguments), verbose(std::move(environment))) {
     const std::string line = read_error_line();
     const std::string words = "listening on port ";
     const auto at = line.find(words);
@@ -61,10 +64,6 @@ std::vector<std::string> python(const std::string& script) {
   return {"/usr/bin/python3", "-c", "import os, sys, signal\n" + script};
 }
 const std::string until_end_of_input = "print('ready', flush=True)\nsys.stdin.read()\n";
-
-std::uint16_t port_of_this_test() {
-  return static_cast<std::uint16_t>(30000 + ::getpid() % 20000);
-}
 
 bool serves(std::uint16_t port) {
   try {
@@ -164,11 +163,10 @@ TEST(Agent, SamplesAnUnchangedProgramOnGlibc) {
 TEST(Agent, LeavesAProgramToASamplerThatIsThere) {
   const std::vector<std::string> lists{std::string(SAMPLER ":") + AGENT, std::string(AGENT ":") + SAMPLER};
   for (const std::string& list : lists) {
-    ChildProgram program(python("kept = ['x' * 100000 for i in range(500)]\n" + until_end_of_input),
-                         {"LD_PRELOAD=" + list, "PLATEAU_PPROF=127.0.0.1:" + std::to_string(port_of_this_test()),
-                          "PLATEAU_SAMPLE_PERIOD=65536"});
+    Served program(python("kept = ['x' * 100000 for i in range(500)]\n" + until_end_of_input),
+                   Environment{"LD_PRELOAD=" + list, "PLATEAU_PPROF=127.0.0.1:0", "PLATEAU_SAMPLE_PERIOD=65536"});
     EXPECT_EQ(program.read_line(), "ready");
-    const ReadProfile heap = read_pprof(get(port_of_this_test(), "/debug/pprof/heap").body());
+    const ReadProfile heap = read_pprof(get(program.port(), "/debug/pprof/heap").body());
     EXPECT_NEAR(static_cast<double>(heap.total("inuse_space")), 50e6, 15e6) << list;
     EXPECT_EQ(program.wait(), 0);
   }
@@ -224,19 +222,19 @@ TEST_P(Forking, ChildServesNothingAndKeepsNoPort) {
 }
 
 TEST(Agent, NeverTakesAPortTwice) {
-  const std::string address = "127.0.0.1:" + std::to_string(port_of_this_test());
-  ChildProgram first(python(until_end_of_input), with_agent({}, address));
+  Served first(python(until_end_of_input));
+  const std::string address = "127.0.0.1:" + std::to_string(first.port());
   EXPECT_EQ(first.read_line(), "ready");
-  EXPECT_TRUE(serves(port_of_this_test()));
+  EXPECT_TRUE(serves(first.port()));
   const Finished second = run_to_end(python("print(2)"), with_agent({}, address));
   EXPECT_EQ(second.status, 0);
   EXPECT_EQ(second.out, "2\n");
   EXPECT_EQ(second.error, "");
   const Finished verbose = run_to_end(python("print(2)"), with_agent({}, address, {"PLATEAU_PPROF_VERBOSE=1"}));
   EXPECT_THAT(verbose.error, HasSubstr("cannot listen on " + address + ": Address already in use"));
-  EXPECT_TRUE(serves(port_of_this_test())) << "the first serves on";
+  EXPECT_TRUE(serves(first.port())) << "the first serves on";
   EXPECT_EQ(first.wait(), 0);
-  EXPECT_FALSE(serves(port_of_this_test()));
+  EXPECT_FALSE(serves(first.port()));
 }
 
 TEST(Agent, DoesNothingInASetuidProgram) {

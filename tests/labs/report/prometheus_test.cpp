@@ -53,7 +53,7 @@ std::vector<std::string> dashboard_expressions() {
 class Prometheus {
  public:
   explicit Prometheus(std::uint16_t lab)
-      : port_(static_cast<std::uint16_t>(30000 + ::getpid() % 10000)), server_(started(lab)) {}
+      : port_(static_cast<std::uint16_t>(20000 + ::getpid() % 10000)), server_(started(lab)) {}
 
   // Asks until there is an answer that is not empty, or it has been too long.
   json::array wait_for(const std::string& expression) const {
