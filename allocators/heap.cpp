@@ -59,6 +59,15 @@ Heap& Heap::process() {
   return *heap;
 }
 
+HeapStatistics Heap::statistics_with_slabs() {
+  HeapStatistics result = statistics();
+  if (const auto slabs = slab_statistics()) {
+    result.slab_bytes = slabs->slab_bytes;
+    result.slab_region_bytes = slabs->region_bytes;
+  }
+  return result;
+}
+
 std::optional<SizeClass> Heap::size_class(std::uint64_t /*bytes*/) const {
   return std::nullopt;
 }

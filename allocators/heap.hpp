@@ -33,6 +33,9 @@ struct HeapStatistics {
   std::optional<std::uint64_t> muzzy;          // in unused pages given back lazily (MADV_FREE)
   std::optional<std::uint64_t> purges;         // count of purge passes since start
   std::optional<std::uint64_t> madvise_calls;  // count of madvise (or equal) calls since start
+  // Of SlabStatistics; only Heap::statistics_with_slabs() fills them in.
+  std::optional<std::uint64_t> slab_bytes;
+  std::optional<std::uint64_t> slab_region_bytes;
 };
 
 // Slabs of small size classes, summed: where pinning shows. Slack is what dead neighbours of live blocks cost.
@@ -85,6 +88,8 @@ class Heap {
   // Of the moment of the last statistics(); does not allocate. Empty where the allocator does not tell (all but
   // jemalloc).
   virtual std::optional<SlabStatistics> slab_statistics() { return std::nullopt; }
+  // Both of these in one snapshot. Does not allocate. Costs two more reads of the allocator for each small size class.
+  HeapStatistics statistics_with_slabs();
   // The small size class that serves a request of `bytes`; empty where the allocator does not tell or it is no slab
   // class.
   virtual std::optional<SizeClass> size_class(std::uint64_t bytes) const;

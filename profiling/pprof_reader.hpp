@@ -8,6 +8,9 @@
 
 namespace plateau {
 
+// A profile as a file has it: functions, lines and inlined frames by their ids. It is no Profile (profile.hpp): that is
+// what a recorder has, stacks of raw addresses that are named only when they are written, and a file's frames, which
+// may have no address at all, cannot be turned back into it.
 struct ReadProfile {
   struct ValueType {
     std::string type;

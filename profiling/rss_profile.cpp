@@ -25,21 +25,15 @@ std::int64_t in_use_of(const Profile& heap) {
   return sum;
 }
 
-struct Part {
-  std::string name;
-  std::int64_t bytes = 0;
-  bool measured = false;  // by the kernel
-};
-
 // RSS in two: live blocks, which have stacks, and all the rest, which has names.
 struct Division {
   std::int64_t live = 0;
-  std::vector<Part> rest;  // in the order of the waterfall, the residual last
+  std::vector<MeasuredPart> rest;  // in the order of the waterfall, the residual last
 
   // Takes bytes out of what the allocator told, until `excess` is gone: the end of the waterfall first.
   void reduce(std::int64_t excess) {
     for (auto part = rest.rbegin(); part != rest.rend() && excess > 0; ++part) {
-      if (part->measured) continue;
+      if (part->part->told_by == ToldBy::kernel) continue;
       const std::int64_t less = std::min(part->bytes, excess);
       part->bytes -= less;
       excess -= less;
@@ -52,13 +46,13 @@ struct Division {
 Division divide(const Footprint& footprint, std::int64_t profiled) {
   Division division;
   bool live_is_told = false;
-  for (const FootprintPart& part : footprint.parts) {
-    const bool has_stacks = part.name == mapped_by_program || part.name == thread_stacks;
-    if (!part.gap) {
-      division.live += part.bytes;
+  for (const MeasuredPart& measured : footprint.parts) {
+    const bool has_stacks = measured.part->id == part_id::mapped || measured.part->id == part_id::stacks;
+    if (!measured.part->is_gap) {
+      division.live += measured.bytes;
       live_is_told = true;
     } else if (!has_stacks) {
-      division.rest.push_back({std::string(part.name), part.bytes, part.measured});
+      division.rest.push_back(measured);
     }
   }
   if (!live_is_told) {
@@ -99,7 +93,8 @@ void add_mappings(Profile& profile, std::span<const ProgramMapping> mappings) {
   }
   for (const auto& [key, sum] : by_stack) {
     const auto& [mapping, bytes] = sum;
-    std::vector<std::uint64_t> stack{profile.named_frame(mapping->is_thread_stack ? thread_stacks : mapped_by_program)};
+    const WaterfallPart& part = waterfall_part(mapping->is_thread_stack ? part_id::stacks : part_id::mapped);
+    std::vector<std::uint64_t> stack{profile.named_frame(part.name)};
     stack.insert(stack.end(), mapping->stack.begin(), mapping->stack.end());
     profile.add(stack, std::array{bytes});
   }
@@ -141,8 +136,9 @@ Profile rss_profile(const std::optional<Profile>& heap, const Footprint& footpri
   if (with_stacks > 0) add_scaled(profile, *heap, profiled, with_stacks);
   add_named(profile, "[heap]", heap ? "live blocks without a stack" : "live blocks", division.live - with_stacks);
   add_mappings(profile, footprint.mappings);
-  for (const Part& part : division.rest)
-    add_named(profile, part.measured ? "[kernel]" : "[heap]", part.name, part.bytes);
+  for (const auto& [part, bytes] : division.rest) {
+    add_named(profile, part->told_by == ToldBy::kernel ? "[kernel]" : "[heap]", part->name, bytes);
+  }
   return profile;
 }
 

@@ -45,16 +45,16 @@ Profile heap_of(const std::vector<std::int64_t>& in_use) {
   return heap;
 }
 
-Footprint footprint_of(const FootprintInput& input) {
+Footprint footprint_of(const WaterfallInput& input) {
   Footprint footprint;
   footprint.rss_bytes = input.rss_bytes;
   footprint.heap = input.heap;
-  footprint.parts = footprint_parts(input);
+  footprint.parts = measure_waterfall(input);
   return footprint;
 }
 
-FootprintInput jemalloc_like() {
-  FootprintInput input;
+WaterfallInput jemalloc_like() {
+  WaterfallInput input;
   input.heap.allocated = 1000;
   input.heap.active = 1500;
   input.heap.resident = 2500;
@@ -85,7 +85,7 @@ TEST(RssProfile, StacksThatAddUpToMoreThanIsLiveAreScaledDown) {
 }
 
 TEST(RssProfile, PagesThatWereNeverTouchedMakeTheAllocatorsPartsSmaller) {
-  FootprintInput input = jemalloc_like();
+  WaterfallInput input = jemalloc_like();
   input.rss_bytes = 1800;  // the parts are 2950
   const Profile profile = rss_profile(heap_of({1000}), footprint_of(input));
   EXPECT_EQ(total(profile), 1800);
@@ -97,7 +97,7 @@ TEST(RssProfile, PagesThatWereNeverTouchedMakeTheAllocatorsPartsSmaller) {
 }
 
 TEST(RssProfile, LiveBlocksThatWereNeverTouchedAreScaledToo) {
-  FootprintInput input = jemalloc_like();
+  WaterfallInput input = jemalloc_like();
   input.rss_bytes = 900;
   const Profile profile = rss_profile(heap_of({600, 400}), footprint_of(input));
   EXPECT_EQ(total(profile), 900);
@@ -105,7 +105,7 @@ TEST(RssProfile, LiveBlocksThatWereNeverTouchedAreScaledToo) {
 }
 
 TEST(RssProfile, AnAllocatorThatTellsNothingLeavesStacksAndTheResidual) {
-  FootprintInput input;
+  WaterfallInput input;
   input.rss_bytes = 5000;
   input.file_bytes = 1000;
   const auto sums = by_leaf(rss_profile(heap_of({1500}), footprint_of(input)));
@@ -123,7 +123,7 @@ TEST(RssProfile, MappingsAndThreadStacksHaveTheStacksThatMadeThem) {
   const std::vector<std::uintptr_t> one{0x5000, 0x6000};
   const std::vector<std::uintptr_t> other{0x7000};
   const std::vector<ProgramMapping> mappings{{100, one, false}, {200, one, false}, {50, other, true}};
-  FootprintInput input = jemalloc_like();
+  WaterfallInput input = jemalloc_like();
   input.mappings = mappings;
   Footprint footprint = footprint_of(input);
   footprint.mappings = mappings;
