@@ -136,7 +136,7 @@ int main(int argc, char** argv) {
                             year_s);
   plateau::add_real_number(*run_command, "--rate", options.megabytes_per_second, "growth in MB a second", 0.001, 10'000)
       ->capture_default_str();
-  run_command->add_option("--pprof-address", options.address, "ADDRESS:PORT of the endpoints")->capture_default_str();
+  run_command->add_option("--address", options.address, "ADDRESS:PORT to listen on")->capture_default_str();
 
   CLI::App* const matrix_command = app.add_subcommand("matrix", "runs every leak under every detector");
   matrix_command->add_option("--leaks", options.leaks, "only these, with commas between them")->delimiter(',');

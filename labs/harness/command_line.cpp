@@ -62,9 +62,10 @@ int lab_main(Lab& lab, int argc, char** argv) {
       "write heap profiles (start, peak, end of each arm, and the last before its limit; .pb.gz) into this folder");
   app.add_flag("--profile-raw", settings.profile_raw, "keep the allocator's own dumps beside them (.heap)")
       ->needs(profile);
-  CLI::Option* const pprof =
-      app.add_option("--pprof", settings.pprof,
-                     "serve /debug/pprof, /debug/footprint and /metrics of the running arm at this ADDRESS:PORT");
+  app.add_option("--address", settings.address,
+                 "ADDRESS:PORT to listen on; port 0 takes a free one. An arm serves /debug/pprof, /debug/footprint and "
+                 "/metrics there while it runs (default: nowhere); serve has its dashboard there (default: " +
+                     std::string(default_dashboard_address) + ")");
   CLI::Option* const trace =
       app.add_option("--trace", settings.trace,
                      "write what each arm did when to this file (FILE-ARM for several), for ui.perfetto.dev or "
@@ -78,10 +79,8 @@ int lab_main(Lab& lab, int argc, char** argv) {
   serve->add_option("--fix", settings.fix, "none, all, LIST, or all,-NAME")->capture_default_str();
   add_real_number(*serve, "--rate", settings.rate, "operations a second to begin with (default: the lab's)", 0,
                   1'000'000);
-  serve->add_option("--address", settings.serve.address, "ADDRESS:PORT of the dashboard; port 0 takes a free one")
-      ->capture_default_str();
-  serve->add_flag("--allow-remote", settings.serve.allow_remote, "the address may be one that other machines reach");
-  for (CLI::Option* const of_an_experiment : {hours, speedup, json, profile, pprof, trace}) {
+  serve->add_flag("--allow-remote", settings.allow_remote, "the address may be one that other machines reach");
+  for (CLI::Option* const of_an_experiment : {hours, speedup, json, profile, trace}) {
     serve->excludes(of_an_experiment);
   }
   CLI::App* const list = app.add_subcommand("list", "fixes, wrong fixes and mechanisms");

@@ -52,14 +52,6 @@ Session::Session(Lab& lab, const Settings& settings) : lab_(lab), settings_(sett
     base_.profile_dir = settings.profile;
     base_.profile_raw = settings.profile_raw;
   }
-  if (!settings.pprof.empty()) {
-    try {
-      parse_listen_address(settings.pprof, false);
-    } catch (const std::invalid_argument& error) {
-      throw UsageError(fmt::format("--pprof {}", error.what()));
-    }
-    base_.pprof_address = settings.pprof;
-  }
   if (!settings.trace.empty()) check_writable(settings.trace);
   base_.trace_file = settings.trace;
   result_.lab = description.name;
@@ -68,7 +60,19 @@ Session::Session(Lab& lab, const Settings& settings) : lab_(lab), settings_(sett
   result_.description = to_json(description);
 }
 
+// Throws UsageError for an address that cannot be had. A dashboard may be for others; an arm's memory is not.
+void Session::serve_arms() {
+  if (settings_.address.empty()) return;
+  try {
+    parse_listen_address(settings_.address, false);
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(fmt::format("--address {}", error.what()));
+  }
+  base_.pprof_address = settings_.address;
+}
+
 int Session::experiment() {
+  serve_arms();
   const LabDescription& description = lab_.description();
   fmt::print("{}: {}\n", description.name, description.symptom);
   const ArmResult& before = run(arm("before", {}));
@@ -89,6 +93,7 @@ int Session::experiment() {
 }
 
 int Session::single() {
+  serve_arms();
   const std::vector<std::string> fixes = parse_fixes(lab_.description(), settings_.fix);
   ArmSpec spec = arm("run", fixes);
   spec.trace_file = settings_.trace;
@@ -111,12 +116,13 @@ int Session::serve() {
   spec.service_rate = settings_.rate.value_or(description.service_rate);
   spec.pprof_address = "127.0.0.1:0";  // behind the dashboard's
   lab_.prepare(spec);
-  ServeOptions options = settings_.serve;
-  options.command = settings_.command;
+  ServeOptions options{.allow_remote = settings_.allow_remote, .command = settings_.command};
+  if (!settings_.address.empty()) options.address = settings_.address;
   return harness::serve(lab_, spec, options);
 }
 
 int Session::ablate() {
+  serve_arms();
   const LabDescription& description = lab_.description();
   std::vector<ArmSpec> arms = ablation_arms(description, base_);
   // One speed-up for all: it is part of what is compared. And all are checked before the first is run.

@@ -25,11 +25,11 @@ struct Settings {
   std::string json;
   std::string profile;
   bool profile_raw = false;
-  std::string pprof;
   std::string trace;
   std::string fix = "none";
   std::optional<double> rate;
-  ServeOptions serve;
+  std::string address;  // where to listen
+  bool allow_remote = false;
 };
 
 // Each run prints what it does as it goes, and gives the exit status.
@@ -47,6 +47,7 @@ class Session {
   int ablate();
 
  private:
+  void serve_arms();
   ArmSpec arm(std::string name, std::vector<std::string> fixes) const;
   // Runs the arm, shows its progress, and keeps the result. The reference stays valid.
   const ArmResult& run(const ArmSpec& spec);

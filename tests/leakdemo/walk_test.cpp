@@ -52,8 +52,7 @@ TEST(HeapDiff, FiveCommandsLeadFromTheSymptomToTheLine) {
   for (std::size_t i = 0; i < commands.size(); ++i) {
     std::string command = std::regex_replace(commands[i], std::regex("6060"), port);
     if (i == 0)
-      command =
-          std::regex_replace(command, std::regex(" --seconds"), " --pprof-address 127.0.0.1:" + port + " --seconds");
+      command = std::regex_replace(command, std::regex(" --seconds"), " --address 127.0.0.1:" + port + " --seconds");
     script += command + "\necho '== end of " + std::to_string(i + 1) + "'\n";
   }
   const Finished finished = run("/bin/bash", {"-c", script});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "labs/harness/arm.hpp"
@@ -9,8 +10,10 @@
 
 namespace plateau::harness {
 
+inline constexpr std::string_view default_dashboard_address = "127.0.0.1:6060";
+
 struct ServeOptions {
-  std::string address = "127.0.0.1:6060";
+  std::string address{default_dashboard_address};
   bool allow_remote = false;
   std::vector<std::string> command = {};  // as the user gave it, for the report
 };

@@ -1,5 +1,5 @@
-// Protects --pprof: while an arm runs, its profiles, its footprint with what the lab counts itself, and its metrics are
-// served.
+// Protects --address of an experiment: while an arm runs, its profiles, its footprint with what the lab counts itself,
+// and its metrics are served.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -19,13 +19,13 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class PprofOption : public ::testing::TestWithParam<const char*> {};
+class AddressOption : public ::testing::TestWithParam<const char*> {};
 
-TEST_P(PprofOption, ServesTheRunningArm) {
+TEST_P(AddressOption, ServesTheRunningArm) {
   const auto port = static_cast<std::uint16_t>(20000 + ::getpid() % 10000);
   const std::string address = "127.0.0.1:" + std::to_string(port);
   ChildProgram lab(
-      {ORDER_SERVICE, "run", "--fix", "all", "--hours", "200", "--allocator", GetParam(), "--pprof", address});
+      {ORDER_SERVICE, "run", "--fix", "all", "--hours", "200", "--allocator", GetParam(), "--address", address});
   lab.close_input();
   unsigned status = 0;
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
@@ -49,12 +49,12 @@ TEST_P(PprofOption, ServesTheRunningArm) {
   EXPECT_EQ(lab.wait(), 128 + SIGINT);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, PprofOption, ::testing::Values("jemalloc", "tcmalloc", "glibc"));
+INSTANTIATE_TEST_SUITE_P(All, AddressOption, ::testing::Values("jemalloc", "tcmalloc", "glibc"));
 
-TEST(PprofOption, AnAddressThatCannotBeHadIsOneLine) {
-  const Finished malformed = run(ORDER_SERVICE, {"run", "--pprof", "nonsense"});
+TEST(AddressOption, AnAddressThatCannotBeHadIsOneLine) {
+  const Finished malformed = run(ORDER_SERVICE, {"run", "--address", "nonsense"});
   EXPECT_EQ(malformed.status, 2);
-  EXPECT_EQ(malformed.error, "order_service: --pprof nonsense: give ADDRESS:PORT such as 127.0.0.1:6060\n");
+  EXPECT_EQ(malformed.error, "order_service: --address nonsense: give ADDRESS:PORT such as 127.0.0.1:6060\n");
 }
 
 }  // namespace
