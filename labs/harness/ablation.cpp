@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <iterator>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "labs/harness/pauses.hpp"
 #include "labs/harness/statistics.hpp"
@@ -19,59 +19,40 @@ constexpr std::string_view only_prefix = "only-";
 constexpr std::string_view all_but_prefix = "all-but-";
 constexpr std::string_view wrong_prefix = "wrong-";
 
-using Gap = std::optional<double> WaterfallGaps::*;
-constexpr std::array<std::pair<std::string_view, Gap>, 5> closable_gaps{{
-    {"live heap", &WaterfallGaps::live},
-    {"rounding and pool slack", &WaterfallGaps::rounding},
-    {"pinned slabs", &WaterfallGaps::slabs},
-    {"padding of large blocks", &WaterfallGaps::padding},
-    {"dirty pages", &WaterfallGaps::dirty_and_metadata},
-}};
-
 // Smaller changes than this are noise of sampling, not a gap that was closed.
 constexpr double least_closed_bytes = 4 * mb;
 
-std::optional<double> difference(std::optional<std::uint64_t> more, std::optional<std::uint64_t> less) {
-  if (!more || !less) return std::nullopt;
-  return static_cast<double>(*more) - static_cast<double>(*less);
-}
-
-std::string cell(const std::optional<double>& bytes) {
-  return bytes ? fmt::format("{:.0f}", *bytes / mb) : "-";
-}
-
-// What a fix closes is the step that is most smaller with it than without it, at a simulated moment that both arms
-// lived.
-void find_closed_gap(const ArmResult& without_fix, const ArmResult& with_fix, AblationRow& row) {
+// What a fix closes is the part that is most smaller with it than without it, at a simulated moment that both arms
+// lived. The residual belongs to nobody, and no fix is given it.
+std::optional<ClosedPart> find_closed_part(const ArmResult& without_fix, const ArmResult& with_fix) {
   const double both_lived = std::min(without_fix.series.back().t, with_fix.series.back().t) * 0.98;
   const Sample* const without = without_fix.at(both_lived);
   const Sample* const with = with_fix.at(both_lived);
-  if (without == nullptr || with == nullptr) return;
-  const WaterfallGaps open = waterfall_of(*without);
-  const WaterfallGaps closed = waterfall_of(*with);
-  for (const auto& [name, gap] : closable_gaps) {
-    if (!(open.*gap) || !(closed.*gap)) continue;
-    const double bytes = *(open.*gap) - *(closed.*gap);
-    if (bytes > row.closes_bytes.value_or(least_closed_bytes)) {
-      row.closes = name;
-      row.closes_bytes = bytes;
-    }
+  if (without == nullptr || with == nullptr) return std::nullopt;
+  const std::vector<MeasuredPart> closed = waterfall_of(*with);
+  std::optional<ClosedPart> most;
+  for (const auto& [part, bytes] : waterfall_of(*without)) {
+    const auto left = bytes_of(closed, part->id);
+    if (part->is_residual() || !left) continue;
+    const auto less = static_cast<double>(bytes - *left);
+    if (less > (most ? most->bytes : least_closed_bytes)) most = ClosedPart{part, less};
   }
+  return most;
 }
 
 // The cause of stalls that took most less time with the fix than without it.
-void find_closed_cause(const ArmResult& without_fix, const ArmResult& with_fix, AblationRow& row) {
+std::optional<ClosedCause> find_closed_cause(const ArmResult& without_fix, const ArmResult& with_fix) {
   constexpr double least_ms_a_second = 0.5;
   const PauseSummary without = summarise_pauses(without_fix);
   const PauseSummary with = summarise_pauses(with_fix);
+  std::optional<ClosedCause> most;
   for (std::size_t i = 0; i < stall_causes.size(); ++i) {
-    if (static_cast<StallCause>(i) == StallCause::machine) continue;
+    const auto cause = static_cast<StallCause>(i);
+    if (cause == StallCause::machine) continue;
     const double less = without.ms_by_cause[i] / without_fix.wall_seconds - with.ms_by_cause[i] / with_fix.wall_seconds;
-    if (less > row.closes_ms_a_second.value_or(least_ms_a_second)) {
-      row.closes = stall_causes[i];
-      row.closes_ms_a_second = less;
-    }
+    if (less > (most ? most->ms_a_second : least_ms_a_second)) most = ClosedCause{cause, less};
   }
+  return most;
 }
 
 const ArmResult* find_arm(const std::deque<ArmResult>& arms, std::string_view name) {
@@ -81,25 +62,6 @@ const ArmResult* find_arm(const std::deque<ArmResult>& arms, std::string_view na
 }
 
 }  // namespace
-
-WaterfallGaps waterfall_of(const Sample& s) {
-  WaterfallGaps gaps;
-  if (s.requested) gaps.live = static_cast<double>(*s.requested);
-  gaps.rounding = difference(s.allocated, s.requested);
-  gaps.slabs = difference(s.slab_bytes, s.slab_region_bytes);
-  gaps.padding = difference(s.active, s.allocated);
-  if (gaps.slabs && gaps.padding) {
-    *gaps.padding -= *gaps.slabs;
-  } else {
-    std::swap(gaps.slabs, gaps.padding);  // not told apart: all of it may be slack of slabs
-  }
-  gaps.dirty_and_metadata = difference(s.resident, s.active);
-  // From the last step that the allocator tells.
-  for (const auto& step : {s.requested, s.allocated, s.active, s.resident}) {
-    if (step) gaps.rest = static_cast<double>(s.rss) - static_cast<double>(*step);
-  }
-  return gaps;
-}
 
 std::vector<ArmSpec> ablation_arms(const LabDescription& lab, const ArmSpec& base) {
   std::vector<std::string> all;
@@ -131,7 +93,10 @@ std::vector<ArmSpec> ablation_arms(const LabDescription& lab, const ArmSpec& bas
 
 Ablation summarise_ablation(const LabDescription& lab, double hours, const std::deque<ArmResult>& arms) {
   Ablation ablation;
+  ablation.operation = lab.operation;
   ablation.hours = hours;
+  const ArmResult* const none = find_arm(arms, "none");
+  const ArmResult* const all = find_arm(arms, "all");
   for (const ArmResult& arm : arms) {
     AblationRow row;
     row.arm = arm.spec.name;
@@ -139,7 +104,7 @@ Ablation summarise_ablation(const LabDescription& lab, double hours, const std::
     if (arm.out_of_memory()) row.died_at_hours = arm.simulated_seconds() / 3600;
     const Sample* const compared = arm.at(std::min(hours * 3600, arm.series.back().t));
     row.rss = static_cast<double>(compared != nullptr ? compared->rss : arm.peak_rss);
-    row.gaps = waterfall_of(compared != nullptr ? *compared : arm.series.back());
+    row.parts = waterfall_of(compared != nullptr ? *compared : arm.series.back());
     row.allocation_rate = arm.bytes_per_simulated_second(0, arm.simulated_seconds()).value_or(0);
     row.cpu_us_per_operation = arm.cpu_seconds * 1e6 / static_cast<double>(std::max<std::uint64_t>(arm.operations, 1));
     const bool wrong = row.arm.starts_with(wrong_prefix);
@@ -156,13 +121,15 @@ Ablation summarise_ablation(const LabDescription& lab, double hours, const std::
       row.pause_ms = median(longest_by_period_ms(arm, lab.pause_period_s));
       row.p99_ms = median(latency_by_period_ms(arm, lab.pause_period_s, 0.99));
     }
-    const auto find_closed = lab.measures_pauses ? find_closed_cause : find_closed_gap;
-    const ArmResult* const none = find_arm(arms, "none");
-    const ArmResult* const all = find_arm(arms, "all");
-    if (row.arm.starts_with(all_but_prefix)) {
-      if (all != nullptr) find_closed(arm, *all, row);
-    } else if (none != nullptr && &arm != none) {
-      find_closed(*none, arm, row);
+    const bool is_all_but = row.arm.starts_with(all_but_prefix);
+    const ArmResult* const without_fix = is_all_but ? &arm : none;
+    const ArmResult* const with_fix = is_all_but ? all : &arm;
+    if (without_fix != nullptr && with_fix != nullptr && without_fix != with_fix) {
+      if (lab.measures_pauses) {
+        row.takes_from = find_closed_cause(*without_fix, *with_fix);
+      } else {
+        row.closes = find_closed_part(*without_fix, *with_fix);
+      }
     }
     ablation.rows.push_back(std::move(row));
   }
@@ -171,20 +138,42 @@ Ablation summarise_ablation(const LabDescription& lab, double hours, const std::
 
 namespace {
 
+// Parts that were measured in any of the arms, in the order of the waterfall.
+std::vector<const WaterfallPart*> measured_parts(const Ablation& ablation) {
+  std::vector<const WaterfallPart*> measured;
+  for (const WaterfallPart& part : waterfall_parts()) {
+    const bool is_measured = std::any_of(ablation.rows.begin(), ablation.rows.end(), [&part](const AblationRow& row) {
+      return bytes_of(row.parts, part.id).has_value();
+    });
+    if (is_measured) measured.push_back(&part);
+  }
+  return measured;
+}
+
+std::size_t width_of(const WaterfallPart& part) {
+  constexpr std::size_t least = 6;
+  return std::max(part.id.size(), least);
+}
+
 std::string format_memory_table(const Ablation& ablation) {
+  const std::vector<const WaterfallPart*> parts = measured_parts(ablation);
+  const std::string cpu = fmt::format("us/{}", ablation.operation);
   std::string text = fmt::format("\nWhat each fix bought, after {:.3g} simulated hours or at the kernel's kill (MB)\n",
                                  ablation.hours);
-  text += fmt::format("{:<20} {:>7} {:>12} | {:>6} {:>8} {:>6} {:>7} {:>6} {:>5} | {:>8} {:>9}  {}\n", "arm", "RSS",
-                      "ended", "live", "rounding", "slabs", "padding", "dirty", "rest", "MB/sim s", "us/order",
-                      "closes most (all-but: what it closes in all)");
+  text += fmt::format("{:<20} {:>7} {:>12} |", "arm", "RSS", "ended");
+  for (const WaterfallPart* const part : parts) text += fmt::format(" {:>{}}", part->id, width_of(*part));
+  text += fmt::format(" | {:>8} {:>9}  {}\n", "MB/sim s", cpu, "closes most (all-but: what it closes in all)");
   for (const AblationRow& row : ablation.rows) {
     const std::string ended = row.died_at_hours ? fmt::format("died {:.1f} h", *row.died_at_hours) : "lived";
+    text += fmt::format("{:<20} {:>7.0f} {:>12} |", row.arm, row.rss / mb, ended);
+    for (const WaterfallPart* const part : parts) {
+      const auto bytes = bytes_of(row.parts, part->id);
+      const std::string cell = bytes ? fmt::format("{:.0f}", static_cast<double>(*bytes) / mb) : "-";
+      text += fmt::format(" {:>{}}", cell, width_of(*part));
+    }
     const std::string closes =
-        row.closes.empty() ? "-" : fmt::format("{} ({:.0f} MB)", row.closes, *row.closes_bytes / mb);
-    text += fmt::format("{:<20} {:>7.0f} {:>12} | {:>6} {:>8} {:>6} {:>7} {:>6} {:>5} | {:>8.3f} {:>9.1f}  {}\n",
-                        row.arm, row.rss / mb, ended, cell(row.gaps.live), cell(row.gaps.rounding),
-                        cell(row.gaps.slabs), cell(row.gaps.padding), cell(row.gaps.dirty_and_metadata),
-                        cell(row.gaps.rest), row.allocation_rate / mb, row.cpu_us_per_operation, closes);
+        row.closes ? fmt::format("{} ({:.0f} MB)", row.closes->part->name, row.closes->bytes / mb) : "-";
+    text += fmt::format(" | {:>8.3f} {:>9.1f}  {}\n", row.allocation_rate / mb, row.cpu_us_per_operation, closes);
   }
   return text;
 }
@@ -192,17 +181,20 @@ std::string format_memory_table(const Ablation& ablation) {
 std::string format_pause_table(const Ablation& ablation) {
   std::string text =
       fmt::format("\nWhat each fix bought, over {:.0f} s or up to the kernel's kill\n", ablation.hours * 3600);
-  text += fmt::format("{:<20} {:>9} {:>9} {:>8} {:>13} | {:>9} {:>10} {:>11}  {}\n", "arm", "pause, ms", "P99, ms",
-                      "RSS, MB", "ended", "faults/s", "calls/req.", "us CPU/req.",
-                      "takes most from (all-but: what it takes in all)");
+  const std::string calls = fmt::format("calls/{}", ablation.operation);
+  const std::string cpu = fmt::format("us CPU/{}", ablation.operation);
+  text += fmt::format("{:<20} {:>9} {:>9} {:>8} {:>13} | {:>9} {:>13} {:>14}  {}\n", "arm", "pause, ms", "P99, ms",
+                      "RSS, MB", "ended", "faults/s", calls, cpu, "takes most from (all-but: what it takes in all)");
   for (const AblationRow& row : ablation.rows) {
     const std::string ended = row.died_at_hours ? fmt::format("died {:.0f} s", *row.died_at_hours * 3600) : "lived";
-    const std::string closes =
-        row.closes.empty() ? "-" : fmt::format("{} ({:.1f} ms/s)", row.closes, *row.closes_ms_a_second);
+    const std::string takes =
+        row.takes_from ? fmt::format("{} ({:.1f} ms/s)", stall_causes[static_cast<std::size_t>(row.takes_from->cause)],
+                                     row.takes_from->ms_a_second)
+                       : "-";
     const auto ms = [](const std::optional<double>& value) { return value ? fmt::format("{:.2f}", *value) : "-"; };
-    text += fmt::format("{:<20} {:>9} {:>9} {:>8.0f} {:>13} | {:>9.0f} {:>10.2f} {:>11.1f}  {}\n", row.arm,
+    text += fmt::format("{:<20} {:>9} {:>9} {:>8.0f} {:>13} | {:>9.0f} {:>13.2f} {:>14.1f}  {}\n", row.arm,
                         ms(row.pause_ms), ms(row.p99_ms), row.rss / mb, ended, row.faults_a_second,
-                        row.calls_per_operation, row.cpu_us_per_operation, closes);
+                        row.calls_per_operation, row.cpu_us_per_operation, takes);
   }
   return text;
 }

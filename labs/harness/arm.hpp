@@ -17,6 +17,7 @@
 #include "labs/harness/latency_histogram.hpp"
 #include "labs/harness/latency_windows.hpp"
 #include "labs/harness/memory_limit.hpp"
+#include "labs/harness/sample.hpp"
 #include "labs/harness/simulated_time.hpp"
 #include "labs/harness/stall.hpp"
 
@@ -54,18 +55,6 @@ struct ArmSpec {
 
 boost::json::object to_json(const ArmSpec& spec);
 ArmSpec arm_spec_from_json(const boost::json::object& json);
-
-// One moment of an arm. Bytes; what is not known is empty.
-struct Sample {
-  double t = 0;  // simulated seconds
-  std::uint64_t operations = 0;
-  std::uint64_t rss = 0;
-  std::uint64_t anonymous = 0;
-  std::optional<std::uint64_t> requested, allocated, active, resident, retained, metadata, dirty;
-  std::optional<std::uint64_t> slab_bytes, slab_region_bytes;
-  std::uint64_t allocation_calls = 0;  // of the general heap since start
-  std::uint64_t allocation_bytes = 0;
-};
 
 // Latency of the operations that were due in a window of the run, in microseconds.
 struct LatencyMoment {

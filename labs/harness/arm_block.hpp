@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "allocators/heap.hpp"
+#include "allocators/heap_fields.hpp"
 #include "labs/harness/knob.hpp"
 #include "labs/harness/latency_histogram.hpp"
 #include "labs/harness/latency_windows.hpp"
@@ -37,9 +37,20 @@ class SharedNumber {
   std::atomic<std::uint64_t> value_{unknown};
 };
 
-struct SharedHeap {
-  SharedNumber requested, allocated, active, resident, mapped, retained, metadata, dirty, muzzy, purges, madvise_calls;
-  SharedNumber slab_bytes, slab_region_bytes;
+// The heap's figures, readable from another process; each by itself is whole.
+class SharedHeap {
+ public:
+  void set(const HeapStatistics& heap) {
+    for (std::size_t i = 0; i < numbers_.size(); ++i) numbers_[i].set(heap.*heap_fields[i].value);
+  }
+  HeapStatistics get() const {
+    HeapStatistics heap;
+    for (std::size_t i = 0; i < numbers_.size(); ++i) heap.*heap_fields[i].value = numbers_[i].get();
+    return heap;
+  }
+
+ private:
+  std::array<SharedNumber, heap_fields.size()> numbers_;
 };
 
 // Digests of the output, one for each batch of operations, in order: equal prefixes mean equal output.

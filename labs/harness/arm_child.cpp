@@ -144,26 +144,13 @@ void ArmContext::publish() {
   block_.allocation_calls.store(counts.calls, std::memory_order_relaxed);
   block_.allocation_bytes.store(counts.bytes, std::memory_order_relaxed);
 
-  const HeapStatistics heap = Heap::process().statistics();
+  HeapStatistics heap = Heap::process().statistics_with_slabs();
+  heap.requested = requested_bytes();
+  block_.heap.set(heap);
   if (timeline_) {
     timeline_->add_purges();
     timeline_->counter("memory (bytes)", {{"resident", static_cast<double>(heap.resident.value_or(0))},
                                           {"dirty", static_cast<double>(heap.dirty.value_or(0))}});
-  }
-  block_.heap.requested.set(requested_bytes());
-  block_.heap.allocated.set(heap.allocated);
-  block_.heap.active.set(heap.active);
-  block_.heap.resident.set(heap.resident);
-  block_.heap.mapped.set(heap.mapped);
-  block_.heap.retained.set(heap.retained);
-  block_.heap.metadata.set(heap.metadata);
-  block_.heap.dirty.set(heap.dirty);
-  block_.heap.muzzy.set(heap.muzzy);
-  block_.heap.purges.set(heap.purges);
-  block_.heap.madvise_calls.set(heap.madvise_calls);
-  if (const auto slabs = Heap::process().slab_statistics()) {
-    block_.heap.slab_bytes.set(slabs->slab_bytes);
-    block_.heap.slab_region_bytes.set(slabs->region_bytes);
   }
   if (PurgeTrace::running()) {
     const auto [request_threads, background] = PurgeTrace::totals();
@@ -233,7 +220,7 @@ void ArmContext::fail_with_current_exception() noexcept {
 
 namespace {
 
-// What --pprof asks for, from before the start-up heap is built until the arm ends.
+// What --address asks for, from before the start-up heap is built until the arm ends.
 std::unique_ptr<DebugServer> serve_profiles(const ArmContext& context, const LabDescription& lab,
                                             const ArmBlock& block) {
   if (context.spec().pprof_address.empty()) return nullptr;
@@ -243,7 +230,7 @@ std::unique_ptr<DebugServer> serve_profiles(const ArmContext& context, const Lab
         .requested_bytes = [&context] { return std::optional(context.requested_bytes()); },
         .more_metrics = [&](MetricFamilies& families) { add_arm_metrics(lab, context.spec(), block, families); }});
   } catch (const std::exception& error) {
-    throw std::runtime_error(fmt::format("--pprof: {}", error.what()));
+    throw std::runtime_error(fmt::format("--address: {}", error.what()));
   }
 }
 

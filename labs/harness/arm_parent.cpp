@@ -97,7 +97,8 @@ ArmResult run_arm(const Lab& lab, const ArmSpec& spec, const ArmObserver& observ
   // The last word of the arm itself, for what it did after the last look from outside; its RSS is that of the last
   // look.
   const Sample last = result.series.back();
-  result.series.push_back(take_sample(spec, block, {last.rss, result.peak_rss, last.anonymous}));
+  result.series.push_back(
+      take_sample(spec, block, {last.rss, result.peak_rss, last.anonymous, last.file, last.shared}));
   result.minor_faults = static_cast<std::uint64_t>(arm.usage().ru_minflt) - block.start_minor_faults.load();
   result.major_faults = static_cast<std::uint64_t>(arm.usage().ru_majflt);
   read_totals(lab.description(), block, result);

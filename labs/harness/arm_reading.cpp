@@ -13,15 +13,9 @@ Sample take_sample(const ArmSpec& spec, const ArmBlock& block, const ProcessMemo
   sample.t = spec.time.seconds_of(sample.operations);
   sample.rss = process.rss_bytes;
   sample.anonymous = process.anonymous_bytes;
-  sample.requested = block.heap.requested.get();
-  sample.allocated = block.heap.allocated.get();
-  sample.active = block.heap.active.get();
-  sample.resident = block.heap.resident.get();
-  sample.retained = block.heap.retained.get();
-  sample.metadata = block.heap.metadata.get();
-  sample.dirty = block.heap.dirty.get();
-  sample.slab_bytes = block.heap.slab_bytes.get();
-  sample.slab_region_bytes = block.heap.slab_region_bytes.get();
+  sample.file = process.file_bytes;
+  sample.shared = process.shared_bytes;
+  sample.heap = block.heap.get();
   sample.allocation_calls = block.allocation_calls.load(std::memory_order_relaxed);
   sample.allocation_bytes = block.allocation_bytes.load(std::memory_order_relaxed);
   return sample;
@@ -66,8 +60,9 @@ void read_totals(const LabDescription& lab, const ArmBlock& block, ArmResult& re
   result.operations = block.total_operations();
   result.allocation_calls = result.series.back().allocation_calls - result.series.front().allocation_calls;
   result.allocation_bytes = result.series.back().allocation_bytes - result.series.front().allocation_bytes;
-  result.purges = block.heap.purges.get();
-  result.madvise_calls = block.heap.madvise_calls.get();
+  const HeapStatistics heap = block.heap.get();
+  result.purges = heap.purges;
+  result.madvise_calls = heap.madvise_calls;
   for (const LatencyHistogram& worker : block.latency) result.latency.merge(worker);
   for (std::size_t lane = 0; lane < lab.lanes; ++lane) {
     const DigestSeries& series = block.digests[lane];

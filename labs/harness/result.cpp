@@ -10,6 +10,8 @@
 #include "allocators/system/whole_file.hpp"
 #include "labs/harness/pauses.hpp"
 #include "labs/harness/usage_error.hpp"
+#include "labs/report/result_version.hpp"
+#include "profiling/waterfall/waterfall_json.hpp"
 
 namespace plateau::harness {
 namespace json = boost::json;
@@ -42,27 +44,41 @@ json::object latency_json(const LatencyHistogram& latency) {
   const auto quantile = [&latency](double q) -> json::value {
     return latency.count() > 0 ? json::value(latency.quantile_us(q)) : json::value(nullptr);
   };
-  return {{"p50", quantile(0.5)},    {"p90", quantile(0.9)}, {"p95", quantile(0.95)},    {"p99", quantile(0.99)},
-          {"p999", quantile(0.999)}, {"max", quantile(1)},   {"count", latency.count()}, {"histogram", histogram}};
+  return {{"p50", quantile(0.5)},  {"p90", quantile(0.9)},     {"p95", quantile(0.95)},
+          {"p99", quantile(0.99)}, {"p999", quantile(0.999)},  {"p9999", quantile(0.9999)},
+          {"max", quantile(1)},    {"count", latency.count()}, {"histogram", histogram}};
 }
 
 json::object sample_json(const Sample& s, const std::optional<std::uint64_t>& limit) {
-  return {{"t", s.t},
-          {"rss", s.rss},
-          {"anonymous", s.anonymous},
-          {"requested", or_null(s.requested)},
-          {"allocated", or_null(s.allocated)},
-          {"active", or_null(s.active)},
-          {"resident", or_null(s.resident)},
-          {"retained", or_null(s.retained)},
-          {"metadata", or_null(s.metadata)},
-          {"dirty", or_null(s.dirty)},
-          {"slab_bytes", or_null(s.slab_bytes)},
-          {"slab_region_bytes", or_null(s.slab_region_bytes)},
-          {"limit", or_null(limit)},
-          {"operations", s.operations},
-          {"allocation_calls", s.allocation_calls},
-          {"allocation_bytes", s.allocation_bytes}};
+  json::object result{{"t", s.t},
+                      {"rss", s.rss},
+                      {"anonymous", s.anonymous},
+                      {"file", s.file},
+                      {"shared", s.shared},
+                      {"limit", or_null(limit)},
+                      {"operations", s.operations},
+                      {"allocation_calls", s.allocation_calls},
+                      {"allocation_bytes", s.allocation_bytes},
+                      {"parts", plateau::to_json(waterfall_of(s))}};
+  const json::object heap = plateau::to_json(s.heap);
+  result.insert(heap.begin(), heap.end());
+  return result;
+}
+
+// Mean allocation rates between moments about a hundredth of the run apart.
+json::array rate_series_json(const std::vector<Sample>& series) {
+  json::array rates;
+  if (series.empty()) return rates;
+  const double window = series.back().t / 100;
+  const Sample* from = &series.front();
+  for (const Sample& to : series) {
+    const double passed = to.t - from->t;
+    if (passed <= 0 || passed < window) continue;
+    const auto bytes = static_cast<double>(to.allocation_bytes - from->allocation_bytes);
+    rates.push_back(json::array{(from->t + to.t) / 2, bytes / passed});
+    from = &to;
+  }
+  return rates;
 }
 
 json::object arm_json(const ArmResult& arm, const std::deque<ArmResult>& all) {
@@ -91,7 +107,7 @@ json::object arm_json(const ArmResult& arm, const std::deque<ArmResult>& all) {
       {"outcome", to_string(arm.outcome)},
       {"evidence", arm.evidence},
       {"limit", {{"bytes", or_null(arm.spec.memory_limit)}, {"by", to_string(arm.limit_kind)}}},
-      {"input", {{"orders", arm.operations}, {"seed", arm.spec.seed}}},
+      {"input", {{"operations", arm.operations}, {"seed", arm.spec.seed}}},
       {"checksum", or_null(common_checksum(arm, all))},
       {"simulated_seconds", seconds},
       {"speedup", arm.spec.time.speedup},
@@ -110,7 +126,8 @@ json::object arm_json(const ArmResult& arm, const std::deque<ArmResult>& all) {
         {"bytes_per_simulated_second", per(arm.allocation_bytes, seconds)},
         {"calls_per_operation", per(arm.allocation_calls, operations)},
         {"bytes_per_operation", per(arm.allocation_bytes, operations)},
-        {"steady_calls_per_operation", or_null(arm.calls_per_operation(seconds / 2, seconds))}}},
+        {"steady_calls_per_operation", or_null(arm.calls_per_operation(seconds / 2, seconds))},
+        {"rate_series", rate_series_json(arm.series)}}},
       {"latency_us", latency_json(arm.latency)},
       {"hiccup_us", latency_json(arm.hiccups)},
       {"latency_series", latency_series_json(arm)},
@@ -136,6 +153,16 @@ json::object verdict_json(const Verdict& verdict) {
   return {{"holds", verdict.holds()}, {"rows", rows}};
 }
 
+json::value closes_json(const std::optional<ClosedPart>& closes) {
+  if (!closes) return nullptr;
+  return {{"part", closes->part->id}, {"bytes", closes->bytes}};
+}
+
+json::value takes_from_json(const std::optional<ClosedCause>& takes) {
+  if (!takes) return nullptr;
+  return {{"cause", stall_causes[static_cast<std::size_t>(takes->cause)]}, {"ms_per_second", takes->ms_a_second}};
+}
+
 json::object ablation_json(const Ablation& ablation) {
   json::array rows;
   for (const AblationRow& row : ablation.rows) {
@@ -145,18 +172,11 @@ json::object ablation_json(const Ablation& ablation) {
                                 {"rss", row.rss},
                                 {"allocation_bytes_per_simulated_second", row.allocation_rate},
                                 {"cpu_us_per_operation", row.cpu_us_per_operation},
-                                {"gaps",
-                                 {{"live", or_null(row.gaps.live)},
-                                  {"rounding", or_null(row.gaps.rounding)},
-                                  {"slabs", or_null(row.gaps.slabs)},
-                                  {"padding", or_null(row.gaps.padding)},
-                                  {"dirty_and_metadata", or_null(row.gaps.dirty_and_metadata)},
-                                  {"rest", or_null(row.gaps.rest)}}},
-                                {"closes", row.closes.empty() ? json::value(nullptr) : json::value(row.closes)},
-                                {"closes_bytes", or_null(row.closes_bytes)},
+                                {"parts", plateau::to_json(row.parts)},
+                                {"closes", closes_json(row.closes)},
+                                {"takes_from", takes_from_json(row.takes_from)},
                                 {"pause_ms", or_null(row.pause_ms)},
                                 {"p99_ms", or_null(row.p99_ms)},
-                                {"closes_ms_per_second", or_null(row.closes_ms_a_second)},
                                 {"calls_per_operation", row.calls_per_operation},
                                 {"faults_per_second", row.faults_a_second},
                                 {"reason", row.reason.empty() ? json::value(nullptr) : json::value(row.reason)}});
@@ -197,12 +217,15 @@ json::object to_json(const ExperimentResult& result) {
                                        {"predicted", p.predicted},
                                        {"measured", or_null(p.measured)}});
   }
-  return {{"schema", result_schema},
+  json::array waterfall;
+  for (const WaterfallPart& part : waterfall_parts()) waterfall.push_back(plateau::to_json(part));
+  return {{"schema", report::result_schema_version},
           {"lab", result.lab},
           {"command", json::value_from(result.command)},
           {"description", result.description},
           {"machine", machine_json()},
           {"options", result.options},
+          {"waterfall", waterfall},
           {"arms", arms},
           {"predictions", predictions},
           {"ablation", result.ablation ? json::value(ablation_json(*result.ablation)) : json::value(nullptr)},

@@ -1,45 +1,5 @@
-// clang-format off
-// The result of an experiment as JSON: what `--json` writes, and all that reports, tests and checks read.
-//
-// { "schema": 1, "lab": TEXT, "command": [TEXT…], "description": {"symptom", "operation", "mechanisms": [{"name", "sentence"}…],
-//   "fixes": [{"name", "sentence"}…], "wrong_fixes": [{"name", "sentence", "reason"}…]},
-//   "machine": {"kernel", "cpus", "memory_bytes", "transparent_huge_pages"}, "options": {…},
-//   "arms": [ {
-//     "name", "fixes": [TEXT…],
-//     "allocator": {"name", "version", "library", "conf": MALLOC_CONF as given, "environment": [NAME=value…] as given,
-//                   "configuration": as read back from the allocator},
-//     "outcome": "completed" | "oom_killed" | "allocation_failed", "evidence": the kernel's words,
-//     "limit": {"bytes": N | null, "by": "cgroup_v2" | "cgroup_v1" | "rlimit_data" | "none"},
-//     "input": {"orders": N (operations handled), "seed": N}, "checksum": over the batches that all arms of the file finished,
-//     "simulated_seconds", "speedup", "wall_seconds", "cpu_seconds" (all since the arm was ready),
-//     "memory": {"series": [{"t": simulated s, "rss", "anonymous", "requested", "allocated", "active", "resident", "retained",
-//                            "metadata", "dirty", "slab_bytes", "slab_region_bytes", "limit",
-//                            "operations", "allocation_calls", "allocation_bytes": since the start}…], "peak_rss",
-//                "minor_faults", "major_faults", "purges", "madvise_calls"},
-//     "allocation": {"calls", "bytes", "bytes_per_simulated_second", "calls_per_operation", "bytes_per_operation",
-//                    "steady_calls_per_operation": over the last half of the run},
-//     "latency_us": {"p50", "p90", "p95", "p99", "p999", "max", "count", "histogram": [[upper edge, count]…]},
-//     "hiccup_us": the same, of a thread outside the arm that does nothing but wake up: what the machine adds under this load,
-//     "latency_series": null | [{"t": wall s, "p50_us", "p99_us", "max_us"}…] of the operations due from then on,
-//     "pauses": null | {"threshold_us", "count" (stalls of at least that, without what the machine added), "mean_period_s", "p50_ms",
-//                "max_ms" (of all operations, without what the machine added), "total_ms",
-//                "by_cause": {"purge", "purge_wait", "teardown", "collector", "fault", "machine", "unexplained"} in ms,
-//                "series": [[wall s, ms, largest cause]…], "dropped": stalls past what is kept},
-//                (both null where the lab does not measure pauses)
-//     "gauges": {the lab's own figures, null where there is none}, "profiles": {"start", "peak", "end": file,
-//     and of an arm that came near its limit the last few on the way there, "near-limit-N": file} } … ],
-//   "predictions": [{"arm", "metric", "unit", "predicted", "measured"}…],
-//   "ablation": null | {"hours", "rows": [{"arm", "outcome", "died_at_hours", "rss", "allocation_bytes_per_simulated_second",
-//                "cpu_us_per_operation", "gaps": {"live", "rounding", "slabs", "padding", "dirty_and_metadata", "rest"},
-//                "closes": TEXT | null, "closes_bytes": N | null, "pause_ms": median of the longest in each period | null, "p99_ms",
-//                "closes_ms_per_second": of stalls, where pauses are measured | null, "calls_per_operation", "faults_per_second",
-//                "reason": why a wrong fix fails | null}…]},
-//   "verdict": null | {"holds", "rows": [{"metric", "unit", "before", "after", "improvement" (%), "target", "relation", "holds",
-//                "note"}…]} }
-//
-// Bytes unless the name says otherwise. What was not measured or cannot be had is null. In a sample, RSS and operations are of the
-// moment; the allocator's figures are the arm's own and up to 50 ms of wall clock older.
-// clang-format on
+// The result of an experiment as JSON: what `--json` writes, and all that reports, tests and checks read. Its contract,
+// field by field, is labs/report/result.schema.json, which also has the version.
 #pragma once
 
 #include <deque>
@@ -55,8 +15,6 @@
 #include "labs/harness/verdict.hpp"
 
 namespace plateau::harness {
-
-inline constexpr int result_schema = 1;
 
 struct ExperimentResult {
   std::string lab;

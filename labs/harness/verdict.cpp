@@ -4,8 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-
-#include "labs/harness/ablation.hpp"
+#include <vector>
 
 namespace plateau::harness {
 namespace {
@@ -100,29 +99,21 @@ std::string format_table(const Verdict& verdict) {
 }
 
 std::string format_waterfall(const std::deque<ArmResult>& arms) {
-  struct Step {
-    const char* name;
-    std::optional<double> WaterfallGaps::*gap;
-    const char* closed_by;
-  };
-  constexpr Step steps[] = {
-      {"requested (live)", &WaterfallGaps::live, "data that nobody trims: bound it, expire it"},
-      {"+ rounding, own pools", &WaterfallGaps::rounding, "size classes; capacity kept in arenas and buffers"},
-      {"+ slack of pinned slabs", &WaterfallGaps::slabs, "separate lifetimes; not decay, not purge"},
-      {"+ padding of large blocks", &WaterfallGaps::padding, "a page each (cache_oblivious): fewer large blocks"},
-      {"+ dirty and metadata", &WaterfallGaps::dirty_and_metadata, "decay, background purge"},
-      {"+ rest", &WaterfallGaps::rest, "residual: code and stacks, less pages never touched"},
-  };
+  std::vector<std::vector<MeasuredPart>> ends;
+  for (const ArmResult& arm : arms) ends.push_back(waterfall_of(arm.series.back()));
   std::string text = "\nWhere RSS is at the end (MB)      ";
   for (const ArmResult& arm : arms) text += fmt::format("{:>10}", arm.spec.name);
   text += "   what closes it\n";
-  for (const Step& step : steps) {
-    text += fmt::format("  {:<32}", step.name);
-    for (const ArmResult& arm : arms) {
-      const auto value = waterfall_of(arm.series.back()).*step.gap;
-      text += fmt::format("{:>10}", value ? fmt::format("{:.1f}", *value / mb) : "-");
+  for (const WaterfallPart& part : waterfall_parts()) {
+    std::string cells;
+    bool is_measured = false;
+    for (const std::vector<MeasuredPart>& end : ends) {
+      const auto bytes = bytes_of(end, part.id);
+      is_measured = is_measured || bytes;
+      cells += fmt::format("{:>10}", bytes ? fmt::format("{:.1f}", static_cast<double>(*bytes) / mb) : "-");
     }
-    text += fmt::format("   {}\n", step.closed_by);
+    if (!is_measured) continue;
+    text += fmt::format("  {:<32}{}   {}\n", (part.is_gap ? "+ " : "") + std::string(part.name), cells, part.closed_by);
   }
   text += fmt::format("  {:<32}", "= RSS");
   for (const ArmResult& arm : arms) text += fmt::format("{:>10.1f}", static_cast<double>(arm.series.back().rss) / mb);

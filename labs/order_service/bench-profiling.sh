@@ -75,7 +75,7 @@ for ((round = 0; round <= rounds; ++round)); do
     # shellcheck disable=SC2086  # several variables are meant to be several words
     env $variables "$bin/order_service" run --fix "$fix" --hours "$hours" --allocator "$allocator" \
       --memory-limit none --json "$work/result.json" > /dev/null < /dev/null
-    cpu=$(jq '.arms[0] | .cpu_seconds * 1e6 / .input.orders' "$work/result.json")
+    cpu=$(jq '.arms[0] | .cpu_seconds * 1e6 / .input.operations' "$work/result.json")
     [ "$round" -eq 0 ] || echo "$round $fix $allocator $state $cpu" >> "$work/figures"
   done < "$work/order"
 done

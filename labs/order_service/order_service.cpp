@@ -153,7 +153,8 @@ class OrderServiceLab final : public harness::Lab {
     if (result.out_of_memory() && !result.series.empty()) {
       kill.measured = result.simulated_seconds() / 3600;
       const auto slack_of = [](const harness::Sample& s) {
-        return static_cast<double>(s.slab_bytes.value_or(0)) - static_cast<double>(s.slab_region_bytes.value_or(0));
+        return static_cast<double>(s.heap.slab_bytes.value_or(0)) -
+               static_cast<double>(s.heap.slab_region_bytes.value_or(0));
       };
       slack.measured = (slack_of(result.series.back()) - slack_of(result.series.front())) / 1e6;
     }

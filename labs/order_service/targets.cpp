@@ -51,8 +51,8 @@ std::optional<double> slope_mb_an_hour(const ArmResult& arm, double from_s, doub
 std::optional<double> rss_over_live(const ArmResult& arm) {
   std::vector<double> ratios;
   for (const Sample& s : arm.series) {
-    if (s.t >= arm.simulated_seconds() / 2 && s.requested.value_or(0) > 0) {
-      ratios.push_back(static_cast<double>(s.rss) / static_cast<double>(*s.requested));
+    if (s.t >= arm.simulated_seconds() / 2 && s.heap.requested.value_or(0) > 0) {
+      ratios.push_back(static_cast<double>(s.rss) / static_cast<double>(*s.heap.requested));
     }
   }
   return harness::median(std::move(ratios));

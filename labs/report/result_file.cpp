@@ -18,12 +18,13 @@
 #include <valijson/validator.hpp>
 
 #include "labs/report/result_schema.hpp"
+#include "labs/report/result_version.hpp"
 
 namespace plateau::report {
 namespace json = boost::json;
 namespace {
 
-constexpr std::int64_t known_schema = 1;
+constexpr std::int64_t known_schema = result_schema_version;
 
 std::string read_text(const std::string& path) {
   if (std::filesystem::is_directory(path)) throw std::runtime_error("it is a folder");
@@ -95,12 +96,16 @@ void check_shape(const json::object& result) {
 
 }  // namespace
 
+void check_result(const json::object& result) {
+  check_version(result);
+  check_shape(result);
+}
+
 ResultFile read_result(const std::string& path) {
   try {
     ResultFile file{.path = path, .text = read_text(path), .result = {}};
     file.result = parse(file.text);
-    check_version(file.result);
-    check_shape(file.result);
+    check_result(file.result);
     return file;
   } catch (const std::exception& error) {
     throw std::runtime_error(fmt::format("{}: {}", path, error.what()));

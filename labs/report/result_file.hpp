@@ -17,4 +17,7 @@ struct ResultFile {
 // no result of the schema that this program knows.
 ResultFile read_result(const std::string& path);
 
+// Throws std::runtime_error, in one line that names the field, when it is not as result.schema.json says.
+void check_result(const boost::json::object& result);
+
 }  // namespace plateau::report

@@ -17,14 +17,14 @@ let result;
 
 // Parts that only long runs have, in their true shape.
 function withAblationAndPauses(run) {
-  const gaps = {live: 1e8, rounding: 2e7, slabs: 3e7, padding: 1e6, dirty_and_metadata: 4e6, rest: -5e6};
-  const row = (arm, more) => ({arm, outcome: 'completed', died_at_hours: null, rss: 1.5e8, allocation_bytes_per_simulated_second: 5e6, cpu_us_per_operation: 120, gaps,
-    closes: null, closes_bytes: null, reason: null, ...more});
+  const parts = {requested: 1e8, rounding: 2e7, slabs: 3e7, padding: 1e6, dirty: 3e6, metadata: 1e6, rest: -5e6};
+  const row = (arm, more) => ({arm, outcome: 'completed', died_at_hours: null, rss: 1.5e8, allocation_bytes_per_simulated_second: 5e6, cpu_us_per_operation: 120, parts,
+    closes: null, takes_from: null, pause_ms: null, p99_ms: null, calls_per_operation: 5, faults_per_second: 10, reason: null, ...more});
   return {
-    ablation: {...run, verdict: null, ablation: {hours: 6, rows: [row('none', {}), row('only-query', {closes: 'live heap', closes_bytes: 1e7}),
+    ablation: {...run, verdict: null, ablation: {hours: 6, rows: [row('none', {}), row('only-query', {closes: {part: 'requested', bytes: 1e7}}),
       row('wrong-trim-often', {outcome: 'oom_killed', died_at_hours: 6.1, reason: 'used pages are not unused'})]}},
     pauses: {...run, lab: 'another_lab', arms: run.arms.map((arm) => ({...arm, latency_series: [1, 2, 3].map((t) => ({t, p50_us: 100, p99_us: 1000 * t, max_us: 5000})),
-      pauses: {count: 2, mean_period_s: 1.5, p50_ms: 3, max_ms: 4, total_ms: 7, threshold_us: 1000, by_cause: {purge: 4, fault: 3}, series: [[1, 4, 'purge'], [2.5, 3, 'fault']]}}))},
+      pauses: {count: 2, mean_period_s: 1.5, p50_ms: 3, max_ms: 4, total_ms: 7, threshold_us: 1000, by_cause: {purge: 4, fault: 3}, series: [[1, 4, 'purge'], [2.5, 3, 'fault']], dropped: 0}}))},
   };
 }
 
@@ -91,6 +91,21 @@ test('a chart has its figures as a table', async () => {
   const cells = await page.locator('#order_service-rss tbody tr:first-child > *').evaluateAll((all) => all.map((cell) => cell.dataset.value));
   const arm = result.arms[0];
   assert.deepEqual(cells, [arm.name, ...[arm.memory.series[0].t, arm.memory.series[0].rss, arm.limit.bytes].map(String)]);
+  await close();
+});
+
+test('the parts of RSS are those of the JSON, in its words', async () => {
+  const {page, close} = await open();
+  const rows = await page.locator('#order_service-memory table', {hasText: 'what can close each part'}).locator('tbody tr')
+    .evaluateAll((all) => all.map((row) => [...row.children].map((cell) => cell.dataset.value)));
+  const ends = result.arms.map((arm) => arm.memory.series.at(-1));
+  const expected = result.waterfall.filter(({id}) => ends.some((end) => end.parts[id] !== undefined))
+    .map((part) => [part.name, ...ends.map((end) => String(end.parts[part.id] ?? '')), part.meaning, part.closed_by, part.not_closed_by]);
+  assert.ok(expected.length >= 6);
+  assert.deepEqual(rows.slice(0, -1), expected);
+  for (const end of ends) assert.equal(Object.values(end.parts).reduce((sum, bytes) => sum + bytes), end.rss);
+  await page.locator('#order_service-ablation summary').click();
+  assert.match(await page.locator('#order_service-ablation tbody').textContent(), /only-query.*requested10 MB/);
   await close();
 });
 

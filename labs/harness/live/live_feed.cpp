@@ -86,7 +86,7 @@ void drop_before(std::deque<Item>& items, double t) {
 }  // namespace
 
 json::object to_json(const LiveMark& mark) {
-  return {{"t", mark.t},        {"knob", mark.knob},  {"title", mark.title},        {"unit", mark.unit},
+  return {{"t", mark.t},        {"knob", mark.knob},  {"name", mark.name},          {"unit", mark.unit},
           {"old", mark.before}, {"new", mark.wanted}, {"read_back", mark.read_back}};
 }
 

@@ -22,7 +22,7 @@ namespace plateau::harness {
 struct LiveMark {
   double t = 0;  // s
   std::string knob;
-  std::string title;
+  std::string name;  // of the knob
   std::string unit;
   boost::json::value before;
   boost::json::value wanted;

@@ -26,9 +26,9 @@ std::string_view kind_name(LiveKnob::Kind kind) {
   return "number";
 }
 
-std::string title_of(const Fix& fix) {
-  const std::string title = fmt::format("Fix {}: {}", fix.name, fix.sentence);
-  return fix.when_switched.empty() ? title : fmt::format("{} ({})", title, fix.when_switched);
+std::string meaning_of(const Fix& fix) {
+  return fix.when_switched.empty() ? std::string(fix.sentence)
+                                   : fmt::format("{} ({})", fix.sentence, fix.when_switched);
 }
 
 const SharedKnob& shared(const LiveKnob& knob, const ArmBlock& block) {
@@ -41,48 +41,65 @@ std::vector<LiveKnob> live_knobs(const LabDescription& lab) {
   using Kind = LiveKnob::Kind;
   std::vector<LiveKnob> knobs{
       {.id = "load",
-       .title = fmt::format("Load: {}s a second", lab.operation),
+       .name = "Load",
+       .meaning = fmt::format("{}s a second", lab.operation),
        .shared = KnobId::load,
        .unit = "1/s",
        .max = most_operations_per_second,
-       .whole = false},
+       .whole = false,
+       .presets = {0, 100, 500, 2000}},
       {.id = "dirty_decay",
-       .title = "Dirty decay: how long unused pages are kept (0: not at all, -1: for ever)",
+       .name = "Dirty decay",
+       .meaning = "how long unused pages are kept (0: not at all, -1: for ever)",
        .shared = KnobId::dirty_decay,
        .unit = "ms",
        .min = -1,
-       .max = longest_decay_ms},
+       .max = longest_decay_ms,
+       .presets = {0, 1000, 10000, -1}},
       {.id = "muzzy_decay",
-       .title = "Muzzy decay: how long pages that were given back lazily are kept",
+       .name = "Muzzy decay",
+       .meaning = "how long pages that were given back lazily are kept",
        .shared = KnobId::muzzy_decay,
        .unit = "ms",
        .min = -1,
-       .max = longest_decay_ms},
+       .max = longest_decay_ms,
+       .presets = {0, 1000, -1}},
       {.id = "background_thread",
-       .title = "Purging by the allocator's background threads",
+       .name = "Purging by the allocator's background threads",
+       .meaning = "",
        .kind = Kind::toggle,
        .shared = KnobId::background_thread},
       {.id = "retain_percent",
-       .title = "Retention policy: unused pages kept, in percent of live data (as GOGC; -1: left to decay)",
+       .name = "Retention policy: unused pages kept",
+       .meaning = "in percent of live data (as GOGC; -1: left to decay)",
        .shared = KnobId::retain_percent,
        .unit = "%",
        .min = -1,
-       .max = most_retain_percent},
+       .max = most_retain_percent,
+       .presets = {-1, 10, 50, 100}},
       {.id = "soft_limit",
-       .title = "Retention policy: soft limit of RSS (as GOMEMLIMIT; 0: none)",
+       .name = "Retention policy: soft limit of RSS",
+       .meaning = "as GOMEMLIMIT; 0: none",
        .shared = KnobId::soft_limit,
        .unit = "B",
        .max = most_soft_limit},
-      {.id = "purge", .title = "Purge now: every unused page goes back", .kind = Kind::action, .shared = KnobId::purge},
+      {.id = "purge",
+       .name = "Purge now",
+       .meaning = "every unused page goes back",
+       .kind = Kind::action,
+       .shared = KnobId::purge},
       {.id = "profiling",
-       .title = "Heap profiling: allocations are sampled",
+       .name = "Heap profiling",
+       .meaning = "allocations are sampled",
        .kind = Kind::toggle,
        .shared = KnobId::profiling},
   };
   for (std::size_t fix = 0; fix < lab.fixes.size(); ++fix) {
     knobs.push_back({.id = fmt::format("fix-{}", lab.fixes[fix].name),
-                     .title = title_of(lab.fixes[fix]),
+                     .name = fmt::format("Fix {}", lab.fixes[fix].name),
+                     .meaning = meaning_of(lab.fixes[fix]),
                      .kind = Kind::toggle,
+                     .group = LiveKnob::Group::fixes,
                      .shared = static_cast<KnobId>(static_cast<std::size_t>(KnobId::first_fix) + fix)});
   }
   return knobs;
@@ -102,8 +119,14 @@ json::value read_back(const LiveKnob& knob, const ArmBlock& block) {
 json::object to_json(const LiveKnob& knob, const ArmBlock* block) {
   const json::value value = block != nullptr ? read_back(knob, *block) : nullptr;
   const bool available = block != nullptr && (knob.kind == LiveKnob::Kind::action || !value.is_null());
-  json::object result{{"id", knob.id},  {"title", knob.title},    {"kind", kind_name(knob.kind)},
-                      {"value", value}, {"available", available}, {"why_not", nullptr}};
+  json::object result{{"id", knob.id},
+                      {"name", knob.name},
+                      {"meaning", knob.meaning},
+                      {"group", knob.group == LiveKnob::Group::fixes ? "fixes" : "knobs"},
+                      {"kind", kind_name(knob.kind)},
+                      {"value", value},
+                      {"available", available},
+                      {"why_not", nullptr}};
   if (!available) {
     result["why_not"] = block != nullptr ? load_text(shared(knob, *block).why_not) : "the service does not run";
   }
@@ -111,6 +134,7 @@ json::object to_json(const LiveKnob& knob, const ArmBlock* block) {
     result["min"] = knob.min;
     result["max"] = knob.max;
     result["unit"] = knob.unit;
+    result["presets"] = json::value_from(knob.presets);
   }
   return result;
 }

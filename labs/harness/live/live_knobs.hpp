@@ -13,19 +13,26 @@
 
 namespace plateau::harness {
 
+// One row of the table of knobs: all that is said of a knob is said here, and the page is sent it.
 struct LiveKnob {
   enum class Kind { toggle, number, action };
+  enum class Group { knobs, fixes };
 
   std::string id;
-  std::string title;
+  std::string name;     // unique
+  std::string meaning;  // empty where the name says all
   Kind kind = Kind::number;
+  Group group = Group::knobs;
   KnobId shared = KnobId::load;
+  // Numbers only.
   std::string_view unit = {};
   double min = 0;
   double max = 0;
-  bool whole = true;  // numbers only
+  bool whole = true;
+  std::vector<double> presets = {};  // what people try first, where the range says little
 };
 
+// The knobs of every service, and one for each fix of the lab.
 std::vector<LiveKnob> live_knobs(const LabDescription& lab);
 
 // As the page has it; `block` is null when the service does not run.

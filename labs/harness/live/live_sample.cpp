@@ -4,7 +4,7 @@
 #include <cmath>
 #include <optional>
 
-#include "profiling/footprint.hpp"
+#include "profiling/waterfall/waterfall.hpp"
 
 namespace plateau::harness {
 namespace {
@@ -17,19 +17,11 @@ constexpr double lowest_edge_us = 10;
 constexpr std::size_t edges_per_decade = 5;
 constexpr std::size_t edges = 7 * edges_per_decade;
 
-constexpr std::array columns{
+constexpr std::array before_the_parts{
     LiveColumn{"rss", "memory", "RSS", "B"},
     LiveColumn{"limit", "memory", "limit", "B"},
-    LiveColumn{"requested", "rss", "live data, as asked for", "B"},
-    LiveColumn{"rounding", "rss", "size-class rounding", "B"},
-    LiveColumn{"slack", "rss", "slab slack", "B"},
-    LiveColumn{"dirty", "rss", "dirty pages", "B"},
-    LiveColumn{"metadata", "rss", "allocator's records", "B"},
-    LiveColumn{"free_blocks", "rss", "free blocks, at most", "B"},
-    LiveColumn{"muzzy", "rss", "muzzy pages, at most", "B"},
-    LiveColumn{"file", "rss", "file-backed", "B"},
-    LiveColumn{"shared", "rss", "shared memory", "B"},
-    LiveColumn{"other", "rss", "untracked (residual)", "B"},
+};
+constexpr std::array after_the_parts{
     LiveColumn{"allocated_bytes", "allocation", "allocation", "B/s"},
     LiveColumn{"allocated_calls", "allocation", "allocation calls", "1/s"},
     LiveColumn{"p50", "latency", "p50", "us"},
@@ -49,11 +41,13 @@ constexpr std::array columns{
     LiveColumn{"dashboard_cpu", "cpu", "CPU of the service for this dashboard", "%"},
 };
 
-// As footprint_parts() names them, in the order of the columns of group "rss".
-constexpr std::array<std::string_view, 10> part_names{
-    "requested",           "size-class rounding",  "slab slack",   "dirty pages",
-    "allocator's records", "free blocks, at most", "lazily freed", "file-backed",
-    "shared memory",       "untracked (residual)"};
+// A part of the waterfall is a column, by its id.
+std::vector<LiveColumn> all_columns() {
+  std::vector<LiveColumn> columns(before_the_parts.begin(), before_the_parts.end());
+  for (const WaterfallPart& part : waterfall_parts()) columns.push_back({part.id, "rss", part.name, "B"});
+  columns.insert(columns.end(), after_the_parts.begin(), after_the_parts.end());
+  return columns;
+}
 
 double number(const std::optional<std::uint64_t>& value) {
   return value ? static_cast<double>(*value) : unknown;
@@ -68,28 +62,20 @@ LatencyHistogram all_workers(const ArmBlock& block) {
 void add_memory(const ArmSpec& spec, const ArmBlock& block, const ProcessMemory& process, std::vector<double>& values) {
   values.push_back(static_cast<double>(process.rss_bytes));
   values.push_back(number(spec.memory_limit));
-  FootprintInput input{.heap = {},
-                       .rss_bytes = process.rss_bytes,
-                       .file_bytes = process.file_bytes,
-                       .shared_bytes = process.shared_bytes,
-                       .lazily_freed_bytes = block.heap.muzzy.get()};
-  input.heap.requested = block.heap.requested.get();
-  input.heap.allocated = block.heap.allocated.get();
-  input.heap.active = block.heap.active.get();
-  input.heap.resident = block.heap.resident.get();
-  input.heap.mapped = block.heap.mapped.get();
-  input.heap.dirty = block.heap.dirty.get();
-  const std::vector<FootprintPart> parts = footprint_parts(input);
-  for (const std::string_view name : part_names) {
-    const auto part =
-        std::find_if(parts.begin(), parts.end(), [name](const FootprintPart& one) { return one.name == name; });
-    values.push_back(part == parts.end() ? unknown : static_cast<double>(part->bytes));
+  const std::vector<MeasuredPart> measured = measure_waterfall({.heap = block.heap.get(),
+                                                                .rss_bytes = process.rss_bytes,
+                                                                .file_bytes = process.file_bytes,
+                                                                .shared_bytes = process.shared_bytes});
+  for (const WaterfallPart& part : waterfall_parts()) {
+    const auto bytes = bytes_of(measured, part.id);
+    values.push_back(bytes ? static_cast<double>(*bytes) : unknown);
   }
 }
 
 }  // namespace
 
 std::span<const LiveColumn> live_columns() {
+  static const std::vector<LiveColumn> columns = all_columns();
   return columns;
 }
 
@@ -105,7 +91,7 @@ LiveSample LiveSampler::take(double t, const ArmBlock& block, const ProcessMemor
   LiveSample sample;
   sample.t = t;
   std::vector<double>& values = sample.values;
-  values.reserve(columns.size());
+  values.reserve(live_columns().size());
   add_memory(spec_, block, process, values);
 
   update_rates(block);
@@ -167,7 +153,7 @@ void LiveSampler::update_rates(const ArmBlock& block) {
   };
   update(allocated_bytes, load(block.allocation_bytes));
   update(allocated_calls, load(block.allocation_calls));
-  update(purges, number(block.heap.purges.get()));
+  update(purges, number(block.heap.get().purges));
   update(purge_bytes, number(block.purge_bytes.get()));
   update(purge_ns, number(block.purge_ns.get()));
   update(faults, load(block.minor_faults));

@@ -134,7 +134,9 @@ json::array LiveService::knobs_json() const {
   json::array result;
   for (const LiveKnob& knob : knobs_) result.push_back(to_json(knob, is_running() ? &arm_->block() : nullptr));
   result.push_back(json::object{{"id", start_again_id},
-                                {"title", "Start the service again, as it was started"},
+                                {"name", "Start the service again"},
+                                {"meaning", "as it was started"},
+                                {"group", "knobs"},
                                 {"kind", "action"},
                                 {"value", nullptr},
                                 {"available", true},
@@ -245,7 +247,7 @@ asio::awaitable<HttpAnswer> LiveService::turn(const LiveKnob& knob, double value
 
 HttpAnswer LiveService::mark(const LiveKnob& knob, json::value before, json::value wanted) {
   const json::value now = read_back(knob, arm_->block());
-  feed_.add(LiveMark{now_s(), knob.id, knob.title, std::string(knob.unit), std::move(before), std::move(wanted), now});
+  feed_.add(LiveMark{now_s(), knob.id, knob.name, std::string(knob.unit), std::move(before), std::move(wanted), now});
   feed_.add("knobs", json::serialize(knobs_json()));
   return json_answer(200, {{"value", now}});
 }

@@ -1,44 +1,47 @@
-// The ablation: what each fix bought, which step of the waterfall it closed, and why the wrong fixes fail.
+// The ablation: what each fix bought, which part of the waterfall it closed, and why the wrong fixes fail.
 import {h} from './dom.js';
 import {figure} from './figures.js';
 import {bytes, mb, number} from './format.js';
-import {steps} from './results.js';
+import {measuredParts} from './results.js';
 import {table} from './table.js';
+import {colourOfPart} from './theme.js';
 
-const gapOf = (row, key) => row.gaps[key === 'dirty' ? 'dirty_and_metadata' : key];
 const died = (row) => (row.died_at_hours === null ? '' : `, died at ${number(row.died_at_hours)} h`);
 
-function gapsFigure(lab, ablation) {
+function partsFigure(lab, {ablation, waterfall}) {
   const rows = ablation.rows;
-  const known = steps.filter((step) => rows.some((row) => gapOf(row, step.key) !== null));
+  const known = measuredParts({waterfall}, rows);
+  const drawn = known.filter((part) => rows.some((row) => row.parts[part.id] > 0));
+  const nameOf = (id) => waterfall.find((part) => part.id === id).name;
   return figure({
     id: `${lab.name}-ablation`,
     title: `RSS after ${number(ablation.hours)} simulated hours with each set of fixes, by where it is`,
-    caption: 'none, each fix alone, all but each, all, and the wrong fixes. At the end of a bar: RSS, and when an arm died. The negative rest (pages never touched) is in the table.',
+    caption: 'none, each fix alone, all but each, all, and the wrong fixes. At the end of a bar: RSS, and when an arm died. A negative residual (pages never touched) is in the table.',
     height: 60 + 26 * rows.length,
     narrowHeight: 130 + 26 * rows.length,
     option: (colours, narrow) => ({
       grid: {left: narrow ? 116 : 140, right: narrow ? 70 : 150, top: narrow ? 100 : 40, bottom: 44},
-      legend: {show: true, data: known.filter((step) => step.key !== 'rest').map((step) => step.name)},
+      legend: {show: true, data: drawn.map((part) => part.name)},
       xAxis: {type: 'value', name: 'MB', nameLocation: 'middle', nameGap: 28, splitLine: {show: true, lineStyle: {color: colours.faint}},
         axisLabel: {formatter: (x) => x.toLocaleString('en-US')}},
       yAxis: {type: 'category', inverse: true, data: rows.map((row) => row.arm), splitLine: {show: false}, axisLabel: {color: colours.ink, hideOverlap: false, fontSize: narrow ? 10 : 12}},
       tooltip: {axisPointer: {type: 'shadow'}, formatter: (points) => {
         const row = rows[points[0].dataIndex];
-        return [`<b>${row.arm}: RSS ${mb(row.rss)}</b>`, ...known.map((step) => `${step.name}: ${mb(gapOf(row, step.key))}`)].join('<br>');
+        return [`<b>${row.arm}: RSS ${mb(row.rss)}</b>`, ...known.map((part) => `${part.name}: ${mb(row.parts[part.id])}`)].join('<br>');
       }},
       series: [
-        ...known.filter((step) => step.key !== 'rest').map((step) => ({name: step.name, type: 'bar', stack: 'rss', barMaxWidth: 18, color: colours.parts[step.key],
-          data: rows.map((row) => Math.max(gapOf(row, step.key) ?? 0, 0) / 1e6)})),
+        ...drawn.map((part) => ({name: part.name, type: 'bar', stack: 'rss', barMaxWidth: 18, color: colourOfPart(part.id),
+          data: rows.map((row) => Math.max(row.parts[part.id] ?? 0, 0) / 1e6)})),
         {name: 'RSS', type: 'bar', stack: 'rss', color: 'transparent', data: rows.map(() => 0), label: {show: true, position: 'right', color: colours.ink,
           formatter: (p) => `${mb(rows[p.dataIndex].rss)}${narrow ? (died(rows[p.dataIndex]) ? ' ✖' : '') : died(rows[p.dataIndex])}`}},
       ],
     }),
     data: () => ({
       caption: `What each fix bought, after ${number(ablation.hours)} simulated hours or at the kernel’s kill`,
-      columns: [{name: 'arm', words: true}, {name: 'RSS', text: mb}, {name: 'died at, h', text: number}, ...known.map((step) => ({name: step.name, text: mb})),
+      columns: [{name: 'arm', words: true}, {name: 'RSS', text: mb}, {name: 'died at, h', text: number}, ...known.map((part) => ({name: part.name, text: mb})),
         {name: 'closes most', words: true}, {name: 'by', text: mb}],
-      rows: rows.map((row) => [row.arm, row.rss, row.died_at_hours, ...known.map((step) => gapOf(row, step.key)), row.closes, row.closes_bytes]),
+      rows: rows.map((row) => [row.arm, row.rss, row.died_at_hours, ...known.map((part) => row.parts[part.id]),
+        row.closes && nameOf(row.closes.part), row.closes?.bytes]),
     }),
   });
 }
@@ -77,7 +80,7 @@ function costsFigure(lab, ablation) {
 }
 
 export function ablationSection(lab) {
-  return [gapsFigure(lab, lab.ablation.ablation), costsFigure(lab, lab.ablation.ablation)];
+  return [partsFigure(lab, lab.ablation), costsFigure(lab, lab.ablation.ablation)];
 }
 
 // With the ablation: what came of each; without: why they fail.

@@ -8,7 +8,7 @@ import {sentence} from './format.js';
 import {heatMap, heatTable} from './live_heat_map.js';
 import {clock, inUnit} from './live_text.js';
 import {tableBehind} from './table.js';
-import {theme} from './theme.js';
+import {colourOfPart, theme} from './theme.js';
 
 echarts.use([CustomChart, CanvasRenderer]);
 
@@ -26,7 +26,8 @@ function markLine(history, from, withText) {
 
 function colourOfColumn(column, i) {
   const colours = theme();
-  return {rss: colours.ink, limit: colours.limit}[column.id] ?? colours.live[column.id] ??
+  if (column.group === 'rss') return colourOfPart(column.id);
+  return {rss: colours.ink, limit: colours.limit}[column.id] ?? colours.columns[column.id] ??
     [colours.after, colours.before, ...colours.other][i % (colours.other.length + 2)];
 }
 

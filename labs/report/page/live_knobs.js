@@ -1,37 +1,21 @@
 // Knobs of the running process: what is in force as the process says, and what came of turning them.
 import {h} from './dom.js';
-import {changeText, clock, nameOf, valueText} from './live_text.js';
+import {changeText, clock, valueText} from './live_text.js';
 
 const megabyte = 1e6;
-// What people try first, of knobs whose range says little.
-const usual = {
-  load: [0, 100, 500, 2000],
-  dirty_decay: [0, 1000, 10000, -1],
-  muzzy_decay: [0, 1000, -1],
-  retain_percent: [-1, 10, 50, 100],
-};
-
-// A title is a name, and what it means; knobs of the same name need all of it.
-function named(knob, knobs) {
-  const [name, ...more] = knob.title.split(': ');
-  const isUnique = knobs.filter((one) => one.title.startsWith(`${name}: `)).length < 2;
-  return isUnique ? {name, meaning: more.join(': ')} : {name: knob.title, meaning: ''};
-}
-
 // As people read and type it: bytes in MB.
 const scaleOf = (knob) => (knob.unit === 'B' ? {unit: 'MB', factor: megabyte, asAsked: Math.round} : {unit: knob.unit ?? '', factor: 1, asAsked: (value) => value});
 
 class Knob {
-  constructor(knob, {name, meaning}, turn) {
+  constructor(knob, turn) {
     this.knob = knob;
-    this.meaning = meaning;
     this.turn = turn;
     const id = `knob-${knob.id}`;
     this.note = h('p', {class: 'note', id: `${id}-note`});
     this.error = h('p', {class: 'error', role: 'alert'});
     this.controls = [];
     this.now = h('output', {class: 'now'});
-    const line = {switch: () => this.switchLine(id, name), action: () => this.actionLine(id, name), number: () => this.numberLine(id, name)}[knob.kind]();
+    const line = {switch: () => this.switchLine(id, knob.name), action: () => this.actionLine(id, knob.name), number: () => this.numberLine(id, knob.name)}[knob.kind]();
     this.element = h('div', {class: 'knob', id}, line, this.note, this.error);
     this.update(knob);
   }
@@ -57,7 +41,7 @@ class Knob {
     const {unit, factor, asAsked} = scaleOf(this.knob);
     const input = this.control('input', {type: 'number', id: `${id}-value`, step: 'any', min: this.knob.min / factor, max: this.knob.max / factor, required: true});
     const set = this.control('button', {type: 'submit'}, 'Set');
-    const presets = (usual[this.knob.id] ?? []).map((value) => this.control('button', {type: 'button', class: 'preset', onclick: () => this.ask(value)}, String(value / factor)));
+    const presets = this.knob.presets.map((value) => this.control('button', {type: 'button', class: 'preset', onclick: () => this.ask(value)}, String(value / factor)));
     // What somebody is typing is left alone.
     this.show = (value) => { if (document.activeElement !== input) input.value = value === null ? '' : Number((value / factor).toPrecision(7)); };
     return h('form', {onsubmit: (event) => { event.preventDefault(); this.ask(asAsked(Number(input.value) * factor)); }},
@@ -71,7 +55,7 @@ class Knob {
     this.now.textContent = knob.kind === 'number' ? valueText(knob.unit, knob.value) : '';
     for (const control of this.controls) control.disabled = !knob.available;
     this.element.classList.toggle('unavailable', !knob.available);
-    this.note.textContent = knob.available ? this.meaning : [this.meaning, `Not here: ${knob.why_not}.`].filter(Boolean).join(' ');
+    this.note.textContent = knob.available ? knob.meaning : [knob.meaning, `Not here: ${knob.why_not}.`].filter(Boolean).join(' ');
   }
 
   async ask(value) {
@@ -100,10 +84,9 @@ export class KnobPanel {
     if (hello.knobs.length === this.knobs.size && hello.token === this.token) {
       this.update(hello.knobs);  // and not made anew under somebody's hands
     } else {
-      this.knobs = new Map(hello.knobs.map((knob) => [knob.id, new Knob(knob, named(knob, hello.knobs), turn)]));
-      const of = (isWanted) => [...this.knobs.values()].filter((one) => isWanted(one.knob.id)).map((one) => one.element);
-      const isFix = (id) => id.startsWith('fix-');
-      this.place.replaceChildren(h('h3', {}, 'Knobs'), ...of((id) => !isFix(id)), h('h3', {}, 'Fixes'), ...of(isFix), h('h3', {}, 'Changes'), this.log);
+      this.knobs = new Map(hello.knobs.map((knob) => [knob.id, new Knob(knob, turn)]));
+      const of = (group) => [...this.knobs.values()].filter((one) => one.knob.group === group).map((one) => one.element);
+      this.place.replaceChildren(h('h3', {}, 'Knobs'), ...of('knobs'), h('h3', {}, 'Fixes'), ...of('fixes'), h('h3', {}, 'Changes'), this.log);
     }
     this.token = hello.token;
     this.log.replaceChildren();
@@ -117,6 +100,6 @@ export class KnobPanel {
   // Newest first.
   mark(mark) {
     const change = changeText(mark);
-    this.log.prepend(h('li', {'data-knob': mark.knob}, h('time', {}, clock(mark.t)), ' ', nameOf(mark), change ? `: ${change}` : ''));
+    this.log.prepend(h('li', {'data-knob': mark.knob}, h('time', {}, clock(mark.t)), ' ', mark.name, change ? `: ${change}` : ''));
   }
 }

@@ -2,7 +2,7 @@
 import {h} from './dom.js';
 import {chartsOf} from './live_charts.js';
 import {History} from './live_history.js';
-import {changeText, clock, nameOf} from './live_text.js';
+import {changeText, clock} from './live_text.js';
 import {table} from './table.js';
 import {onTheme} from './theme.js';
 import './live.css';
@@ -12,7 +12,7 @@ function marksTable({marks}) {
   return table({
     caption: 'What was changed while it ran',
     columns: [{name: 'at', text: clock}, {name: 'what', words: true}, {name: 'change', words: true}],
-    rows: marks.map((mark) => [mark.t, nameOf(mark), changeText(mark)]),
+    rows: marks.map((mark) => [mark.t, mark.name, changeText(mark)]),
   });
 }
 

@@ -32,5 +32,3 @@ export function changeText({unit, old, new: wanted, read_back: now}) {
   const refused = now !== wanted ? ` (asked for ${valueText(unit, wanted)})` : '';
   return `${valueText(unit, old)} → ${valueText(unit, now)}${refused}`;
 }
-
-export const nameOf = (mark) => mark.title.split(': ')[0];

@@ -15,10 +15,10 @@ function roundEnd(value, isUpper) {
 
 export function matrixFigure(lab) {
   const arms = lab.results.filter((one) => !one.result.ablation).flatMap((one) => one.result.arms)
-    .filter((arm) => arm.cpu_seconds > 0 && arm.input.orders > 0);
+    .filter((arm) => arm.cpu_seconds > 0 && arm.input.operations > 0);
   const allocators = [...new Set(arms.map((arm) => arm.allocator.name))];
   if (allocators.length < 2) return null;
-  const points = arms.map((arm) => ({arm, throughput: arm.input.orders / arm.cpu_seconds, peak: arm.memory.peak_rss}));
+  const points = arms.map((arm) => ({arm, throughput: arm.input.operations / arm.cpu_seconds, peak: arm.memory.peak_rss}));
   const operation = lab.description?.operation ?? 'operation';
   const setsOfFixes = [...new Set(arms.map((arm) => fixesText(arm.fixes)))];
   const colour = (fixes) => (fixes === 'none' ? theme().before : setsOfFixes.indexOf(fixes) >= 0 && fixes.includes(',') ? theme().after : theme().other[0]);

@@ -27,7 +27,7 @@ export function provenanceSection(lab) {
           row('environment', (arm) => (arm.allocator.environment ?? []).join(' ')),
           row('simulated time', (arm) => `${duration(arm.simulated_seconds)}, ${number(arm.speedup)} times as fast as real time`),
           row('wall clock, CPU', (arm) => `${number(arm.wall_seconds)} s, ${number(arm.cpu_seconds)} s`),
-          row('operations, seed', (arm) => `${number(arm.input.orders)}, ${arm.input.seed}`),
+          row('operations, seed', (arm) => `${number(arm.input.operations)}, ${arm.input.seed}`),
           row('page faults, minor and major', (arm) => `${number(arm.memory.minor_faults)}, ${number(arm.memory.major_faults)}`),
           row('purges, madvise calls', (arm) => `${number(arm.memory.purges)}, ${number(arm.memory.madvise_calls)}`),
           row('checksum of the output', (arm) => arm.checksum ?? '–'),

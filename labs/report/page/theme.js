@@ -5,18 +5,18 @@ const light = {
   ink: '#1b1d21', muted: '#5d636d', line: '#d6d9de', faint: '#eceef1', surface: '#ffffff',
   before: '#c44e00', after: '#0063a3', other: ['#7a5195', '#00795a', '#8a6d00', '#b03a79', '#4a5568'],
   machine: '#8a919c', limit: '#5d636d', bad: '#b3261e', good: '#00694f',
-  parts: {live: '#4a5b7c', rounding: '#9fb0cb', slabs: '#cc6fa5', padding: '#e0a100', dirty: '#009e73', rest: '#b4b8bf'},
-  live: {requested: '#4a5b7c', rounding: '#9fb0cb', slack: '#cc6fa5', dirty: '#009e73', metadata: '#e0a100', free_blocks: '#7a5195', muzzy: '#8fd3bd', file: '#8a6d00', shared: '#b03a79', other: '#b4b8bf',
-    p50: '#9fb0cb', p99: '#0063a3', p999: '#c44e00', max: '#1b1d21'},
+  parts: {requested: '#4a5b7c', live: '#4a5b7c', rounding: '#9fb0cb', slabs: '#cc6fa5', padding: '#e0a100', dirty: '#009e73', metadata: '#c44e00', free: '#7a5195', muzzy: '#8fd3bd', lazyfree: '#8fd3bd',
+    file: '#8a6d00', shared: '#b03a79', rest: '#b4b8bf'},
+  columns: {p50: '#9fb0cb', p99: '#0063a3', p999: '#c44e00', max: '#1b1d21'},
   causes: {purge: '#c44e00', purge_wait: '#e0a100', teardown: '#cc6fa5', collector: '#7a5195', fault: '#4a5b7c', machine: '#c9cdd3', unexplained: '#1b1d21'},
 };
 const dark = {
   ink: '#e8eaed', muted: '#a2a9b4', line: '#3c424c', faint: '#2a2f37', surface: '#16191e',
   before: '#ff9350', after: '#62b5f5', other: ['#b99ad6', '#3cc9a0', '#d6b94a', '#ee8fbe', '#a9b4c6'],
   machine: '#8d95a1', limit: '#a2a9b4', bad: '#ff8a80', good: '#4fd1a8',
-  parts: {live: '#7f93bd', rounding: '#4f5f80', slabs: '#dd86b8', padding: '#e3ae2c', dirty: '#1fb587', rest: '#6b717b'},
-  live: {requested: '#7f93bd', rounding: '#4f5f80', slack: '#dd86b8', dirty: '#1fb587', metadata: '#e3ae2c', free_blocks: '#b99ad6', muzzy: '#2f6f60', file: '#d6b94a', shared: '#ee8fbe', other: '#6b717b',
-    p50: '#4f5f80', p99: '#62b5f5', p999: '#ff9350', max: '#e8eaed'},
+  parts: {requested: '#7f93bd', live: '#7f93bd', rounding: '#4f5f80', slabs: '#dd86b8', padding: '#e3ae2c', dirty: '#1fb587', metadata: '#ff9350', free: '#b99ad6', muzzy: '#2f6f60', lazyfree: '#2f6f60',
+    file: '#d6b94a', shared: '#ee8fbe', rest: '#6b717b'},
+  columns: {p50: '#4f5f80', p99: '#62b5f5', p999: '#ff9350', max: '#e8eaed'},
   causes: {purge: '#ff9350', purge_wait: '#e3ae2c', teardown: '#dd86b8', collector: '#b99ad6', fault: '#7f93bd', machine: '#4a505a', unexplained: '#e8eaed'},
 };
 
@@ -37,6 +37,12 @@ function tell() {
 export function colourOf(arm, index) {
   const colours = theme();
   return {before: colours.before, after: colours.after}[arm] ?? colours.other[index % colours.other.length];
+}
+
+// A part that has no colour of its own yet still has one, always the same.
+export function colourOfPart(id) {
+  const {parts, other} = theme();
+  return parts[id] ?? other[[...id].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % other.length];
 }
 
 export function setUpTheme(button) {

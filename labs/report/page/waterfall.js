@@ -1,14 +1,16 @@
-// Where RSS is: the steps from what the program asked for to what the kernel counts, stacked over time, one chart an arm.
+// Where RSS is: the parts from what the program asked for to what the kernel counts, stacked over time, one chart an arm.
 import {h} from './dom.js';
 import {figure} from './figures.js';
 import {bytes, duration, mb, timeAxis, timeUnit} from './format.js';
-import {steps, waterfall} from './results.js';
+import {measuredParts} from './results.js';
 import {table} from './table.js';
+import {colourOfPart} from './theme.js';
 
 function stackFigure(lab, arm) {
-  const series = arm.memory.series.map((sample) => ({t: sample.t, rss: sample.rss, ...waterfall(sample)}));
+  const series = arm.memory.series;
   const unit = timeUnit(series.at(-1).t);
-  const known = steps.filter((step) => series.some((s) => s[step.key] !== null));
+  const known = measuredParts(lab.main, series);
+  const drawn = known.filter((part) => series.some((s) => s.parts[part.id] > 0));  // what never was has no colour in the legend
   const end = series.at(-1);
   return figure({
     id: `${lab.name}-waterfall-${arm.name}`,
@@ -23,15 +25,15 @@ function stackFigure(lab, arm) {
       tooltip: {formatter: (points) => {
         const s = series[points[0].dataIndex];
         return [`<b>${duration(s.t)}: RSS ${mb(s.rss)}</b>`,
-          ...[...known].reverse().map((step) => `${step.name}: ${mb(s[step.key])}`)].join('<br>');
+          ...[...known].reverse().map((part) => `${part.name}: ${mb(s.parts[part.id])}`)].join('<br>');
       }},
       series: [
-        ...known.map((step) => ({
-          name: step.name, type: 'line', stack: 'rss', symbol: 'none', color: colours.parts[step.key],
+        ...drawn.map((part) => ({
+          name: part.name, type: 'line', stack: 'rss', symbol: 'none', color: colourOfPart(part.id),
           lineStyle: {width: 0}, areaStyle: {opacity: 0.92},
-          data: series.map((s) => [s.t / unit.seconds, Math.max(s[step.key] ?? 0, 0) / 1e6]),
-          endLabel: {show: !narrow && Math.max(end[step.key] ?? 0, 0) > 0, color: colours.ink, fontSize: 11,
-            formatter: () => `${step.name} ${mb(end[step.key])}`},
+          data: series.map((s) => [s.t / unit.seconds, Math.max(s.parts[part.id] ?? 0, 0) / 1e6]),
+          endLabel: {show: !narrow && Math.max(end.parts[part.id] ?? 0, 0) > 0, color: colours.ink, fontSize: 11,
+            formatter: () => `${part.name} ${mb(end.parts[part.id])}`},
           labelLayout: {moveOverlap: 'shiftY'},
         })),
         {name: 'RSS', type: 'line', symbol: 'none', color: colours.ink, lineStyle: {width: 1.5}, z: 5,
@@ -40,21 +42,22 @@ function stackFigure(lab, arm) {
     }),
     data: () => ({
       caption: `${arm.name}: RSS and its parts over simulated time`,
-      columns: [{name: 'simulated s', text: (t) => t.toFixed(0)}, {name: 'RSS', text: bytes}, ...known.map((step) => ({name: step.name, text: bytes}))],
-      rows: series.map((s) => [s.t, s.rss, ...known.map((step) => s[step.key])]),
+      columns: [{name: 'simulated s', text: (t) => t.toFixed(0)}, {name: 'RSS', text: bytes}, ...known.map((part) => ({name: part.name, text: bytes}))],
+      rows: series.map((s) => [s.t, s.rss, ...known.map((part) => s.parts[part.id])]),
     }),
   });
 }
 
 export function waterfallSection(lab, isOverTime) {
-  const ends = lab.arms.map((arm) => waterfall(arm.memory.series.at(-1)));
+  const ends = lab.arms.map((arm) => arm.memory.series.at(-1));
   return [
     isOverTime ? h('div', {class: 'pair'}, lab.arms.map((arm) => stackFigure(lab, arm))) : null,
     table({
-      caption: 'Where RSS is at the end, and what can close each step',
-      columns: [{name: 'step', words: true}, ...lab.arms.map((arm) => ({name: arm.name, text: mb})), {name: 'what closes it', words: true}, {name: 'what does not', words: true}],
-      rows: [...steps.map((step) => [step.name, ...ends.map((end) => end[step.key]), step.closes, step.fails]),
-        ['= RSS', ...lab.arms.map((arm) => arm.memory.series.at(-1).rss), '', '']],
+      caption: 'Where RSS is at the end, and what can close each part',
+      columns: [{name: 'part', words: true}, ...lab.arms.map((arm) => ({name: arm.name, text: mb})), {name: 'what it is', words: true},
+        {name: 'what closes it', words: true}, {name: 'what does not', words: true}],
+      rows: [...measuredParts(lab.main, ends).map((part) => [part.name, ...ends.map((end) => end.parts[part.id]), part.meaning, part.closed_by, part.not_closed_by]),
+        ['= RSS', ...ends.map((end) => end.rss), '', '', '']],
       rowClass: (row) => (row[0] === '= RSS' ? 'sum' : null),
     }),
   ];

@@ -9,6 +9,7 @@
 
 #include "profiling/pprof_reader.hpp"
 #include "tests/labs/lab_process.hpp"
+#include "tests/labs/written_result.hpp"
 
 namespace plateau::testing {
 namespace {
@@ -30,7 +31,7 @@ TEST(GcPause, BeforePausesAndAfterDoesNot) {
       run(GC_PAUSE, {"--heap", "128MiB", "--period", "1s", "--periods", "4", "--json", folder / "out.json", "--profile",
                      folder / "profiles", "--trace", folder / "trace.json"});
   ASSERT_LE(finished.status, 1) << finished.error;
-  const object result = read_json(folder / "out.json");
+  const object result = read_result(folder / "out.json");
   const object& before = arm(result, 0);
   const object& after = arm(result, 1);
   EXPECT_EQ(before.at("outcome"), "completed");
@@ -78,7 +79,7 @@ TEST(GcPause, WithoutDecayTheKernelKillsAndASoftLimitSaves) {
     const Finished finished = run(GC_PAUSE, arguments);
     EXPECT_EQ(finished.status, 0) << finished.error;
     EXPECT_TRUE(cgroups_of(finished.pid).empty());
-    return arm(read_json(folder / "out.json"), 0);
+    return arm(read_result(folder / "out.json"), 0);
   };
   const object killed = run_with("decay-never");
   if (!std::string(killed.at("limit").at("by").as_string()).starts_with("cgroup")) {
@@ -93,7 +94,7 @@ TEST(GcPause, TrimmingOftenFindsNothingToPurge) {
   const Finished finished = run(GC_PAUSE, {"run", "--fix", "trim-often", "--heap", "64MiB", "--period", "500ms",
                                            "--periods", "4", "--json", folder / "out.json"});
   ASSERT_EQ(finished.status, 0) << finished.error;
-  const object trimmed = arm(read_json(folder / "out.json"), 0);
+  const object trimmed = arm(read_result(folder / "out.json"), 0);
   EXPECT_GT(number(trimmed.at("gauges").at("purge calls of request threads")), 50);
   EXPECT_LT(number(trimmed.at("gauges").at("purge calls in the background")),
             number(trimmed.at("gauges").at("purge calls of request threads")) / 10);
@@ -107,7 +108,7 @@ TEST(GcPause, OnACollectorTheWorldStopsAndTheOutputIsTheSame) {
                    folder / "out.json", "--trace", folder / "trace.json", "--profile", folder / "profiles"});
     EXPECT_EQ(finished.status, 0) << finished.error;
     EXPECT_EQ(finished.error.find(": world stopped ") != std::string::npos, std::string(collector) == "boehm");
-    return arm(read_json(folder / "out.json"), 0);
+    return arm(read_result(folder / "out.json"), 0);
   };
   const object without = run_on("none");
   EXPECT_EQ(number(without.at("pauses").at("by_cause").at("collector")), 0);
@@ -129,7 +130,7 @@ TEST_P(GcPauseOn, EveryAllocatorGivesTheSameOutputAndUnknownFiguresAreNull) {
   const Finished finished = run(GC_PAUSE, {"--heap", "64MiB", "--period", "500ms", "--periods", "2", "--allocator",
                                            GetParam(), "--json", folder / "out.json"});
   ASSERT_LE(finished.status, 1) << finished.error;
-  const object result = read_json(folder / "out.json");
+  const object result = read_result(folder / "out.json");
   EXPECT_EQ(arm(result, 0).at("checksum"), arm(result, 1).at("checksum"));
   EXPECT_TRUE(arm(result, 0).at("gauges").at("purge calls of request threads").is_null());
   EXPECT_EQ(number(arm(result, 0).at("pauses").at("by_cause").at("purge")), 0);

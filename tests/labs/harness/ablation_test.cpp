@@ -1,4 +1,4 @@
-// Protects the ablation: which arms are run, and that the waterfall's steps sum to RSS.
+// Protects the ablation: which arms are run, what of the waterfall each fix is said to close, and how it is printed.
 #include "labs/harness/ablation.hpp"
 
 #include <gmock/gmock.h>
@@ -28,37 +28,31 @@ Sample sample(double t, std::uint64_t dirty) {
   Sample s;
   s.t = t;
   s.operations = static_cast<std::uint64_t>(t);
-  s.requested = 100'000'000;
-  s.allocated = 120'000'000;
-  s.active = 160'000'000;
-  s.slab_bytes = 50'000'000;
-  s.slab_region_bytes = 20'000'000;
-  s.resident = *s.active + dirty;
-  s.rss = *s.resident + 5'000'000;
+  s.heap.requested = 100'000'000;
+  s.heap.allocated = 120'000'000;
+  s.heap.active = 160'000'000;
+  s.heap.slab_bytes = 50'000'000;
+  s.heap.slab_region_bytes = 20'000'000;
+  s.heap.resident = *s.heap.active + dirty;
+  s.heap.dirty = dirty;
+  s.rss = *s.heap.resident + 5'000'000;
+  s.file = 3'000'000;
   return s;
 }
 
-TEST(Ablation, StepsOfTheWaterfallSumToRss) {
+TEST(Ablation, PartsOfASampleSumToRss) {
   const Sample s = sample(1, 40'000'000);
-  const WaterfallGaps gaps = waterfall_of(s);
-  EXPECT_DOUBLE_EQ(*gaps.slabs, 30e6);
-  EXPECT_DOUBLE_EQ(*gaps.padding, 10e6);
-  EXPECT_DOUBLE_EQ(*gaps.live + *gaps.rounding + *gaps.slabs + *gaps.padding + *gaps.dirty_and_metadata + *gaps.rest,
-                   static_cast<double>(s.rss));
+  const auto parts = waterfall_of(s);
+  EXPECT_EQ(bytes_of(parts, "slabs"), 30'000'000);
+  EXPECT_EQ(bytes_of(parts, "padding"), 10'000'000);
+  EXPECT_EQ(bytes_of(parts, "file"), 3'000'000);
+  EXPECT_EQ(bytes_of(parts, "rest"), 2'000'000);
+  std::int64_t sum = 0;
+  for (const MeasuredPart& part : parts) sum += part.bytes;
+  EXPECT_EQ(sum, static_cast<std::int64_t>(s.rss));
 }
 
-TEST(Ablation, WhatAnAllocatorDoesNotTellIsEmpty) {
-  const WaterfallGaps gaps = waterfall_of({});
-  EXPECT_FALSE(gaps.live || gaps.rounding || gaps.slabs || gaps.padding || gaps.dirty_and_metadata || gaps.rest);
-  Sample glibc;
-  glibc.requested = 100;
-  glibc.allocated = 120;
-  glibc.rss = 200;
-  EXPECT_DOUBLE_EQ(*waterfall_of(glibc).rest, 80) << "the rest begins where the allocator stops telling";
-  EXPECT_FALSE(waterfall_of(glibc).slabs);
-}
-
-TEST(Ablation, NamesTheStepThatAFixClosed) {
+std::deque<ArmResult> none_and_only_a() {
   std::deque<ArmResult> arms(2);
   arms[0].spec.name = "none";
   arms[1].spec.name = "only-a";
@@ -66,10 +60,34 @@ TEST(Ablation, NamesTheStepThatAFixClosed) {
     arms[0].series.push_back(sample(t, 40'000'000));
     arms[1].series.push_back(sample(t, 1'000'000));
   }
-  const Ablation ablation = summarise_ablation(lab(), 6, arms);
-  EXPECT_EQ(ablation.rows[1].closes, "dirty pages");
-  EXPECT_DOUBLE_EQ(*ablation.rows[1].closes_bytes, 39e6);
-  EXPECT_TRUE(ablation.rows[0].closes.empty());
+  return arms;
+}
+
+TEST(Ablation, NamesThePartThatAFixClosed) {
+  const Ablation ablation = summarise_ablation(lab(), 6, none_and_only_a());
+  ASSERT_TRUE(ablation.rows[1].closes);
+  EXPECT_EQ(ablation.rows[1].closes->part, &waterfall_part("dirty"));
+  EXPECT_DOUBLE_EQ(ablation.rows[1].closes->bytes, 39e6);
+  EXPECT_FALSE(ablation.rows[0].closes);
+  EXPECT_FALSE(ablation.rows[1].takes_from) << "no pauses were measured";
+}
+
+TEST(Ablation, NoFixIsGivenTheResidual) {
+  std::deque<ArmResult> arms = none_and_only_a();
+  arms[1].series = arms[0].series;
+  for (Sample& one : arms[0].series) one.rss += 50'000'000;
+  EXPECT_FALSE(summarise_ablation(lab(), 6, arms).rows[1].closes);
+}
+
+TEST(Ablation, TheTableHasAColumnForEachPartThatWasMeasuredAndTheLabsOwnWord) {
+  const std::string text = format_table(summarise_ablation(lab(), 6, none_and_only_a()));
+  const std::string head = text.substr(text.find("arm "), text.find('\n', text.find("arm ")) - text.find("arm "));
+  for (const char* const id : {"requested", "rounding", "slabs", "padding", "dirty", "metadata", "file", "rest"}) {
+    EXPECT_THAT(head, testing::HasSubstr(id));
+  }
+  for (const char* const id : {"free", "lazyfree", "stacks"}) EXPECT_THAT(head, testing::Not(testing::HasSubstr(id)));
+  EXPECT_THAT(head, testing::HasSubstr("us/" + std::string(lab().operation)));
+  EXPECT_THAT(text, testing::HasSubstr("dirty pages (39 MB)"));
 }
 
 }  // namespace

@@ -62,7 +62,7 @@ TEST_F(LiveFeedTest, TheLastTenMinutesAreKeptAndTheirMarks) {
   EXPECT_EQ(seen.at("history").at("t").as_array().size(), LiveFeed::most_samples);
   ASSERT_EQ(seen.at("marks").as_array().size(), 1U) << "the other is older than the history";
   EXPECT_EQ(seen.at("marks").at(0).at("t").to_number<double>(), 599);
-  EXPECT_EQ(seen.at("marks").at(0).at("title").as_string(), "Load: a \"quoted\" title");
+  EXPECT_EQ(seen.at("marks").at(0).at("name").as_string(), "Load: a \"quoted\" title");
 }
 
 }  // namespace

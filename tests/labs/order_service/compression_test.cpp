@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tests/labs/lab_process.hpp"
+#include "tests/labs/written_result.hpp"
 
 namespace plateau::testing {
 namespace {
@@ -14,7 +15,7 @@ boost::json::object run_at(const std::string& speedup, const ScratchFolder& fold
   const Finished finished = run(ORDER_SERVICE, {"run", "--fix", "none", "--hours", "0.022222223", "--speedup", speedup,
                                                 "--settlement-orders", "50", "--json", folder / "out.json"});
   EXPECT_EQ(finished.status, 0) << finished.error;
-  return read_json(folder / "out.json").at("arms").at(0).as_object();
+  return read_result(folder / "out.json").at("arms").at(0).as_object();
 }
 
 // From the first to the last sample, and so without the start-up heap.
@@ -28,7 +29,7 @@ TEST(Compression, ChangesNeitherTheWorkNorTheGrowth) {
   const auto control = run_at("1", folder);
   const auto compressed = run_at("100", folder);
   EXPECT_GT(control.at("wall_seconds").to_number<double>(), 79);
-  EXPECT_EQ(control.at("input").at("orders"), compressed.at("input").at("orders"));
+  EXPECT_EQ(control.at("input").at("operations"), compressed.at("input").at("operations"));
   EXPECT_EQ(control.at("checksum"), compressed.at("checksum"));
 
   const auto bytes = [](const auto& arm) { return arm.at("allocation").at("bytes").template to_number<double>(); };

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/labs/lab_process.hpp"
+#include "tests/labs/written_result.hpp"
 
 namespace plateau::testing {
 namespace {
@@ -31,7 +32,7 @@ const object& small_experiment() {
     const Finished finished =
         run(ORDER_SERVICE, {"--hours", "0.5", "--settlement-orders", "200", "--json", folder / "out.json"});
     if (finished.status > 1) throw std::runtime_error(finished.error);
-    return read_json(folder / "out.json");
+    return read_result(folder / "out.json");
   }();
   return result;
 }
@@ -54,7 +55,7 @@ TEST(Experiment, HasTheShapeThatIsPromised) {
     }
     EXPECT_EQ(one.at("outcome"), "completed");
     EXPECT_EQ(one.at("allocator").at("name"), "jemalloc");
-    EXPECT_EQ(one.at("input").at("orders"), 18000);
+    EXPECT_EQ(one.at("input").at("operations"), 18000);
     EXPECT_GT(one.at("memory").at("series").as_array().size(), 10U);
     EXPECT_EQ(one.at("latency_us").at("count"), 18000);
     EXPECT_GT(number(one.at("hiccup_us").at("count")), 100);
@@ -131,7 +132,7 @@ TEST_P(EachAllocator, RunsTheSameBinaryAndGivesTheSameOutput) {
   const Finished finished = run(ORDER_SERVICE, {"run", "--fix", "none", "--allocator", GetParam(), "--hours", "0.5",
                                                 "--settlement-orders", "200", "--json", folder / "out.json"});
   ASSERT_EQ(finished.status, 0) << finished.error;
-  const object result = read_json(folder / "out.json");
+  const object result = read_result(folder / "out.json");
   EXPECT_EQ(arm(result, 0).at("allocator").at("name"), GetParam());
   EXPECT_THAT(std::string(arm(result, 0).at("allocator").at("library").as_string()),
               HasSubstr(std::string(GetParam()) == "glibc" ? "libc" : GetParam()));
@@ -152,7 +153,7 @@ TEST(Allocator, ALibraryOfTheUsersOwnIsFoundOutForWhatItIs) {
   const Finished finished =
       run(ORDER_SERVICE, {"run", "--allocator", library, "--hours", "0.05", "--json", folder / "out.json"});
   ASSERT_EQ(finished.status, 0) << finished.error;
-  EXPECT_EQ(arm(read_json(folder / "out.json"), 0).at("allocator").at("name"), "tcmalloc");
+  EXPECT_EQ(arm(read_result(folder / "out.json"), 0).at("allocator").at("name"), "tcmalloc");
 }
 
 TEST(Allocator, ALibraryThatIsNoAllocatorIsRefused) {
@@ -166,9 +167,9 @@ TEST(Allocator, TheUsersOwnMallocConfIsKeptAndRecorded) {
   const Finished finished = run(ORDER_SERVICE, {"run", "--hours", "0.05", "--json", folder / "out.json"},
                                 {.environment = {"MALLOC_CONF=narenas:3"}});
   ASSERT_EQ(finished.status, 0) << finished.error;
-  EXPECT_THAT(std::string(arm(read_json(folder / "out.json"), 0).at("allocator").at("configuration").as_string()),
+  EXPECT_THAT(std::string(arm(read_result(folder / "out.json"), 0).at("allocator").at("configuration").as_string()),
               HasSubstr("narenas:3"));
-  EXPECT_THAT(std::string(arm(read_json(folder / "out.json"), 0).at("allocator").at("conf").as_string()),
+  EXPECT_THAT(std::string(arm(read_result(folder / "out.json"), 0).at("allocator").at("conf").as_string()),
               AllOf(HasSubstr("dirty_decay_ms:"), EndsWith(",narenas:3")));
 }
 
@@ -186,8 +187,8 @@ TEST(Replay, RunsTheOrdersOfAFileOverAndOver) {
   const Finished finished = run(ORDER_SERVICE, {"--orders", folder / "orders.jsonl", "--hours", "0.1",
                                                 "--settlement-orders", "100", "--json", folder / "out.json"});
   ASSERT_LE(finished.status, 1) << finished.error;
-  const object result = read_json(folder / "out.json");
-  EXPECT_EQ(arm(result, 0).at("input").at("orders"), 3600);
+  const object result = read_result(folder / "out.json");
+  EXPECT_EQ(arm(result, 0).at("input").at("operations"), 3600);
   EXPECT_EQ(arm(result, 0).at("checksum"), arm(result, 1).at("checksum"));
 }
 
@@ -197,7 +198,7 @@ TEST(Seed, ChangesTheInputAndTheSameSeedDoesNot) {
   for (const char* const seed : {"1", "2", "2"}) {
     run(ORDER_SERVICE,
         {"run", "--hours", "0.05", "--settlement-orders", "100", "--seed", seed, "--json", folder / "out.json"});
-    checksums.emplace(arm(read_json(folder / "out.json"), 0).at("checksum").as_string());
+    checksums.emplace(arm(read_result(folder / "out.json"), 0).at("checksum").as_string());
   }
   EXPECT_EQ(checksums.size(), 2U);
 }
@@ -207,7 +208,7 @@ TEST(Ablation, RunsEveryArmAndExplainsTheWrongFixes) {
   const Finished finished =
       run(ORDER_SERVICE, {"ablate", "--hours", "0.1", "--settlement-orders", "100", "--json", folder / "out.json"});
   ASSERT_EQ(finished.status, 0) << finished.error;
-  const object result = read_json(folder / "out.json");
+  const object result = read_result(folder / "out.json");
   EXPECT_EQ(result.at("arms").as_array().size(), 17U);
   const auto& rows = result.at("ablation").at("rows").as_array();
   ASSERT_EQ(rows.size(), 17U);

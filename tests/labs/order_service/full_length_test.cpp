@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tests/labs/lab_process.hpp"
+#include "tests/labs/written_result.hpp"
 
 namespace plateau::testing {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 TEST(FullLength, TheVerdictHolds) {
   const ScratchFolder folder;
   const Finished finished = run(ORDER_SERVICE, {"--json", folder / "out.json"});
-  const boost::json::object result = read_json(folder / "out.json");
+  const boost::json::object result = read_result(folder / "out.json");
   bool only_cpu_failed = true;
   for (const auto& one : result.at("verdict").at("rows").as_array()) {
     if (one.at("target").is_null() || one.at("metric") == "CPU an order") continue;

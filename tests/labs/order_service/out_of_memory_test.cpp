@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tests/labs/lab_process.hpp"
+#include "tests/labs/written_result.hpp"
 
 namespace plateau::testing {
 namespace {
@@ -23,14 +24,14 @@ object run_out_of_memory(const std::string& program, const std::string& allocato
                                 {.as_nobody = as_nobody});
   EXPECT_EQ(finished.status, 0) << finished.error;
   EXPECT_TRUE(cgroups_of(finished.pid).empty());
-  return read_json(folder / "out.json").at("arms").at(0).as_object();
+  return read_result(folder / "out.json").at("arms").at(0).as_object();
 }
 
 void expect_series_up_to_the_end(const object& arm) {
   const auto& series = arm.at("memory").at("series").as_array();
   ASSERT_GT(series.size(), 5U);
-  EXPECT_GT(arm.at("input").at("orders").to_number<double>(), 1000);
-  EXPECT_LT(arm.at("input").at("orders").to_number<double>(), 6 * 36000);
+  EXPECT_GT(arm.at("input").at("operations").to_number<double>(), 1000);
+  EXPECT_LT(arm.at("input").at("operations").to_number<double>(), 6 * 36000);
   EXPECT_GT(arm.at("memory").at("peak_rss").to_number<double>(), 150e6) << "the series must reach up to the limit";
 }
 
@@ -76,9 +77,9 @@ TEST(BiggerLimit, OnlyPostponesTheEnd) {
     const Finished finished = run(ORDER_SERVICE, {"run", "--fix", fix, "--memory-limit", "200MiB", "--hours", "6",
                                                   "--json", folder / "out.json"});
     EXPECT_EQ(finished.status, 0) << finished.error;
-    const object arm = read_json(folder / "out.json").at("arms").at(0).as_object();
+    const object arm = read_result(folder / "out.json").at("arms").at(0).as_object();
     EXPECT_NE(arm.at("outcome"), "completed");
-    return arm.at("input").at("orders").to_number<double>();
+    return arm.at("input").at("operations").to_number<double>();
   };
   EXPECT_GT(orders_with("bigger-limit"), orders_with("none"));
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/labs/lab_process.hpp"
+#include "tests/labs/written_result.hpp"
 
 namespace plateau::testing {
 namespace {
@@ -47,7 +48,7 @@ TEST_P(Profiled, BeforeNamesTheOutboxAndTheHistory) {
           // A short run needs dense samples.
           {.environment = {"MALLOC_CONF=lg_prof_sample:14", "PLATEAU_SAMPLE_PERIOD=16384"}});
   ASSERT_EQ(finished.status, 0) << finished.error;
-  const auto profiles = read_json(folder / "out.json").at("arms").at(0).at("profiles").as_object();
+  const auto profiles = read_result(folder / "out.json").at("arms").at(0).at("profiles").as_object();
   for (const char* const moment : {"start", "peak", "end"}) {
     ASSERT_TRUE(profiles.contains(moment)) << moment;
     EXPECT_THAT(top(std::string(profiles.at(moment).as_string())), HasSubstr("Type: inuse_space")) << moment;
@@ -67,7 +68,7 @@ TEST(Profile, OfAKilledArmIsThereFromJustBelowTheLimit) {
   const Finished finished = run(ORDER_SERVICE, {"run", "--fix", "none", "--memory-limit", "250MiB", "--hours", "6",
                                                 "--profile", folder / "profiles", "--json", folder / "out.json"});
   ASSERT_EQ(finished.status, 0) << finished.error;
-  const auto arm = read_json(folder / "out.json").at("arms").at(0).as_object();
+  const auto arm = read_result(folder / "out.json").at("arms").at(0).as_object();
   ASSERT_EQ(arm.at("outcome").as_string(), "oom_killed");
   const auto profiles = arm.at("profiles").as_object();
   EXPECT_TRUE(profiles.contains("start"));

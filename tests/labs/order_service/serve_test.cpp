@@ -3,13 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <boost/json.hpp>
 
+#include "labs/report/result_file.hpp"
 #include "tests/labs/lab_process.hpp"
+#include "tests/labs/page_data.hpp"
 #include "tests/labs/served_lab.hpp"
 
 namespace plateau::testing {
@@ -266,6 +269,29 @@ TEST_F(Serve, TheReportIsOfWhatWasSeen) {
   const HttpReply reply = get(lab_->port(), "/live/report");
   ASSERT_EQ(reply.result_int(), 200U) << reply.body();
   EXPECT_THAT(reply.body(), HasSubstr("<!doctype html>"));
+  const json::object result = data_of(reply.body()).at("results").at(0).at("result").as_object();
+  report::check_result(result);  // throws, and names the field
+  EXPECT_EQ(result.at("arms").at(0).at("outcome"), "running");
+  EXPECT_EQ(result.at("live").at("columns"), lab_->hello().at("columns"));
+}
+
+// The page has no words of its own for a knob.
+TEST_F(Serve, AKnobIsToldWithItsNameMeaningUnitAndPresets) {
+  const json::value decay = lab_->knob("dirty_decay");
+  EXPECT_EQ(decay.at("name"), "Dirty decay");
+  EXPECT_FALSE(decay.at("meaning").as_string().empty());
+  EXPECT_EQ(decay.at("unit"), "ms");
+  EXPECT_EQ(decay.at("group"), "knobs");
+  std::set<std::string> names;
+  for (const json::value& knob : lab_->hello().at("knobs").as_array()) {
+    EXPECT_TRUE(names.emplace(knob.at("name").as_string()).second) << "twice: " << knob.at("name");
+    if (knob.at("kind") != "number") continue;
+    for (const json::value& preset : knob.at("presets").as_array()) {
+      EXPECT_GE(preset.to_number<double>(), knob.at("min").to_number<double>()) << knob.at("id");
+      EXPECT_LE(preset.to_number<double>(), knob.at("max").to_number<double>()) << knob.at("id");
+    }
+  }
+  EXPECT_EQ(lab_->knob("fix-query").at("group"), "fixes");
 }
 
 }  // namespace

@@ -10,9 +10,9 @@
 
 #include "labs/report/heap_trees.hpp"
 #include "labs/report/page.hpp"
-#include "profiling/gzip.hpp"
 #include "profiling/heap_profile.hpp"
 #include "profiling/pprof.hpp"
+#include "tests/labs/page_data.hpp"
 #include "tests/support/scratch_folder.hpp"
 
 namespace plateau::testing {
@@ -85,27 +85,13 @@ TEST(HeapTrees, NameTheFileThatIsNoProfile) {
   }
 }
 
-std::string from_base64(const std::string& text) {
-  const std::string digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string bytes;
-  std::uint32_t bits = 0;
-  int held = 0;
-  for (const char c : text) {
-    if (c == '=') break;
-    bits = bits << 6 | static_cast<std::uint32_t>(digits.find(c));
-    held += 6;
-    if (held >= 8) bytes += static_cast<char>(bits >> (held -= 8) & 0xff);
-  }
-  return bytes;
-}
-
 TEST(Page, HoldsItsDataUnchanged) {
   // Every length modulo three, and what would end a script.
   for (const std::string text : {"", "a", "ab", "abc", "</script><!--", "\u00fc\u2028"}) {
     const std::string data = json::serialize(json::value{{"text", text}});
     const std::string page = report::with_data("<p>@DATA@</p>", data);
     ASSERT_THAT(page, ::testing::StartsWith("<p>"));
-    EXPECT_EQ(gunzipped(from_base64(page.substr(3, page.size() - 7))), data);
+    EXPECT_EQ(unpacked(page.substr(3, page.size() - 7)), data);
   }
 }
 

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <functional>
 #include <stdexcept>
@@ -35,12 +37,18 @@ json::object written_result() {
   arm.series[1].t = 1;
   arm.series[1].operations = 10;
   arm.series[1].rss = 2000;
-  arm.series[1].requested = 500;
+  arm.series[1].heap.requested = 500;
   arm.latency.record(12.5);
   arm.gauges["nothing"] = NAN;
   result.predictions.push_back({.arm = "before", .metric = "it ends at", .unit = "h", .predicted = 2, .measured = {}});
   result.verdict.emplace().rows.push_back({.metric = "memory", .unit = "MB", .before = 1});
-  result.ablation.emplace().rows.emplace_back().arm = "none";
+  harness::Ablation& ablation = result.ablation.emplace();
+  ablation.rows.emplace_back().arm = "none";
+  harness::AblationRow& row = ablation.rows.emplace_back();
+  row.arm = "only-a";
+  row.parts = waterfall_of(arm.series[1]);
+  row.closes = {.part = &waterfall_part("dirty"), .bytes = 7};
+  row.takes_from = {.cause = harness::StallCause::purge, .ms_a_second = 1.5};
   return harness::to_json(result);
 }
 
@@ -110,8 +118,60 @@ TEST_F(ResultFile, SaysThatItIsForeign) {
 
 TEST_F(ResultFile, NamesTheSchemaThatItDoesNotKnow) {
   EXPECT_THAT(refusal_after([](json::object& result) { result["schema"] = 0; }),
-              HasSubstr("schema: it is 0, and this program reads 1; make the result again"));
-  EXPECT_THAT(refusal_after([](json::object& result) { result["schema"] = 2; }), HasSubstr("build a newer report"));
+              HasSubstr("schema: it is 0, and this program reads 2; make the result again"));
+  EXPECT_THAT(refusal_after([](json::object& result) { result["schema"] = 3; }), HasSubstr("build a newer report"));
+}
+
+TEST_F(ResultFile, NamesFileAndFieldOfAResultOfTheFirstSchema) {
+  const std::string file = folder_ / "result.json";
+  EXPECT_EQ(refusal_after([](json::object& result) {
+              result["schema"] = 1;
+              json::object& input = result["arms"].as_array()[0].as_object()["input"].as_object();
+              input["orders"] = input["operations"];
+              input.erase("operations");
+            }),
+            file + ": schema: it is 1, and this program reads 2; make the result again");
+}
+
+// The contract, and not what a reader happens to need: a field that it does not have is one that nobody may rely on.
+TEST_F(ResultFile, NamesTheFieldThatIsNotInTheContract) {
+  EXPECT_THAT(refusal_after([](json::object& result) {
+                result["arms"].as_array()[0].as_object()["input"].as_object()["orders"] = 10;
+              }),
+              AllOf(HasSubstr("arms[0].input"), HasSubstr("orders")));
+}
+
+TEST_F(ResultFile, TakesEveryOutcome) {
+  for (const harness::Outcome outcome : {harness::Outcome::completed, harness::Outcome::oom_killed,
+                                         harness::Outcome::allocation_failed, harness::Outcome::failed}) {
+    EXPECT_EQ(refusal_after([outcome](json::object& result) {
+                result["arms"].as_array()[0].as_object()["outcome"] = to_string(outcome);
+              }),
+              "none");
+  }
+  EXPECT_EQ(
+      refusal_after([](json::object& result) { result["arms"].as_array()[0].as_object()["outcome"] = "running"; }),
+      "none")
+      << "of a service that is seen live";
+  EXPECT_THAT(refusal_after([](json::object& result) {
+                result["ablation"].as_object()["rows"].as_array()[0].as_object()["outcome"] = "lost";
+              }),
+              HasSubstr("ablation.rows[0].outcome"));
+}
+
+TEST_F(ResultFile, HoldsThePartsOfRssByIdAndWhatTheyAre) {
+  const json::object result = written_result();
+  const json::value& arm = result.at("arms").at(0);
+  const json::object& parts = arm.at("memory").at("series").at(1).at("parts").as_object();
+  std::int64_t sum = 0;
+  for (const auto& [id, bytes] : parts) {
+    sum += bytes.to_number<std::int64_t>();
+    const auto& known = result.at("waterfall").as_array();
+    EXPECT_TRUE(std::any_of(known.begin(), known.end(), [&](const json::value& one) { return one.at("id") == id; }))
+        << id;
+  }
+  EXPECT_EQ(sum, 2000);
+  EXPECT_EQ(result.at("ablation").at("rows").at(1).at("closes"), (json::value{{"part", "dirty"}, {"bytes", 7.0}}));
 }
 
 TEST_F(ResultFile, NamesTheFieldThatIsMissing) {
