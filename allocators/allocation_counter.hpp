@@ -1,8 +1,9 @@
 // Counts what a program asks of its general-purpose heap, by replacing the global operator new and operator delete.
 //
-// Linked into programs under test only (CMake target plateau_allocation_counter, an object library). The blocks still
-// come from malloc and so from whichever allocator is loaded. Calls of malloc from C code are not seen. Cost: two or
-// three plain stores to a cache line of the calling thread; no lock, no allocation, nothing thrown of its own.
+// Linked into programs under test only: CMake target plateau_allocation_counter, an object library; of an installed
+// tree plateau::allocation_counter, or plateau-allocation-counter of pkg-config. The blocks still come from malloc and
+// so from whichever allocator is loaded. Calls of malloc from C code are not seen. Cost: two or three plain stores to a
+// cache line of the calling thread; no lock, no allocation, nothing thrown of its own.
 #pragma once
 
 #include <cstdint>

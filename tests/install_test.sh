@@ -32,6 +32,15 @@ use allocators
 by_pkg_config uses_allocators plateau-allocators
 "$work/uses_allocators" | grep -q "bytes, 1 idle"
 
+"$work/build/uses_allocation_counter" | grep -q "1 call of 1000 bytes"
+by_pkg_config uses_allocation_counter plateau-allocation-counter
+"$work/uses_allocation_counter" | grep -q "1 call of 1000 bytes"
+
+# Every header that the README offers is there.
+for header in $(grep -o '([a-z_]*\.hpp)' "$here/../allocators/README.md" | tr -d '()' | sort -u); do
+  [ -f "$prefix/include/plateau/allocators/$header" ] || { echo "README.md offers $header, which is not installed"; exit 1; }
+done
+
 # A component that is not installed is said to be missing.
 if cmake -S "$here/consumer" -B "$work/missing" -DCMAKE_PREFIX_PATH="$prefix" -DCONSUMER_COMPONENTS=profiling > "$work/missing.log" 2>&1; then
   echo "a component that is not installed was found"; exit 1

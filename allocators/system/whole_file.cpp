@@ -96,27 +96,27 @@ bool is_writable(const std::string& file) {
 }
 
 // Returns the descriptor of a new file, `name`, that is like the one it will replace.
-int create_beside(const std::string& path, const Place& place, std::string& name) {
+Descriptor create_beside(const std::string& path, const Place& place, std::string& name) {
   if (place.exists && !is_writable(place.file)) throw cannot_write(path, errno);
   const mode_t mode = place.exists ? S_IRUSR | S_IWUSR : 0666;  // nobody else's yet, where the old one is not
-  int descriptor = -1;
+  Descriptor descriptor;
   int number = 0;
   do {  // never through a link that somebody left there
     name = unfinished_name(place.file, number++);
-    descriptor = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-  } while (descriptor < 0 && errno == EEXIST);
+    descriptor.reset(::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+  } while (!descriptor && errno == EEXIST);
   if (!place.exists) {
-    if (descriptor < 0) throw cannot_write(path, errno);
+    if (!descriptor) throw cannot_write(path, errno);
     return descriptor;
   }
-  if (descriptor < 0) {
+  if (!descriptor) {
     throw cannot_write(path, "no new file can be made beside it: " + std::generic_category().message(errno));
   }
   // Only root may give a file away: the group alone is tried next.
-  if (::fchown(descriptor, place.status.st_uid, place.status.st_gid) != 0) {
-    static_cast<void>(!::fchown(descriptor, static_cast<uid_t>(-1), place.status.st_gid));
+  if (::fchown(descriptor.get(), place.status.st_uid, place.status.st_gid) != 0) {
+    static_cast<void>(!::fchown(descriptor.get(), static_cast<uid_t>(-1), place.status.st_gid));
   }
-  ::fchmod(descriptor, place.status.st_mode & 0777);
+  ::fchmod(descriptor.get(), place.status.st_mode & 0777);
   return descriptor;
 }
 
@@ -126,13 +126,9 @@ WholeFile::Buffer::Buffer() {
   setp(bytes_.data(), bytes_.data() + bytes_.size());
 }
 
-WholeFile::Buffer::~Buffer() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
 int WholeFile::Buffer::close() {
   empty();
-  if (descriptor_ >= 0 && ::close(std::exchange(descriptor_, -1)) != 0 && error_ == 0) error_ = errno;
+  if (descriptor_ && ::close(descriptor_.release()) != 0 && error_ == 0) error_ = errno;
   return error_;
 }
 
@@ -158,12 +154,12 @@ bool WholeFile::Buffer::empty() {
 
 bool WholeFile::Buffer::write(const char* text, std::size_t bytes) {
   while (bytes > 0 && error_ == 0) {
-    const ssize_t written = ::write(descriptor_, text, bytes);
+    const ssize_t written = ::write(descriptor_.get(), text, bytes);
     if (written >= 0) {
       text += written;
       bytes -= static_cast<std::size_t>(written);
     } else if (errno == EAGAIN) {  // standard output may be a pipe that somebody made non-blocking
-      pollfd ready{descriptor_, POLLOUT, 0};
+      pollfd ready{descriptor_.get(), POLLOUT, 0};
       ::poll(&ready, 1, -1);
     } else if (errno != EINTR) {
       error_ = errno;
@@ -174,18 +170,18 @@ bool WholeFile::Buffer::write(const char* text, std::size_t bytes) {
 
 WholeFile::WholeFile(std::string path) : path_(std::move(path)) {
   const Place place = find_place(path_);
-  int descriptor = -1;
+  Descriptor descriptor;
   if (place.is_descriptor_of_own) {
     // Opened anew, a file would be written from its beginning, and a socket not at all.
-    descriptor = ::fcntl(place.descriptor(), F_DUPFD_CLOEXEC, 0);
+    descriptor.reset(::fcntl(place.descriptor(), F_DUPFD_CLOEXEC, 0));
   } else if (place.in_place()) {
-    descriptor = ::open(place.file.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    descriptor.reset(::open(place.file.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
   } else {
     descriptor = create_beside(path_, place, unfinished_);
     target_ = place.file;
   }
-  if (descriptor < 0) throw cannot_write(path_, errno);
-  buffer_.open(descriptor);
+  if (!descriptor) throw cannot_write(path_, errno);
+  buffer_.open(std::move(descriptor));
 }
 
 WholeFile::~WholeFile() {

@@ -6,6 +6,9 @@
 #include <streambuf>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include "allocators/system/descriptor.hpp"
 
 namespace plateau {
 
@@ -46,12 +49,9 @@ class WholeFile {
   class Buffer final : public std::streambuf {
    public:
     Buffer();
-    ~Buffer() override;
-    Buffer(const Buffer&) = delete;
-    Buffer& operator=(const Buffer&) = delete;
 
-    void open(int descriptor) { descriptor_ = descriptor; }
-    int descriptor() const { return descriptor_; }
+    void open(Descriptor descriptor) { descriptor_ = std::move(descriptor); }
+    int descriptor() const { return descriptor_.get(); }
     // Returns the first error there was, an errno; 0 for none.
     int close();
 
@@ -64,7 +64,7 @@ class WholeFile {
     bool empty();
     bool write(const char* text, std::size_t bytes);
 
-    int descriptor_ = -1;
+    Descriptor descriptor_;
     int error_ = 0;
     std::array<char, 16 * 1024> bytes_;
   };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -65,8 +66,12 @@ struct LatencyMoment {
 };
 
 enum class Outcome { completed, oom_killed, allocation_failed, failed };
+inline constexpr std::array all_outcomes{Outcome::completed, Outcome::oom_killed, Outcome::allocation_failed,
+                                         Outcome::failed};
 
 std::string_view to_string(Outcome outcome);
+// Stands in place of an outcome in the result of a service that has none yet.
+inline constexpr std::string_view running_outcome = "running";
 
 struct ArmResult {
   ArmSpec spec;

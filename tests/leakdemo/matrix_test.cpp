@@ -51,6 +51,24 @@ class Matrix {
   std::string page_;
 };
 
+TEST(Leakdemo, RefusesInOneLineWhatCannotBeHad) {
+  const auto refusal = [](const std::vector<std::string>& arguments) {
+    const Finished finished = run(LEAKDEMO, arguments);
+    EXPECT_EQ(finished.status, 2) << finished.out;
+    EXPECT_EQ(finished.error.find('\n'), finished.error.size() - 1) << finished.error;
+    return finished.error;
+  };
+  EXPECT_THAT(refusal({"run", "lost_pointer", "--seconds", "-1"}),
+              HasSubstr("--seconds -1: give a whole number from 1"));
+  EXPECT_THAT(refusal({"run", "lost_pointer", "--seconds", "18446744073709551616"}), HasSubstr("--seconds 1844674407"));
+  EXPECT_THAT(refusal({"run", "lost_pointer", "--rate", "nan"}), HasSubstr("--rate nan: give a number from 0.001"));
+  EXPECT_THAT(refusal({"matrix", "--jobs", "4294967297"}), HasSubstr("--jobs 4294967297: give a whole number"));
+  EXPECT_THAT(refusal({"matrix", "--json", "/no/such/folder/matrix.json"}),
+              HasSubstr("cannot write /no/such/folder/matrix.json: No such file"));
+  EXPECT_THAT(refusal({"matrix", "--leaks", "lost_pointer", "--detectors", "lsan", "--html", "/dev/full"}),
+              HasSubstr("cannot write /dev/full: No space left on device"));
+}
+
 TEST(Matrix, LeakSanitizerSeesWhatIsUnreachableAndNothingElse) {
   const Matrix matrix("lost_pointer,unbounded_cache", "lsan");
   ASSERT_EQ(matrix.finished().status, 0) << matrix.finished().error;

@@ -159,6 +159,24 @@ TEST(Agent, SamplesAnUnchangedProgramOnGlibc) {
   EXPECT_EQ(sqlite.rest_of_error(), "");
 }
 
+TEST(Sampler, APeriodThatIsNoneIsOneLineAndTheProgramRunsOn) {
+  for (const char* const period : {"-1", "lots", "18446744073709551616", ""}) {
+    const Finished finished =
+        run("/usr/bin/python3", {"-c", "print(len([b'x' * 5000 for i in range(5000)]))"},
+            {.environment = {std::string("LD_PRELOAD=") + SAMPLER, std::string("PLATEAU_SAMPLE_PERIOD=") + period}});
+    EXPECT_EQ(finished.status, 0) << period;
+    EXPECT_EQ(finished.out, "5000\n") << period;
+    EXPECT_EQ(finished.error,
+              "plateau: PLATEAU_SAMPLE_PERIOD: give bytes up to 1TiB, such as 524288, 512KiB or 4k, or 0 to sample on "
+              "demand only, as is done now\n")
+        << period;
+  }
+  const Finished finished =
+      run("/usr/bin/true", {}, {.environment = {std::string("LD_PRELOAD=") + SAMPLER, "PLATEAU_SAMPLE_PERIOD=4k"}});
+  EXPECT_EQ(finished.status, 0);
+  EXPECT_EQ(finished.error, "");
+}
+
 // The agent's own sampler stands aside, wherever in the list the other one is.
 TEST(Agent, LeavesAProgramToASamplerThatIsThere) {
   const std::vector<std::string> lists{std::string(SAMPLER ":") + AGENT, std::string(AGENT ":") + SAMPLER};

@@ -2,6 +2,8 @@
 // input gets one line.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <zlib.h>
 
 #include <cmath>
@@ -190,7 +192,7 @@ TEST_P(Bad, GetsOneLineAStatusAndBoundedMemory) {
   EXPECT_THAT(finished.error, EndsWith("\n"));
   EXPECT_EQ(finished.error.find('\n'), finished.error.size() - 1) << finished.error;
   EXPECT_FALSE(std::filesystem::exists(folder / "bad.pb.gz"));
-  EXPECT_FALSE(std::filesystem::exists(folder / "bad.pb.gz.part"));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1) << "nothing unfinished is left";
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -216,6 +218,50 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{"bomb_of_empty_stacks", [] { return bomb(exact_header, "1: 1 [1: 1] @\n"); }, "MiB of stacks"}),
     [](const auto& test) { return std::string(test.param.name); });
 
+constexpr const char* small_dump =
+    "heap_v2/524288\n  t*: 1: 1000 [0: 0]\n@ 0x401000\n  t*: 1: 1000 [0: 0]\n\nMAPPED_LIBRARIES:\n"
+    "00400000-00500000 r-xp 00000000 08:01 1 /bin/true\n";
+
+class Output : public ::testing::Test {
+ protected:
+  Output() { std::ofstream(folder_ / "a.heap") << small_dump; }
+  ScratchFolder folder_;
+};
+
+TEST_F(Output, ToADeviceLeavesTheDevice) {
+  const std::string node = folder_ / "null";  // never the machine's own
+  if (::mknod(node.c_str(), S_IFCHR | 0666, ::makedev(1, 3)) != 0) GTEST_SKIP() << "mknod: needs root";
+  const Finished finished = heap2pprof({"-o", node, folder_ / "a.heap"});
+  if (finished.error.find("Permission denied") != std::string::npos) {
+    GTEST_SKIP() << "no device can be opened there: " << finished.error;
+  }
+  EXPECT_EQ(finished.status, 0) << finished.error;
+  EXPECT_TRUE(std::filesystem::is_character_file(node));
+}
+
+TEST_F(Output, ToAPipeOrADescriptorGoesThere) {
+  const std::string convert = std::string(HEAP2PPROF) + " " + folder_ / "a.heap" + " ";
+  ASSERT_EQ(shell(convert + "-o " + folder_ / "file").status, 0);
+  const std::string profile = read_text(folder_ / "file");
+  EXPECT_EQ(shell("{ echo before; " + convert + "-o /dev/stdout; echo after; } > " + folder_ / "all").status, 0);
+  EXPECT_EQ(read_text(folder_ / "all"), "before\n" + profile + "after\n");
+  const std::string pipe = folder_ / "pipe";
+  shell("mkfifo " + pipe + "; cat " + pipe + " > " + folder_ / "copy & " + convert + "-o " + pipe + "; wait");
+  EXPECT_EQ(read_text(folder_ / "copy"), profile);
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+}
+
+TEST_F(Output, OnAFullDiskTheOldFileStays) {
+  std::ofstream(folder_ / "out") << "old";
+  const std::string program = HEAP2PPROF;
+  const Finished finished =
+      shell("trap '' XFSZ; ulimit -f 0; exec " + program + " " + folder_ / "a.heap" + " -o " + folder_ / "out");
+  EXPECT_EQ(finished.status, 2);
+  EXPECT_EQ(read_text(folder_ / "out"), "old");
+  const auto files = std::distance(std::filesystem::directory_iterator(folder_.path()), {});
+  EXPECT_EQ(files, 2) << "and nothing unfinished";
+}
+
 TEST(Heap2pprof, SaysWhatIsWrongWithTheCommandLine) {
   const ScratchFolder folder;
   const auto expect = [](const std::vector<std::string>& arguments, const std::string& message) {
@@ -230,6 +276,8 @@ TEST(Heap2pprof, SaysWhatIsWrongWithTheCommandLine) {
   expect({"-o", "x", "a", "b"}, "one FILE");
   expect({"--binary", "/no/such", "a"}, "--binary /no/such");
   expect({"--nonsense"}, "--nonsense");
+  expect({"--top", "--rows", "-1", "a"}, "--rows -1: give a whole number from 1 to 1000000");
+  expect({"--top", "--rows", "18446744073709551616", "a"}, "--rows 18446744073709551616");
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ namespace plateau::testing {
 
 void run_known_leaks(Leaks& leaks, const std::string& allocator, unsigned lg_period) {
   leaks.program = leaks.folder / "known_leaks";
-  std::filesystem::copy(std::string(FIXTURES) + "/known_leaks", leaks.program);
+  std::filesystem::copy(FIXTURES "/known_leaks", leaks.program);
   ProgramOptions options;
   if (allocator == "jemalloc") {
     options.environment = {"LD_PRELOAD=libjemalloc.so.2",

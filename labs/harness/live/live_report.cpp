@@ -75,7 +75,7 @@ json::object live_result(const Lab& lab, const ArmSpec& spec, RunningArm& arm, c
 
   json::object json = to_json(experiment);
   json::object& written = json.at("arms").at(0).as_object();
-  if (!ended) written["outcome"] = "running";
+  if (!ended) written["outcome"] = running_outcome;
   written.at("memory").as_object()["major_faults"] = nullptr;  // not known while it runs
   json["live"] = json::parse(feed.seen());
   return json;

@@ -3,13 +3,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "allocators/system/cpu_clock.hpp"
 #include "labs/harness/stall_meter.hpp"
+#include "profiling/pause_profile.hpp"
 
 namespace plateau::harness {
 namespace {
@@ -19,6 +22,12 @@ Stall stall_at(double t_s, double unexplained_us, double machine_us = 0) {
   stall[StallCause::unexplained] = unexplained_us;
   stall[StallCause::machine] = machine_us;
   return stall;
+}
+
+TEST(PauseCauses, AreCalledInTheProfileAsInTheStalls) {
+  for (const std::string_view cause : pause_causes) {
+    EXPECT_NE(std::find(stall_causes.begin(), stall_causes.end(), cause), stall_causes.end()) << cause;
+  }
 }
 
 TEST(GiveToTheMachine, TakesTheOverlapOnTheSameCpuOnly) {

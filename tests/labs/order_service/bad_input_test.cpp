@@ -44,6 +44,23 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{"infinite_hours", {"--hours", "inf"}, "--hours inf"},
         BadInput{"hours_of_less_than_an_order", {"--hours", "0.00001"}, "--hours 1e-05"},
         BadInput{"argument_of_an_arm", {"arm", "nonsense"}, "syntax error"},
+        BadInput{"seed_too_large",
+                 {"run", "--seed", "18446744073709551616"},
+                 "--seed 18446744073709551616: give a whole number from 0 to 18446744073709551615"},
+        BadInput{"negative_seed", {"run", "--seed", "-1"}, "--seed -1: give a whole number"},
+        BadInput{"seed_with_more_behind", {"run", "--seed", "7x"}, "--seed 7x: give a whole number"},
+        BadInput{"seed_of_nothing", {"run", "--seed", ""}, "--seed : give a whole number"},
+        BadInput{"seed_of_two_lines", {"run", "--seed", "1\n2"}, "--seed 1 2: give a whole number"},
+        BadInput{"hours_with_more_behind", {"--hours", "1h"}, "--hours 1h: give a number from 0.001 to 10000"},
+        BadInput{"hours_that_overflow", {"--hours", "1e999"}, "--hours 1e999"},
+        BadInput{"hours_that_are_none", {"--hours", "nan"}, "--hours nan"},
+        BadInput{"hours_in_hexadecimal", {"--hours", "0x10"}, "--hours 0x10"},
+        BadInput{"rate_too_high", {"serve", "--rate", "1e7"}, "--rate 10000000: give a number from 0 to 1000000"},
+        BadInput{"limit_that_overflows", {"--memory-limit", "16EiB"}, "--memory-limit 16EiB: give a size"},
+        BadInput{"limit_with_more_behind", {"--memory-limit", "2GiB!"}, "--memory-limit 2GiB!"},
+        BadInput{"limit_of_nothing", {"--memory-limit", "0"}, "--memory-limit 0"},
+        BadInput{"settlement_too_large", {"--settlement-orders", "4294967306"}, "--settlement-orders 4294967306"},
+        BadInput{"negative_settlement", {"--settlement-orders", "-1"}, "--settlement-orders -1"},
         BadInput{"zero_speedup", {"--speedup", "0"}, "--speedup 0"},
         BadInput{
             "unknown_fix", {"run", "--fix", "query,magic"}, "there is no fix 'magic'; choose none, all, or of buffers"},
@@ -74,7 +91,7 @@ TEST(BadOrders, TheLineIsNamed) {
                       << "\n{\"customer\": 1\n";
   const Finished finished = run(ORDER_SERVICE, {"run", "--orders", file});
   EXPECT_EQ(finished.status, 2);
-  EXPECT_THAT(finished.error, HasSubstr("orders.jsonl, line 2: "));
+  EXPECT_EQ(finished.error, "order_service: --orders " + file + ", line 2: no JSON: incomplete JSON\n");
 }
 
 TEST(FullDisk, TheResultIsRefusedInOneLine) {

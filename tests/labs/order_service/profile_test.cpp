@@ -105,6 +105,24 @@ TEST(Profile, RawDumpsAreKeptWhenAskedFor) {
                                               "run-end.pb.gz", "run-end.heap"));
 }
 
+TEST(Profile, OfWhatCannotBeWrittenTheDumpIsKeptAndTheStatusIsTwo) {
+  const ScratchFolder folder;
+  const std::string in_the_way = folder / "profiles/run-start.pb.gz";
+  const Finished finished =
+      run(ORDER_SERVICE,
+          {"run", "--fix", "none", "--hours", "0.02", "--profile", folder / "profiles", "--json", folder / "out.json"},
+          {}, [&](const std::string&) {
+            std::filesystem::create_directories(in_the_way + "/folder");
+            return 0;
+          });
+  EXPECT_EQ(finished.status, 2) << finished.error;
+  EXPECT_THAT(finished.error, HasSubstr("order_service: cannot write " + in_the_way + ": it is a folder"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "profiles/run-start.heap"));
+  const auto profiles = read_json(folder / "out.json").at("arms").at(0).at("profiles").as_object();
+  EXPECT_TRUE(profiles.contains("end")) << "the others are there, and so is the result";
+  EXPECT_FALSE(profiles.contains("start"));
+}
+
 TEST(HeapProfile, TheVariableOfGperftoolsWorksAsItDocuments) {
   const ScratchFolder folder;
   const Finished finished = run(ORDER_SERVICE, {"run", "--allocator", "tcmalloc", "--hours", "0.02"},

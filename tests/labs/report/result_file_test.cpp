@@ -11,6 +11,7 @@
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "labs/harness/result.hpp"
 #include "tests/support/scratch_folder.hpp"
@@ -85,6 +86,26 @@ TEST_F(ResultFile, TakesWhatTheHarnessWrites) {
   const report::ResultFile read = report::read_result(file_with(text));
   EXPECT_EQ(read.result, json::parse(text).as_object());
   EXPECT_EQ(read.text, text);
+}
+
+TEST_F(ResultFile, TakesEveryOutcomeThatTheHarnessHasAndNoOther) {
+  std::vector<std::string> written{std::string(harness::running_outcome)};
+  for (const harness::Outcome outcome : harness::all_outcomes) written.emplace_back(to_string(outcome));
+  const auto refusal_of = [&](const std::string& outcome) {
+    return refusal_after([&](json::object& result) {
+      result.at("arms").at(0).as_object()["outcome"] = outcome;
+      result.at("ablation").at("rows").at(0).as_object()["outcome"] = outcome;
+    });
+  };
+  for (const std::string& outcome : written) EXPECT_EQ(refusal_of(outcome), "none") << outcome;
+  EXPECT_THAT(refusal_of("exploded"), HasSubstr("outcome"));
+
+  std::vector<std::string> offered;
+  const json::value schema = json::parse(read_text(RESULT_SCHEMA));
+  for (const json::value& outcome : schema.at("definitions").at("outcome").at("enum").as_array()) {
+    offered.emplace_back(outcome.as_string());
+  }
+  EXPECT_THAT(offered, ::testing::UnorderedElementsAreArray(written));
 }
 
 TEST_F(ResultFile, TakesResultsFromBeforeTheLabsWordsWereInThem) {
