@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "allocators/heap_backend.hpp"
+#include "allocators/internal/heap_backend.hpp"
 #include "allocators/jemalloc/control.hpp"
 #include "allocators/malloc_libraries.hpp"
 

@@ -10,7 +10,7 @@
 
 #include "allocators/heap.hpp"
 #include "allocators/jemalloc/control.hpp"
-#include "allocators/jemalloc_arena_claim.hpp"
+#include "allocators/jemalloc/jemalloc_arena_claim.hpp"
 #include "allocators/purge_trace.hpp"
 #include "allocators/runtime_symbol.hpp"
 

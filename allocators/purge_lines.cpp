@@ -106,6 +106,7 @@ class Printer {
 
   void run() {
     ::pthread_setname_np(::pthread_self(), "plateau-purges");
+    PurgeTrace::this_thread_is_background();
     std::unique_lock lock(mutex_);
     for (unsigned reads = 0; !stopping_; ++reads) {
       read();

@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "allocators/jemalloc/control.hpp"
-#include "allocators/purge_hooks.hpp"
+#include "allocators/jemalloc/purge_hooks.hpp"
 #include "allocators/signals_for_others.hpp"
 
 namespace plateau {
@@ -137,6 +137,7 @@ class Tracer {
 
   void cover_until_stopped(std::uint64_t start) {
     ::pthread_setname_np(::pthread_self(), "plateau-arenas");
+    purge_hooks::this_thread_is_background();
     std::unique_lock lock(mutex_);
     while (is_running && starts_ == start) {
       cover();

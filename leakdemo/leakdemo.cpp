@@ -21,7 +21,7 @@
 
 #include "allocators/system/whole_file.hpp"
 #include "leakdemo/matrix.hpp"
-#include "profiling/listen_address.hpp"
+#include "profiling/http/listen_address.hpp"
 #include "profiling/number_option.hpp"
 
 namespace {

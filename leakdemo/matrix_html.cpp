@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "leakdemo/matrix.hpp"
-#include "profiling/markup_text.hpp"
+#include "profiling/http/markup_text.hpp"
 
 namespace plateau::leakdemo {
 namespace {

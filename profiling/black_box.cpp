@@ -12,11 +12,11 @@
 
 #include "allocators/memory_headroom.hpp"
 #include "profiling/heap_profiler.hpp"
-#include "profiling/limit_approach.hpp"
-#include "profiling/memory_events.hpp"
-#include "profiling/memory_reserve.hpp"
-#include "profiling/private_descriptors.hpp"
-#include "profiling/service_thread.hpp"
+#include "profiling/host/limit_approach.hpp"
+#include "profiling/host/memory_events.hpp"
+#include "profiling/host/memory_reserve.hpp"
+#include "profiling/host/private_descriptors.hpp"
+#include "profiling/host/service_thread.hpp"
 #include "profiling/symbolizer.hpp"
 
 namespace plateau {

@@ -21,16 +21,16 @@
 #include <CLI/CLI.hpp>
 
 #include "allocators/system/whole_file.hpp"
-#include "profiling/call_tree.hpp"
-#include "profiling/flame_graph.hpp"
-#include "profiling/gzip_input.hpp"
+#include "profiling/formats/call_tree.hpp"
+#include "profiling/formats/flame_graph.hpp"
+#include "profiling/formats/gzip_input.hpp"
+#include "profiling/formats/top_table.hpp"
 #include "profiling/legacy_heap.hpp"
 #include "profiling/mappings.hpp"
 #include "profiling/number_option.hpp"
 #include "profiling/pprof.hpp"
 #include "profiling/profile_difference.hpp"
 #include "profiling/symbolizer.hpp"
-#include "profiling/top_table.hpp"
 
 namespace {
 
@@ -45,7 +45,7 @@ struct Options {
   std::string sample_index;
   bool top = false;
   std::uint64_t rows = 30;
-  Symbolizer::Options symbols = {.budget = std::chrono::steady_clock::duration::max()};  // whoever waits may interrupt
+  Symbolizer::Options symbols;
 };
 
 // Half of a conversion's time would be page faults. glibc's heap is grown once, and asks for huge pages; what it needs
@@ -138,7 +138,10 @@ void convert(const std::string& file, Symbolizer& symbolizer, const Options& opt
   const bool is_look = options.top || !options.flame.empty();
   if (is_look) look(profile, symbolizer, options, file);
   if (is_look && options.output.empty()) return;
-  write_file(output_of(file, options), [&](std::ostream& out) { out << encode_pprof(profile, &symbolizer); });
+  // Whoever waits may interrupt.
+  constexpr EncodeOptions without_haste{.symbol_budget = std::chrono::steady_clock::duration::max()};
+  write_file(output_of(file, options),
+             [&](std::ostream& out) { out << encode_pprof(profile, &symbolizer, without_haste); });
 }
 
 void check(const Options& options) {

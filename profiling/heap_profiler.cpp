@@ -14,7 +14,7 @@
 #include "allocators/heap.hpp"
 #include "allocators/system/descriptor.hpp"
 #include "allocators/system/whole_file.hpp"
-#include "profiling/heap_profiler_backend.hpp"
+#include "profiling/heap_backends/heap_profiler_backend.hpp"
 #include "profiling/legacy_heap.hpp"
 #include "profiling/mappings.hpp"
 #include "profiling/pprof.hpp"

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "profiling/mappings.hpp"
-#include "profiling/stack_capture.hpp"
-#include "profiling/stack_table.hpp"
+#include "profiling/stacks/stack_capture.hpp"
+#include "profiling/stacks/stack_table.hpp"
 
 namespace plateau {
 namespace {

@@ -1,6 +1,7 @@
 // Profiles as pprof reads them: gzipped profile.proto (github.com/google/pprof/blob/main/proto/profile.proto).
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "profiling/profile.hpp"
@@ -9,9 +10,14 @@ namespace plateau {
 
 class Symbolizer;
 
+struct EncodeOptions {
+  // What one profile may take of lines and inlined frames, checked between two addresses; once it is used up, the rest
+  // gets ELF symbols, and a comment says so. pprof, which waits for 60 s, would go without any.
+  std::chrono::steady_clock::duration symbol_budget = std::chrono::seconds(20);
+};
+
 // The same profile and symbols give the same bytes. Functions, files, lines and inlined frames come from `symbolizer`;
-// without one, only addresses and mappings are written. When its budget is used up, checked between two addresses, a
-// comment in the profile says so. Throws std::bad_alloc.
-std::string encode_pprof(const Profile& profile, Symbolizer* symbolizer);
+// without one, only addresses and mappings are written. Throws std::bad_alloc.
+std::string encode_pprof(const Profile& profile, Symbolizer* symbolizer, const EncodeOptions& options = {});
 
 }  // namespace plateau

@@ -1,7 +1,6 @@
 // Addresses of code to functions, files, lines and inlined frames.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -39,9 +38,6 @@ class Symbolizer {
     std::string debug_path = ":.debug:/usr/lib/debug";
     // Debug files may be fetched from the servers of DEBUGINFOD_URLS. This can take minutes.
     bool debuginfod = false;
-    // What one profile may take of lines and inlined frames; once it is used up, the rest gets ELF symbols. pprof,
-    // which waits for 60 s, would go without any.
-    std::chrono::steady_clock::duration budget = std::chrono::seconds(20);
   };
 
   enum class Effort {
@@ -74,8 +70,6 @@ class Symbolizer {
 
   // What frames() can tell of `mapping`. Reads the file when it was not read before.
   Detail detail(const Mapping& mapping, Effort effort = Effort::full);
-
-  const Options& options() const;
 
   Cost cost() const;
 

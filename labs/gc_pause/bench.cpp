@@ -9,7 +9,7 @@
 #include "labs/gc_pause/fixes/values.hpp"
 #include "labs/gc_pause/lane.hpp"
 #include "labs/gc_pause/request.hpp"
-#include "labs/harness/bench_pairs.hpp"
+#include "labs/harness/measure/bench_pairs.hpp"
 
 namespace plateau::gc_pause {
 namespace {

@@ -13,7 +13,7 @@
 #include <optional>
 #include <system_error>
 
-#include "labs/harness/stall_meter.hpp"
+#include "labs/harness/measure/stall_meter.hpp"
 
 namespace plateau::gc_pause {
 namespace {

@@ -18,13 +18,13 @@
 #include "labs/gc_pause/prediction.hpp"
 #include "labs/gc_pause/service.hpp"
 #include "labs/gc_pause/targets.hpp"
-#include "labs/harness/command_line.hpp"
-#include "labs/harness/free_memory.hpp"
+#include "labs/harness/arm/free_memory.hpp"
 #include "labs/harness/lanes/forecast.hpp"
 #include "labs/harness/lanes/lanes.hpp"
-#include "labs/harness/pauses.hpp"
-#include "labs/harness/statistics.hpp"
+#include "labs/harness/measure/pauses.hpp"
+#include "labs/harness/measure/statistics.hpp"
 #include "labs/harness/usage_error.hpp"
+#include "labs/lab_main/command_line.hpp"
 #include "profiling/number_option.hpp"
 #include "profiling/purge_pauses.hpp"
 
@@ -83,7 +83,7 @@ class GcPauseLab final : public harness::Lab {
     app.parse_complete_callback([this] { apply_options(); });
   }
 
-  boost::json::object options() const override {
+  harness::LabOptions options() const override {
     if (const std::uint64_t free = harness::free_memory_bytes(); heap_ + limit_of_the_rest_bytes > free) {
       throw harness::UsageError(fmt::format(
           "--heap of {} MiB: there are {} MiB of memory to be had here; give a smaller one", heap_ / mib, free / mib));
@@ -123,7 +123,7 @@ class GcPauseLab final : public harness::Lab {
 
   void run_arm(harness::ArmContext& context) const override {
     const ArmSpec& spec = context.spec();
-    const RequestStream stream(spec.seed, spec.options.at("requests_per_generation").to_number<std::uint64_t>());
+    const RequestStream stream(spec.seed, spec.options.number<std::uint64_t>("requests_per_generation"));
     const Fixes fixes = fixes_of(spec);
     record_purge_pauses();  // where the allocator is another, its figures stay unknown
     start_purge_trace_from_environment();

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <thread>
 
-#include "labs/harness/arm_child.hpp"
+#include "labs/harness/arm/arm_child.hpp"
 
 namespace plateau::gc_pause {
 

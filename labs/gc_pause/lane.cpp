@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "labs/gc_pause/fixes/values.hpp"
-#include "labs/harness/random.hpp"
-#include "labs/harness/stall_meter.hpp"
+#include "labs/harness/load/random.hpp"
+#include "labs/harness/measure/stall_meter.hpp"
 
 namespace plateau::gc_pause {
 using harness::SplitMix64;

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "labs/harness/random.hpp"
+#include "labs/harness/load/random.hpp"
 
 namespace plateau::gc_pause {
 using harness::SplitMix64;

@@ -15,7 +15,7 @@
 namespace plateau::gc_pause {
 
 bool is_collected(const harness::ArmSpec& spec) {
-  return spec.options.at("collector") == "boehm";
+  return spec.options.text("collector") == "boehm";
 }
 
 EventService::EventService(harness::ArmContext& context, const RequestStream& stream, const Fixes& fixes)
@@ -57,7 +57,7 @@ void EventService::tell_batch(std::size_t lane) {
 
 // With the soft limit alone, unused pages are given back as the allocator's own decay has it.
 std::optional<RetentionOptions> EventService::retention_options(const Fixes& fixes) const {
-  const double heap = context_.spec().options.at("heap").to_number<double>();
+  const double heap = context_.spec().options.number<double>("heap");
   const RetentionOptions options{.retain_percent = fixes.decay ? retained_percent_after() : retained_percent_before(),
                                  .soft_limit = fixes.limit ? soft_limit_after(heap) : soft_limit_before(heap)};
   const bool has_task = options.retain_percent || options.soft_limit != no_soft_limit;

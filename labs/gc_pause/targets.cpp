@@ -9,8 +9,8 @@
 
 #include "labs/gc_pause/calibration.hpp"
 #include "labs/gc_pause/gauges.hpp"
-#include "labs/harness/pauses.hpp"
-#include "labs/harness/statistics.hpp"
+#include "labs/harness/measure/pauses.hpp"
+#include "labs/harness/measure/statistics.hpp"
 
 namespace plateau::gc_pause {
 namespace {
@@ -28,11 +28,11 @@ constexpr double case_period_s = 10;
 constexpr double most_pause_ms = 1;
 constexpr double least_times_shorter = 100;
 constexpr double most_p99_ms = 2;
-constexpr double most_bursts_in_30_s = 1;
+constexpr double most_bursts = 0;
 constexpr double most_heap_deviation = 0.02;
 
 double option(const ArmResult& arm, const char* name) {
-  return arm.spec.options.at(name).to_number<double>();
+  return arm.spec.options.number<double>(name);
 }
 
 std::vector<double> rss_of_last_half(const ArmResult& arm) {
@@ -174,9 +174,7 @@ harness::Verdict judge_gc_pause(const ArmResult& before, const ArmResult& after)
                     .before = in_30_s(gauge(before, gauge_purge_bursts), before),
                     .after = in_30_s(gauge(after, gauge_purge_bursts), after)};
   if (on_jemalloc) {
-    bursts.target = most_bursts_in_30_s;
-    bursts.relation = "after less than";
-    if (bursts.after) bursts.holds = *bursts.after < most_bursts_in_30_s;
+    bursts.hold_after_at_most(most_bursts);
   } else {
     bursts.note = "only jemalloc tells";
   }

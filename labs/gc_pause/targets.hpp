@@ -1,8 +1,8 @@
 // The verdict on the GC-pause case.
 #pragma once
 
-#include "labs/harness/arm.hpp"
-#include "labs/harness/verdict.hpp"
+#include "labs/harness/arm/arm.hpp"
+#include "labs/harness/judge/verdict.hpp"
 
 namespace plateau::gc_pause {
 

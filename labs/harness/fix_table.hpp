@@ -15,8 +15,8 @@
 #include <string_view>
 #include <vector>
 
+#include "labs/harness/arm/knob.hpp"
 #include "labs/harness/fix.hpp"
-#include "labs/harness/knob.hpp"
 
 namespace plateau::harness {
 

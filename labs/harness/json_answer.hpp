@@ -5,7 +5,7 @@
 
 #include <boost/json.hpp>
 
-#include "profiling/http_answer.hpp"
+#include "profiling/http/http_answer.hpp"
 
 namespace plateau::harness {
 

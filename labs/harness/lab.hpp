@@ -8,12 +8,11 @@
 #include <string_view>
 #include <vector>
 
-#include <boost/json.hpp>
-
-#include "labs/harness/allocator_choice.hpp"
-#include "labs/harness/arm.hpp"
+#include "labs/harness/arm/allocator_choice.hpp"
+#include "labs/harness/arm/arm.hpp"
 #include "labs/harness/fix.hpp"
-#include "labs/harness/verdict.hpp"
+#include "labs/harness/judge/verdict.hpp"
+#include "labs/harness/lab_options.hpp"
 
 namespace CLI {
 class App;  // <CLI/CLI.hpp> takes seconds to compile
@@ -54,10 +53,10 @@ class Lab {
 
   virtual const LabDescription& description() const = 0;
 
-  // The lab's own options: added to the command line, then carried to the arms as JSON.
+  // The lab's own options: added to the command line, then carried to the arms.
   virtual void add_options(CLI::App& app) = 0;
   // Throws UsageError for what cannot be had, before anything is run.
-  virtual boost::json::object options() const = 0;
+  virtual LabOptions options() const = 0;
 
   // Changes of the arm itself that its fixes ask for, such as a larger limit.
   virtual void prepare(ArmSpec& /*spec*/) const {}

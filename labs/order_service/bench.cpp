@@ -10,7 +10,7 @@
 
 #include "allocators/arena.hpp"
 #include "allocators/pool.hpp"
-#include "labs/harness/bench_pairs.hpp"
+#include "labs/harness/measure/bench_pairs.hpp"
 #include "labs/order_service/calibration.hpp"
 #include "labs/order_service/fixes/buffers.hpp"
 #include "labs/order_service/fixes/items.hpp"

@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "labs/harness/random.hpp"
+#include "labs/harness/load/random.hpp"
 #include "labs/order_service/calibration.hpp"
 
 namespace plateau::order_service {

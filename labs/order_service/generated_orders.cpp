@@ -6,7 +6,7 @@
 #include <numbers>
 #include <vector>
 
-#include "labs/harness/random.hpp"
+#include "labs/harness/load/random.hpp"
 #include "labs/order_service/calibration.hpp"
 
 namespace plateau::order_service {

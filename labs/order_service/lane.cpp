@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "labs/harness/random.hpp"
+#include "labs/harness/load/random.hpp"
 #include "labs/order_service/calibration.hpp"
 #include "labs/order_service/downstream.hpp"
 #include "labs/order_service/fixes/query.hpp"

@@ -30,10 +30,10 @@
 #include "allocators/signals_for_others.hpp"
 #include "labs/harness/json_answer.hpp"
 #include "labs/order_service/order_json.hpp"
-#include "profiling/debug_answers.hpp"
-#include "profiling/debug_request.hpp"
-#include "profiling/http_service.hpp"
-#include "profiling/request_head.hpp"
+#include "profiling/http/debug_answers.hpp"
+#include "profiling/http/debug_request.hpp"
+#include "profiling/http/http_service.hpp"
+#include "profiling/http/request_head.hpp"
 
 namespace plateau::order_service {
 namespace asio = boost::asio;
@@ -119,7 +119,7 @@ class OrderApi::State final : public HttpHandler {
         queues_(queues),
         use_arena_(std::move(use_arena)),
         service_(*this, {.connections = connections, .body_bytes = most_body_bytes}) {
-    tcp::acceptor acceptor = listen_on(io_, {asio::ip::address_v4::loopback(), 0}, "127.0.0.1");
+    tcp::acceptor acceptor = listen_on(io_, parse_listen_address("127.0.0.1:0", false));
     port_ = acceptor.local_endpoint().port();
     asio::co_spawn(io_, service_.accept(std::move(acceptor)), asio::detached);
     const SignalsForOthers signals;
@@ -132,7 +132,9 @@ class OrderApi::State final : public HttpHandler {
 
   std::uint16_t port() const { return port_; }
 
-  bool reads_into_arenas() override { return use_arena_(); }
+  std::pmr::memory_resource& memory_for_request(std::pmr::memory_resource& until_answered) override {
+    return use_arena_() ? until_answered : *std::pmr::new_delete_resource();
+  }
   asio::awaitable<HttpAnswer> answer(const HttpRequest& request, tcp::socket& /*client*/) override {
     const auto arrived = std::chrono::steady_clock::now();
     if (const auto refusal = refuse_foreigner(head_of(request), {})) co_return refusal_answer(*refusal);

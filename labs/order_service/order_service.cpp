@@ -8,11 +8,11 @@
 #include <CLI/CLI.hpp>
 
 #include "allocators/process_memory.hpp"
-#include "labs/harness/command_line.hpp"
 #include "labs/harness/lanes/forecast.hpp"
 #include "labs/harness/lanes/lanes.hpp"
-#include "labs/harness/statistics.hpp"
+#include "labs/harness/measure/statistics.hpp"
 #include "labs/harness/usage_error.hpp"
+#include "labs/lab_main/command_line.hpp"
 #include "labs/order_service/calibration.hpp"
 #include "labs/order_service/downstream.hpp"
 #include "labs/order_service/fixes.hpp"
@@ -74,12 +74,12 @@ class OrderServiceLab final : public harness::Lab {
         ->capture_default_str();
   }
 
-  boost::json::object options() const override {
-    boost::json::object options{{"settlement_orders", settlement_orders_}, {"orders", nullptr}};
+  harness::LabOptions options() const override {
+    harness::LabOptions options{{"settlement_orders", std::uint64_t{settlement_orders_}}, {"orders", {}}};
     if (!orders_file_.empty()) {
       const Store store(1);  // the catalogue's skus are the same for every seed
       const RecordedOrders checked(store, orders_file_);
-      options["orders"] = std::filesystem::absolute(orders_file_).string();
+      options.set("orders", std::filesystem::absolute(orders_file_).string());
     }
     return options;
   }
@@ -117,16 +117,16 @@ class OrderServiceLab final : public harness::Lab {
     const ArmSpec& spec = context.spec();
     const Store store(1);
     std::unique_ptr<OrderSource> source;
-    if (spec.options.at("orders").is_null()) {
+    if (!spec.options.is_given("orders")) {
       source = std::make_unique<GeneratedOrders>(store, spec.seed);
     } else {
-      source = std::make_unique<RecordedOrders>(store, std::string(spec.options.at("orders").as_string()));
+      source = std::make_unique<RecordedOrders>(store, spec.options.text("orders"));
     }
     const Fixes fixes = fixes_of(spec);
     if (spec.service_rate) record_purge_pauses();  // where the allocator is another, purges are not timed
     context.set_gauge(gauge_kill_hour, NAN);
     context.set_gauge(gauge_pinned, NAN);
-    const bool is_generated = spec.options.at("orders").is_null();  // the forecast knows the generator's law
+    const bool is_generated = !spec.options.is_given("orders");  // the forecast knows the generator's law
     if (is_generated && spec.memory_limit && !spec.service_rate) {
       harness::forecast_in_child([&] {
         const auto expected = forecast(store, *source,

@@ -28,7 +28,7 @@ std::chrono::milliseconds dirty_decay(const Fixes& fixes, const harness::TimeSca
 }
 
 std::uint32_t settlement_orders(const harness::ArmSpec& spec) {
-  return spec.options.at("settlement_orders").to_number<std::uint32_t>();
+  return spec.options.number<std::uint32_t>("settlement_orders");
 }
 
 OrderService::OrderService(harness::ArmContext& context, const Store& store, const OrderSource& source,

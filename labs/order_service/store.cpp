@@ -7,7 +7,7 @@
 #include <optional>
 #include <stdexcept>
 
-#include "labs/harness/random.hpp"
+#include "labs/harness/load/random.hpp"
 #include "labs/order_service/calibration.hpp"
 #include "labs/order_service/past_order_id.hpp"
 

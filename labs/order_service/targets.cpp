@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "labs/harness/statistics.hpp"
+#include "labs/harness/measure/statistics.hpp"
 #include "labs/order_service/calibration.hpp"
 
 namespace plateau::order_service {
@@ -80,8 +80,8 @@ harness::Verdict judge_order_service(const ArmResult& before, const ArmResult& a
   std::string other_scale;
   if (before.allocator_name != "jemalloc") other_scale = "calibrated for jemalloc";
   if (before.spec.memory_limit != limit_bytes) other_scale = "calibrated for a limit of 2 GiB";
-  if (!before.spec.options.at("orders").is_null()) other_scale = "calibrated for generated orders";
-  if (before.spec.options.at("settlement_orders").to_number<std::uint32_t>() != calibration_settlement_orders) {
+  if (before.spec.options.is_given("orders")) other_scale = "calibrated for generated orders";
+  if (before.spec.options.number<std::uint32_t>("settlement_orders") != calibration_settlement_orders) {
     other_scale = "calibrated for other settlements";
   }
   const bool calibrated = other_scale.empty();

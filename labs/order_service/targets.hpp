@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "labs/harness/verdict.hpp"
+#include "labs/harness/judge/verdict.hpp"
 
 namespace plateau::order_service {
 

@@ -1,14 +1,14 @@
-// node build-pages.mjs SOURCE WORK OUTPUT: each SOURCE/NAME.html becomes OUTPUT/NAME.html, with its script NAME.js and all
-// that this imports, styles too, in it. Packages are taken from WORK/node_modules.
+// node build-pages.mjs WORK OUTPUT SOURCE…: each SOURCE/NAME.html becomes OUTPUT/NAME.html, with its script NAME.js and
+// all that this imports, styles too, in it. Packages are taken from WORK/node_modules.
 import {readFileSync, readdirSync, renameSync, writeFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {join} from 'node:path';
 
-const [source, work, output] = process.argv.slice(2);
+const [work, output, ...sources] = process.argv.slice(2);
 const esbuild = createRequire(join(work, 'package.json'))('esbuild');
 
 // The script and the styles that it imports.
-function bundled(entry) {
+function bundled(source, entry) {
   const files = esbuild.buildSync({
     absWorkingDir: source,
     entryPoints: [join(source, entry)],
@@ -24,9 +24,10 @@ function bundled(entry) {
   return (extension) => files.find((file) => file.path.endsWith(extension))?.text ?? '';
 }
 
-for (const file of readdirSync(source).filter((name) => name.endsWith('.html'))) {
+const pages = sources.flatMap((source) => readdirSync(source).filter((file) => file.endsWith('.html')).map((file) => [source, file]));
+for (const [source, file] of pages) {
   const name = file.slice(0, -'.html'.length);
-  const parts = bundled(`${name}.js`);
+  const parts = bundled(source, `${name}.js`);
   const page = readFileSync(join(source, file), 'utf8')
     .replace('@STYLE@', () => parts('.css'))
     .replace('@SCRIPT@', () => parts('.js'));

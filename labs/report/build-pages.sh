@@ -17,4 +17,4 @@ if ! cmp -s "$source/package-lock.json" "$work/fetched-lock.json"; then
     refuse "npm ci failed, is there a network? ($(grep -m 1 -i error "$work/npm.log" || tail -n 1 "$work/npm.log"))"
   cp "$source/package-lock.json" "$work/fetched-lock.json"
 fi
-node "$source/build-pages.mjs" "$source/page" "$work" "$output"
+node "$source/build-pages.mjs" "$work" "$output" "$source/page" "$source/../live/page"

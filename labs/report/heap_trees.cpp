@@ -11,8 +11,8 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "profiling/call_tree.hpp"
-#include "profiling/pprof_reader.hpp"
+#include "profiling/formats/call_tree.hpp"
+#include "profiling/formats/pprof_reader.hpp"
 
 namespace plateau::report {
 namespace fs = std::filesystem;

@@ -10,7 +10,7 @@
 #include <boost/archive/iterators/base64_from_binary.hpp>
 #include <boost/archive/iterators/transform_width.hpp>
 
-#include "profiling/gzip.hpp"
+#include "profiling/formats/gzip.hpp"
 
 namespace plateau::report {
 namespace {

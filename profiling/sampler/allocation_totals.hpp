@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "profiling/sampler/poisson.hpp"
-#include "profiling/stack_table.hpp"
+#include "profiling/stacks/stack_table.hpp"
 
 namespace plateau::sampler {
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "profiling/mapped_on_demand.hpp"
+#include "profiling/host/mapped_on_demand.hpp"
 #include "profiling/sampler/poisson.hpp"
 
 namespace plateau::sampler {

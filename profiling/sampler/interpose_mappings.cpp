@@ -16,13 +16,13 @@
 #include <cstdint>
 #include <new>
 
-#include "profiling/mapped_on_demand.hpp"
+#include "profiling/host/mapped_on_demand.hpp"
 #include "profiling/sampler/mapped_memory.hpp"
 #include "profiling/sampler/next_allocator.hpp"
 #include "profiling/sampler/range_table.hpp"
 #include "profiling/sampler/recorder.hpp"
-#include "profiling/stack_capture.hpp"
-#include "profiling/stack_table.hpp"
+#include "profiling/stacks/stack_capture.hpp"
+#include "profiling/stacks/stack_table.hpp"
 
 namespace plateau::sampler {
 namespace {

@@ -7,7 +7,7 @@
 #include <cstdlib>
 
 #include "profiling/sampler/period.hpp"
-#include "profiling/stack_capture.hpp"
+#include "profiling/stacks/stack_capture.hpp"
 
 namespace plateau::sampler {
 

@@ -5,7 +5,7 @@
 #include <ostream>
 #include <string>
 
-#include "labs/harness/memory_limit.hpp"
+#include "labs/harness/arm/memory_limit.hpp"
 #include "tests/support/child_program.hpp"
 
 namespace plateau::testing {

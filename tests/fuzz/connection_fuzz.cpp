@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <memory_resource>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +27,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
-#include "profiling/http_service.hpp"
+#include "profiling/http/http_service.hpp"
 #include "tests/profiling/raw_http_client.hpp"
 #include "tests/profiling/rules_handler.hpp"
 
@@ -71,7 +72,9 @@ struct Handled {
 
 class RememberingHandler final : public HttpHandler {
  public:
-  bool reads_into_arenas() override { return uses_arenas; }
+  std::pmr::memory_resource& memory_for_request(std::pmr::memory_resource& until_answered) override {
+    return uses_arenas ? until_answered : *std::pmr::new_delete_resource();
+  }
   asio::awaitable<HttpAnswer> answer(const HttpRequest& request, tcp::socket& client) override {
     const std::hash<std::string_view> digest;
     std::size_t all = digest(request.method_string()) ^ digest(request.body());
@@ -93,7 +96,7 @@ class RememberingHandler final : public HttpHandler {
 class Loopback {
  public:
   Loopback() {
-    tcp::acceptor acceptor = listen_on(io_, {asio::ip::address_v4::loopback(), 0}, "127.0.0.1");
+    tcp::acceptor acceptor = listen_on(io_, parse_listen_address("127.0.0.1:0", false));
     endpoint_ = acceptor.local_endpoint();
     asio::co_spawn(io_, service_.accept(std::move(acceptor)), asio::detached);
     received_.reserve(most_input_bytes / smallest_request.size() * 1024);

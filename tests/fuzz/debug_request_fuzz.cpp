@@ -8,9 +8,9 @@
 #include <string_view>
 #include <variant>
 
-#include "profiling/debug_request.hpp"
-#include "profiling/request_head.hpp"
-#include "profiling/request_reader.hpp"
+#include "profiling/http/debug_request.hpp"
+#include "profiling/http/request_head.hpp"
+#include "profiling/http/request_reader.hpp"
 
 namespace {
 

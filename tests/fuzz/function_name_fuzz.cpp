@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "profiling/function_name.hpp"
+#include "profiling/symbols/function_name.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static_cast<void>(plateau::short_name({reinterpret_cast<const char*>(data), size}));

@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string_view>
 
-#include "profiling/gzip.hpp"
+#include "profiling/formats/gzip.hpp"
 
 namespace plateau::testing {
 namespace {

@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "profiling/pprof_reader.hpp"
+#include "profiling/formats/pprof_reader.hpp"
 #include "tests/profiling/http_client.hpp"
 #include "tests/support/child_program.hpp"
 #include "tests/support/scratch_folder.hpp"

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "allocators/memory_headroom.hpp"
-#include "labs/harness/memory_limit.hpp"
-#include "profiling/pprof_reader.hpp"
+#include "labs/harness/arm/memory_limit.hpp"
+#include "profiling/formats/pprof_reader.hpp"
 #include "tests/support/child_program.hpp"
 #include "tests/support/fake_cgroups.hpp"
 

@@ -1,5 +1,5 @@
 // Protects the rules by which the debug server reads a request: what is served, what is refused, and with which status.
-#include "profiling/debug_request.hpp"
+#include "profiling/http/debug_request.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

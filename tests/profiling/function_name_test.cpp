@@ -1,5 +1,5 @@
 // Protects names as people read them: parameters, template arguments and return types go, operators and scopes stay.
-#include "profiling/function_name.hpp"
+#include "profiling/symbols/function_name.hpp"
 
 #include <gtest/gtest.h>
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "profiling/http_limits.hpp"
+#include "profiling/http/http_limits.hpp"
 
 namespace plateau::testing {
 

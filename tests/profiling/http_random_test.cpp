@@ -20,7 +20,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "allocators/allocation_counter.hpp"
-#include "profiling/http_service.hpp"
+#include "profiling/http/http_service.hpp"
 #include "tests/profiling/http_grammar.hpp"
 #include "tests/profiling/raw_http_client.hpp"
 #include "tests/profiling/rules_handler.hpp"
@@ -42,7 +42,7 @@ class RunningService {
  public:
   explicit RunningService(bool uses_arenas) {
     handler_.uses_arenas = uses_arenas;
-    asio::ip::tcp::acceptor acceptor = listen_on(io_, {asio::ip::address_v4::loopback(), 0}, "127.0.0.1");
+    asio::ip::tcp::acceptor acceptor = listen_on(io_, parse_listen_address("127.0.0.1:0", false));
     port_ = acceptor.local_endpoint().port();
     asio::co_spawn(io_, service_.accept(std::move(acceptor)), asio::detached);
     thread_ = std::thread([this] { io_.run(); });

@@ -1,11 +1,12 @@
 // Protects what the HTTP service promises to its handler and its clients: a limit of what is under way and of how long
 // a request may take, memory of requests that is used again, answers that arrive, and no frames.
-#include "profiling/http_service.hpp"
+#include "profiling/http/http_service.hpp"
 
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <chrono>
+#include <memory_resource>
 #include <semaphore>
 #include <string>
 #include <thread>
@@ -41,7 +42,9 @@ class HandlerOfTheTest final : public HttpHandler {
     }
     co_return HttpAnswer{.body = arena == nullptr ? "heap" : std::to_string(arena->statistics().reserved_bytes)};
   }
-  bool reads_into_arenas() override { return uses_arenas; }
+  std::pmr::memory_resource& memory_for_request(std::pmr::memory_resource& until_answered) override {
+    return uses_arenas ? until_answered : *std::pmr::new_delete_resource();
+  }
 
   void wait_until_asked() { came_.acquire(); }
   // On the service's thread.
@@ -57,7 +60,7 @@ class HandlerOfTheTest final : public HttpHandler {
 class HttpServiceTest : public ::testing::Test {
  protected:
   HttpServiceTest() : service_(handler_, {.connections = 1, .to_send_request = std::chrono::seconds(1)}) {
-    asio::ip::tcp::acceptor acceptor = listen_on(io_, {asio::ip::address_v4::loopback(), 0}, "127.0.0.1");
+    asio::ip::tcp::acceptor acceptor = listen_on(io_, parse_listen_address("127.0.0.1:0", false));
     port_ = acceptor.local_endpoint().port();
     asio::co_spawn(io_, service_.accept(std::move(acceptor)), asio::detached);
     thread_ = std::thread([this] { io_.run(); });

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "profiling/pprof_reader.hpp"
+#include "profiling/formats/pprof_reader.hpp"
 #include "tests/support/child_program.hpp"
 #include "tests/support/scratch_folder.hpp"
 

@@ -1,5 +1,5 @@
 // Protects the black box's evidence: profiles come closer together towards the limit, and never without end.
-#include "profiling/limit_approach.hpp"
+#include "profiling/host/limit_approach.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,16 +1,18 @@
 // Protects the reading of ADDRESS:PORT, and that other machines are let in only when that was asked for.
-#include "profiling/listen_address.hpp"
+#include "profiling/http/listen_address.hpp"
 
 #include <gtest/gtest.h>
 
 #include <stdexcept>
+#include <string>
+#include <string_view>
 
 namespace plateau {
 namespace {
 
 std::string read(std::string_view text, bool allow_remote = false) {
-  const auto endpoint = parse_listen_address(text, allow_remote);
-  return endpoint.address().to_string() + " " + std::to_string(endpoint.port());
+  const ListenAddress address = parse_listen_address(text, allow_remote);
+  return address.host + " " + std::to_string(address.port);
 }
 
 TEST(ListenAddress, Forms) {

@@ -1,6 +1,6 @@
 // Protects the kernel's part of the black box: it is told at the threshold, and when a group's events change, and is
 // not kept busy by what tells nothing.
-#include "profiling/memory_events.hpp"
+#include "profiling/host/memory_events.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,7 +16,7 @@
 #include <string>
 
 #include "allocators/memory_headroom.hpp"
-#include "labs/harness/memory_limit.hpp"
+#include "labs/harness/arm/memory_limit.hpp"
 #include "tests/support/fake_cgroups.hpp"
 #include "tests/support/scratch_folder.hpp"
 

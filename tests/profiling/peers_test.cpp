@@ -15,7 +15,7 @@
 
 #include <boost/json.hpp>
 
-#include "profiling/pprof_reader.hpp"
+#include "profiling/formats/pprof_reader.hpp"
 #include "tests/profiling/http_client.hpp"
 #include "tests/support/child_program.hpp"
 #include "tests/support/scratch_folder.hpp"

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "profiling/formats/pprof_reader.hpp"
 #include "profiling/heap_profile.hpp"
 #include "profiling/mappings.hpp"
-#include "profiling/pprof_reader.hpp"
 #include "profiling/symbolizer.hpp"
 
 namespace plateau {

@@ -1,5 +1,5 @@
 // Protects the limits of a request that is read, to the byte, however it is cut into pieces.
-#include "profiling/request_reader.hpp"
+#include "profiling/http/request_reader.hpp"
 
 #include <gtest/gtest.h>
 

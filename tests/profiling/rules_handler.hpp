@@ -3,14 +3,15 @@
 
 #include <array>
 #include <functional>
+#include <memory_resource>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
-#include "profiling/debug_request.hpp"
-#include "profiling/http_answer.hpp"
-#include "profiling/request_head.hpp"
+#include "profiling/http/debug_request.hpp"
+#include "profiling/http/http_answer.hpp"
+#include "profiling/http/request_head.hpp"
 
 namespace plateau::testing {
 
@@ -21,7 +22,9 @@ inline std::string text_for(std::string_view body) {
 
 class RulesHandler final : public HttpHandler {
  public:
-  bool reads_into_arenas() override { return uses_arenas; }
+  std::pmr::memory_resource& memory_for_request(std::pmr::memory_resource& until_answered) override {
+    return uses_arenas ? until_answered : *std::pmr::new_delete_resource();
+  }
   boost::asio::awaitable<HttpAnswer> answer(const HttpRequest& request,
                                             boost::asio::ip::tcp::socket& /*client*/) override {
     const auto understood = understand(head_of(request), {.profiles = profiles_});

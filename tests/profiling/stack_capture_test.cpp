@@ -1,6 +1,6 @@
 // Protects stacks that are walked from memory: they are what the unwind tables say, whatever kinds of frames there are,
 // on the first walk and on every one after it.
-#include "profiling/stack_capture.hpp"
+#include "profiling/stacks/stack_capture.hpp"
 
 #include <alloca.h>
 #include <gtest/gtest.h>

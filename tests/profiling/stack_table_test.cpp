@@ -1,5 +1,5 @@
 // Protects the table of stacks: one place a stack, and sums that stay right when it is full and while others write.
-#include "profiling/stack_table.hpp"
+#include "profiling/stacks/stack_table.hpp"
 
 #include <gtest/gtest.h>
 

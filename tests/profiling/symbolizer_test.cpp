@@ -15,10 +15,10 @@
 #include <string>
 #include <vector>
 
+#include "profiling/formats/pprof_reader.hpp"
 #include "profiling/legacy_heap.hpp"
 #include "profiling/mappings.hpp"
 #include "profiling/pprof.hpp"
-#include "profiling/pprof_reader.hpp"
 #include "tests/support/child_program.hpp"
 #include "tests/support/scratch_folder.hpp"
 
@@ -175,8 +175,9 @@ TEST(Symbolizer, ElfSymbolsAloneOnRequest) {
 
 TEST(Symbolizer, WithoutBudgetAProfileHasElfSymbolsAndSaysSo) {
   const Dump dump = dump_of(std::string(FIXTURES) + "/stack_dump_pie");
-  Symbolizer symbolizer({.budget = std::chrono::seconds(0)});
-  const auto profile = read_pprof(encode_pprof(dump.profile, &symbolizer));
+  Symbolizer symbolizer;
+  const auto profile =
+      read_pprof(encode_pprof(dump.profile, &symbolizer, {.symbol_budget = std::chrono::seconds(0)}));
   EXPECT_THAT(profile.comments, Contains(HasSubstr("the budget of 0 s was used up")));
   const auto has = [&](std::string_view name) {
     return std::any_of(profile.functions.begin(), profile.functions.end(),
@@ -227,7 +228,7 @@ TEST(Symbolizer, OfThisProcess) {
   const auto frames = symbolizer.frames(mapping_of(mappings, address), address);
   ASSERT_FALSE(frames.empty());
   EXPECT_EQ(frames.back().function->name, "plateau::encode_pprof");
-  EXPECT_THAT(frames.back().function->file, HasSubstr("profiling/pprof.cpp"));
+  EXPECT_THAT(frames.back().function->file, HasSubstr("profiling/formats/pprof.cpp"));
   EXPECT_GT(frames.back().line, 0);
   EXPECT_GE(frames.back().function->start_line, 1);
 

@@ -10,11 +10,11 @@
 #include <string_view>
 #include <vector>
 
+#include "labs/harness/arm/service_controls.hpp"
+#include "labs/harness/arm/switched_retention.hpp"
 #include "labs/harness/fix_table.hpp"
 #include "labs/harness/lanes/switched_fixes.hpp"
-#include "labs/harness/service_controls.hpp"
-#include "labs/harness/stall_meter.hpp"
-#include "labs/harness/switched_retention.hpp"
+#include "labs/harness/measure/stall_meter.hpp"
 
 namespace plateau::harness {
 

@@ -13,8 +13,9 @@
 #include <thread>
 #include <vector>
 
+#include "allocators/purge_trace.hpp"
 #include "allocators/thread_cache_flush.hpp"
-#include "labs/harness/arm_block.hpp"
+#include "labs/harness/arm/arm_block.hpp"
 #include "labs/harness/lanes/turns.hpp"
 
 namespace plateau::harness {
@@ -44,6 +45,7 @@ class Engine {
 
   // Here and not further up is where what is thrown ends: nobody could join the workers.
   [[noreturn]] void run() noexcept {
+    PurgeTrace::this_thread_is_background();  // it serves no request: retention begins and ends on it
     try {
       start_workers();
       prepared_.wait();

@@ -11,7 +11,7 @@
 // beside the arm are started by the parent (see RunningArm::State), and reach the arm as its options.
 #pragma once
 
-#include "labs/harness/arm_child.hpp"
+#include "labs/harness/arm/arm_child.hpp"
 #include "labs/harness/lanes/lane_service.hpp"
 
 namespace plateau::harness {

@@ -4,7 +4,7 @@ import {flameSection} from './flame.js';
 import {sentence} from './format.js';
 import {growthFigure} from './growth.js';
 import {latencyOverTimeFigure, pauseCausesFigure, percentileFigure} from './latency.js';
-import {seenSection} from './live_seen.js';
+import {seenSection} from '../../live/page/live_seen.js';
 import {matrixFigure} from './matrix.js';
 import {provenanceSection} from './provenance.js';
 import {rateFigure} from './rate.js';

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "profiling/pprof_reader.hpp"
+#include "profiling/formats/pprof_reader.hpp"
 #include "tests/labs/lab_process.hpp"
 #include "tests/labs/written_result.hpp"
 

@@ -1,5 +1,5 @@
 // Protects the ablation: which arms are run, what of the waterfall each fix is said to close, and how it is printed.
-#include "labs/harness/ablation.hpp"
+#include "labs/harness/judge/ablation.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // Protects the evidence of an arm that was killed: what its allocator wrote stays until its profile is whole on disk.
-#include "labs/harness/arm_profiles.hpp"
+#include "labs/harness/arm/arm_profiles.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 // Protects what travels to an arm and what is read off its series.
-#include "labs/harness/arm.hpp"
-
 #include <gtest/gtest.h>
+
+#include "labs/harness/arm/arm_json.hpp"
 
 namespace plateau::harness {
 namespace {

@@ -1,5 +1,5 @@
 // Protects the latencies: right within a bin, never above the maximum, and no allocation on the measured path.
-#include "labs/harness/latency_histogram.hpp"
+#include "labs/harness/measure/latency_histogram.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // Protects what a dashboard is told of the past: all columns, the same number of samples of each, at most ten minutes,
 // and only the marks of that time.
-#include "labs/harness/live/live_feed.hpp"
+#include "labs/live/live_feed.hpp"
 
 #include <gtest/gtest.h>
 

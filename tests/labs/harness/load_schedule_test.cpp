@@ -1,5 +1,5 @@
 // Protects the open loop of a service: a change of the rate moves nothing that was due, and loses no operation.
-#include "labs/harness/load_schedule.hpp"
+#include "labs/harness/load/load_schedule.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // Protects the choice of the limit and its cleaning up, on a made-up cgroup hierarchy; the real kernel is in the
 // end-to-end tests.
-#include "labs/harness/memory_limit.hpp"
+#include "labs/harness/arm/memory_limit.hpp"
 
 #include <gtest/gtest.h>
 #include <signal.h>

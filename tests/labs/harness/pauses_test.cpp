@@ -1,5 +1,5 @@
 // How stalls become the figures of a verdict, and who is blamed for them.
-#include "labs/harness/pauses.hpp"
+#include "labs/harness/measure/pauses.hpp"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "allocators/system/cpu_clock.hpp"
-#include "labs/harness/stall_meter.hpp"
+#include "labs/harness/measure/stall_meter.hpp"
 #include "profiling/pause_profile.hpp"
 
 namespace plateau::harness {

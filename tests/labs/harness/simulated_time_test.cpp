@@ -1,5 +1,5 @@
 // Protects compressed time: load and wall-clock knobs shrink by one and the same factor.
-#include "labs/harness/simulated_time.hpp"
+#include "labs/harness/arm/simulated_time.hpp"
 
 #include <gtest/gtest.h>
 

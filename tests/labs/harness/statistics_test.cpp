@@ -1,4 +1,4 @@
-#include "labs/harness/statistics.hpp"
+#include "labs/harness/measure/statistics.hpp"
 
 #include <gtest/gtest.h>
 

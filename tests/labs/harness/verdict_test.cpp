@@ -1,5 +1,5 @@
 // Protects the conclusion: it holds only when something was judged and nothing failed, and different output voids it.
-#include "labs/harness/verdict.hpp"
+#include "labs/harness/judge/verdict.hpp"
 
 #include <gtest/gtest.h>
 

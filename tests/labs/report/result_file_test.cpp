@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "labs/harness/result.hpp"
+#include "labs/harness/judge/result.hpp"
 #include "tests/support/scratch_folder.hpp"
 
 namespace plateau::testing {

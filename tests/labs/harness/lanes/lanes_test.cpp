@@ -19,7 +19,7 @@
 #include <thread>
 #include <vector>
 
-#include "labs/harness/arm_block.hpp"
+#include "labs/harness/arm/arm_block.hpp"
 #include "tests/labs/harness/lab_of_tests.hpp"
 
 namespace plateau::harness {

@@ -1,0 +1,69 @@
+#include "profiling/formats/profile_text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace plateau {
+namespace {
+
+const Mapping* mapping_of(const Profile& profile, std::uint64_t address) {
+  const auto found = std::find_if(profile.mappings.begin(), profile.mappings.end(), [address](const Mapping& one) {
+    return address >= one.start && address < one.limit;
+  });
+  return found == profile.mappings.end() ? nullptr : &*found;
+}
+
+void append_frames(const Profile& profile, Symbolizer& symbolizer, std::uint64_t address, bool is_return,
+                   std::string& text) {
+  if (const auto name = profile.frame_name(address)) {
+    text += fmt::format("#\t{}\n", *name);
+    return;
+  }
+  const std::uint64_t call = is_return && address > 0 ? address - 1 : address;
+  const Mapping* const mapping = mapping_of(profile, call);
+  const auto frames = mapping != nullptr ? symbolizer.frames(*mapping, call) : std::span<const Frame>();
+  if (frames.empty()) text += fmt::format("#\t{:#x}\t{}\n", address, mapping != nullptr ? mapping->file : "");
+  for (const Frame& frame : frames) {
+    text += fmt::format("#\t{:#x}\t{}\t{}:{}\n", address, frame.function->name, frame.function->file, frame.line);
+  }
+}
+
+std::size_t default_column(const Profile& profile) {
+  const auto& types = profile.types();
+  const auto found = std::find_if(types.begin(), types.end(),
+                                  [&](const ValueType& type) { return type.type == profile.default_type; });
+  return found == types.end() ? types.size() - 1 : static_cast<std::size_t>(found - types.begin());
+}
+
+}  // namespace
+
+std::string to_text(const Profile& profile, Symbolizer& symbolizer) {
+  std::string text = fmt::format("# {} stacks; columns:", profile.samples().size());
+  for (const ValueType& type : profile.types()) text += fmt::format(" {}/{}", type.type, type.unit);
+  text += "\n";
+  for (const std::string& comment : profile.comments) text += fmt::format("# {}\n", comment);
+
+  std::vector<const Profile::Sample*> order;
+  for (const Profile::Sample& sample : profile.samples()) order.push_back(&sample);
+  if (!profile.types().empty()) {
+    const std::size_t column = default_column(profile);
+    std::stable_sort(order.begin(), order.end(), [&](const Profile::Sample* one, const Profile::Sample* other) {
+      return profile.values(*one)[column] > profile.values(*other)[column];
+    });
+  }
+  for (const Profile::Sample* const sample : order) {
+    text += fmt::format("\n{} @", fmt::join(profile.values(*sample), " "));
+    for (const std::uint64_t address : profile.stack(*sample)) text += fmt::format(" {:#x}", address);
+    text += "\n";
+    bool is_return = profile.leaf_is_return_address;
+    for (const std::uint64_t address : profile.stack(*sample)) {
+      append_frames(profile, symbolizer, address, is_return, text);
+      is_return = true;
+    }
+  }
+  return text;
+}
+
+}  // namespace plateau

@@ -1,0 +1,152 @@
+#include "profiling/http/debug_answers.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <iterator>
+
+#include "profiling/footprint.hpp"
+#include "profiling/formats/profile_text.hpp"
+#include "profiling/http/markup_text.hpp"
+#include "profiling/http/process_metrics.hpp"
+#include "profiling/mappings.hpp"
+#include "profiling/metric_families.hpp"
+#include "profiling/pprof.hpp"
+
+namespace plateau {
+namespace {
+
+constexpr const char* html = "text/html; charset=utf-8";
+
+// Arguments with a NUL between them, as the kernel shows them (it puts one at the end as well).
+std::string command_line() {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!text.empty() && text.back() == '\0') text.pop_back();
+  return text;
+}
+
+std::optional<std::uint64_t> parse_address(std::string_view text) {
+  const bool hex = text.starts_with("0x") || text.starts_with("0X");
+  if (hex) text.remove_prefix(2);
+  std::uint64_t address = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), address, hex ? 16 : 10);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return address;
+}
+
+}  // namespace
+
+HttpAnswer refusal_answer(const Refusal& refusal) {
+  HttpAnswer answer = error_answer(refusal.status, refusal.reason);
+  answer.allow = refusal.allow;
+  return answer;
+}
+
+HttpAnswer error_answer(const std::exception& error) {
+  if (dynamic_cast<const ProfileUnavailable*>(&error) != nullptr) return error_answer(501, error.what());
+  HttpAnswer answer = error_answer(500, error.what());
+  answer.retry_later = dynamic_cast<const ProfileBusy*>(&error) != nullptr;
+  return answer;
+}
+
+HttpAnswer DebugAnswers::page(const DebugRequest& request, std::string_view body) {
+  switch (request.page) {
+    case DebugPage::index:
+      return index();
+    case DebugPage::cmdline:
+      return {.body = command_line()};
+    case DebugPage::symbol:
+      return symbols(body.empty() ? request.query : body);
+    case DebugPage::footprint:
+      return footprint(request);
+    case DebugPage::metrics:
+      return metrics();
+    case DebugPage::profile:
+      break;
+  }
+  return error_answer(500, "no page");
+}
+
+HttpAnswer DebugAnswers::profile(const DebugRequest& request, Profile profile) {
+  last_counts_[static_cast<std::size_t>(request.source - profiles_.data())] = profile.samples().size();
+  const std::string& wanted = request.source->default_sample_type;
+  if (!wanted.empty()) profile.default_type = wanted;
+  if (request.readable) return {.body = to_text(profile, symbolizer_)};
+  const bool difference = request.seconds && request.source->snapshot;
+  return {.content_type = "application/octet-stream",
+          .body = encode_pprof(profile, &symbolizer_),
+          .file_name = request.source->name + (difference ? "-delta" : "")};
+}
+
+HttpAnswer DebugAnswers::index() const {
+  std::string rows;
+  const auto row = [&rows](std::string_view href, std::string_view name, std::string_view count,
+                           std::string_view description) {
+    rows += fmt::format("<tr><td>{}</td><td><a href=\"{}\">{}</a></td><td>{}</td></tr>\n", count, href, name,
+                        markup_text(description));
+  };
+  for (const ProfileSource& source : profiles_) {
+    const auto index = static_cast<std::size_t>(&source - profiles_.data());
+    const std::uint64_t count =
+        (source.count ? source.count() : std::nullopt).value_or(last_counts_[index].load(std::memory_order_relaxed));
+    const std::string name = markup_text(source.name);
+    row(name + (source.snapshot ? "?debug=1" : ""), name, std::to_string(count), source.description);
+  }
+  row("cmdline", "cmdline", "", "the arguments of this process, with NUL between them");
+  row("symbol", "symbol", "", "POST 0x1+0x2: the functions at these addresses");
+  row("../footprint", "footprint", "", "where RSS is, step by step, and what can close the largest gap");
+  row("../../metrics", "metrics", "", "for Prometheus");
+  return {.content_type = html,
+          .body = fmt::format(
+              "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>/debug/pprof/</title>\n"
+              "<style>body{{font-family:sans-serif}}td{{padding:.1em 1em .1em 0}}td:first-child{{text-align:right}}"
+              "</style></head><body>\n<h1>/debug/pprof/</h1>\n"
+              "<table>\n<tr><th>count</th><th>profile</th><th></th></tr>\n{}</table>\n"
+              "<p>count: stacks, now or in the last profile that was taken.</p>\n"
+              "<p>For pprof: <code>pprof http://HOST/debug/pprof/heap</code>; <code>?seconds=N</code> for what changed "
+              "meanwhile, <code>?debug=1</code> to read it here, <code>?gc=1</code> to purge first.</p>\n"
+              "</body></html>\n",
+              rows)};
+}
+
+HttpAnswer DebugAnswers::symbols(std::string_view addresses) {
+  std::string text = "num_symbols: 1\n";
+  if (addresses.empty()) return {.body = text};
+  const std::vector<Mapping> mappings = process_mappings();
+  while (!addresses.empty()) {
+    const std::string_view word = addresses.substr(0, addresses.find('+'));
+    addresses.remove_prefix(std::min(addresses.size(), word.size() + 1));
+    const auto address = parse_address(word);
+    if (!address) continue;
+    const auto mapping = std::find_if(mappings.begin(), mappings.end(), [&](const Mapping& one) {
+      return *address >= one.start && *address < one.limit;
+    });
+    if (mapping == mappings.end()) continue;
+    const auto frames = symbolizer_.frames(*mapping, *address);
+    if (!frames.empty()) text += fmt::format("{:#x} {}\n", *address, frames.back().function->name);
+  }
+  return {.body = text};
+}
+
+HttpAnswer DebugAnswers::metrics() const {
+  MetricFamilies families;
+  add_process_metrics(families);
+  if (more_metrics_) more_metrics_(families);
+  return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = families.text()};
+}
+
+HttpAnswer DebugAnswers::footprint(const DebugRequest& request) const {
+  const Footprint taken = take_footprint(requested_bytes_ ? requested_bytes_() : std::nullopt);
+  if (request.readable) return {.body = to_text(taken)};
+  if (!request.html) return {.content_type = "application/json", .body = to_json(taken)};
+  return {.content_type = html,
+          .body =
+              "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>/debug/footprint</title>"
+              "</head><body><pre>\n" +
+              markup_text(to_text(taken)) + "</pre></body></html>\n"};
+}
+
+}  // namespace plateau

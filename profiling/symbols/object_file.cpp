@@ -1,0 +1,143 @@
+#include "profiling/symbols/object_file.hpp"
+
+#include <fcntl.h>
+#include <gelf.h>
+#include <link.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdlib>
+
+#include "profiling/mappings.hpp"
+
+namespace plateau {
+namespace {
+
+// libdw's own search falls back to the network when DEBUGINFOD_URLS says so.
+int find_local_debug_file(Dwfl_Module* module, void** user_data, const char* name, Dwarf_Addr base, const char* file,
+                          const char* link_file, GElf_Word link_crc, char** debug_file) {
+  auto* const find =
+      std::getenv("DEBUGINFOD_URLS") == nullptr ? dwfl_standard_find_debuginfo : dwfl_build_id_find_debuginfo;
+  return find(module, user_data, name, base, file, link_file, link_crc, debug_file);
+}
+
+// The vdso is an ELF file that exists in memory only, so it is copied to where libdw can read it.
+int open_vdso(const Mapping& mapping) {
+  const auto* const begin = reinterpret_cast<const char*>(getauxval(AT_SYSINFO_EHDR));
+  if (begin == nullptr || reinterpret_cast<std::uint64_t>(begin) != mapping.start) return -1;
+  const auto& header = *reinterpret_cast<const ElfW(Ehdr)*>(begin);
+  const std::size_t size = header.e_shoff + std::size_t{header.e_shnum} * header.e_shentsize;
+  const int fd = memfd_create("vdso", MFD_CLOEXEC);
+  if (fd >= 0 && ::write(fd, begin, size) != static_cast<ssize_t>(size)) {
+    ::close(fd);
+    return -1;
+  }
+  return fd;
+}
+
+}  // namespace
+
+ObjectFile::ObjectFile(const Symbolizer::Options& options)
+    : with_lines_(options.lines), debug_path_(options.debug_path), debug_path_pointer_(debug_path_.data()) {
+  callbacks_.find_elf = dwfl_build_id_find_elf;
+  callbacks_.find_debuginfo = options.debuginfod ? dwfl_standard_find_debuginfo : find_local_debug_file;
+  callbacks_.debuginfo_path = &debug_path_pointer_;
+}
+
+std::unique_ptr<ObjectFile> ObjectFile::open(const Mapping& mapping, const Symbolizer::Options& options) {
+  // When a program was replaced since it started, the kernel still has the one that runs.
+  for (const std::string& path : {mapping.file, std::string("/proc/self/exe")}) {
+    const bool is_vdso = mapping.file == "[vdso]";
+    if (path != mapping.file && (is_vdso || mapping.build_id.empty())) continue;
+    const int fd = is_vdso ? open_vdso(mapping) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) continue;
+    std::unique_ptr<ObjectFile> file(new ObjectFile(options));
+    if (file->load(mapping.file, fd, mapping.build_id)) return file;
+  }
+  return nullptr;
+}
+
+// Takes the descriptor over.
+bool ObjectFile::load(const std::string& path, int fd, const std::string& build_id) {
+  dwfl_.reset(dwfl_begin(&callbacks_));
+  if (dwfl_ != nullptr) module_ = dwfl_report_elf(dwfl_.get(), path.c_str(), path.c_str(), fd, 0, true);
+  if (module_ == nullptr) {
+    ::close(fd);
+    return false;
+  }
+  dwfl_report_end(dwfl_.get(), nullptr, nullptr);
+  GElf_Addr bias = 0;
+  if (!build_id.empty() && build_id_of(dwfl_module_getelf(module_, &bias)) != build_id) return false;
+  index_segments();
+  if (with_lines_) {
+    if (Dwarf* const dwarf = dwfl_module_getdwarf(module_, &dwarf_bias_); dwarf != nullptr) index_units(dwarf);
+  }
+  return true;
+}
+
+void ObjectFile::index_segments() {
+  GElf_Addr bias = 0;
+  Elf* const elf = dwfl_module_getelf(module_, &bias);
+  std::size_t count = 0;
+  if (elf == nullptr || elf_getphdrnum(elf, &count) != 0) return;
+  for (std::size_t i = 0; i < count; ++i) {
+    GElf_Phdr segment;
+    if (gelf_getphdr(elf, static_cast<int>(i), &segment) == nullptr || segment.p_type != PT_LOAD ||
+        (segment.p_flags & PF_X) == 0) {
+      continue;
+    }
+    segments_.push_back({segment.p_offset, segment.p_filesz, segment.p_vaddr + bias});
+  }
+}
+
+void ObjectFile::index_units(Dwarf* dwarf) {
+  Dwarf_CU* unit = nullptr;
+  Dwarf_Die die;
+  Dwarf_Die split;
+  while (dwarf_get_units(dwarf, unit, &unit, nullptr, nullptr, &die, &split) == 0) {
+    Dwarf_Addr base = 0;
+    Dwarf_Addr low = 0;
+    Dwarf_Addr high = 0;
+    bool has_code = false;
+    for (std::ptrdiff_t next = 0; (next = dwarf_ranges(&die, next, &base, &low, &high)) > 0;) {
+      if (low == 0 || low >= high) continue;  // 0: dropped by the linker
+      unit_ranges_.push_back({low, high, units_.size()});
+      has_code = true;
+    }
+    if (has_code) units_.emplace_back(die, dwarf_tag(&split) == DW_TAG_invalid ? die : split);
+  }
+  std::sort(unit_ranges_.begin(), unit_ranges_.end(),
+            [](const UnitRange& a, const UnitRange& b) { return a.low < b.low; });
+}
+
+std::optional<std::uint64_t> ObjectFile::address_of(std::uint64_t offset) const {
+  for (const Segment& segment : segments_) {
+    if (offset >= segment.offset && offset - segment.offset < segment.size) {
+      return segment.address + (offset - segment.offset);
+    }
+  }
+  return std::nullopt;
+}
+
+void ObjectFile::append_frames(std::uint64_t address, std::vector<DwarfFrame>& frames) {
+  const Dwarf_Addr wanted = address - dwarf_bias_;
+  const auto after = std::upper_bound(unit_ranges_.begin(), unit_ranges_.end(), wanted,
+                                      [](Dwarf_Addr value, const UnitRange& range) { return value < range.low; });
+  if (after == unit_ranges_.begin() || wanted >= std::prev(after)->high) return;
+  units_[std::prev(after)->unit].append_frames(wanted, frames);
+}
+
+const char* ObjectFile::symbol_at(std::uint64_t address) {
+  if (!symbols_) symbols_.emplace(module_);
+  return symbols_->at(address);
+}
+
+bool ObjectFile::has_symbols() {
+  if (!symbols_) symbols_.emplace(module_);
+  return !symbols_->empty();
+}
+
+}  // namespace plateau
