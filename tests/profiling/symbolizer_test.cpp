@@ -176,8 +176,7 @@ TEST(Symbolizer, ElfSymbolsAloneOnRequest) {
 TEST(Symbolizer, WithoutBudgetAProfileHasElfSymbolsAndSaysSo) {
   const Dump dump = dump_of(std::string(FIXTURES) + "/stack_dump_pie");
   Symbolizer symbolizer;
-  const auto profile =
-      read_pprof(encode_pprof(dump.profile, &symbolizer, {.symbol_budget = std::chrono::seconds(0)}));
+  const auto profile = read_pprof(encode_pprof(dump.profile, &symbolizer, {.symbol_budget = std::chrono::seconds(0)}));
   EXPECT_THAT(profile.comments, Contains(HasSubstr("the budget of 0 s was used up")));
   const auto has = [&](std::string_view name) {
     return std::any_of(profile.functions.begin(), profile.functions.end(),
