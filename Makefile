@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j 2
 
-.PHONY: help labs tests build-cost lint leaks measured-leaks run run-full test test-quick build bench ablate list measured picture pprof report report-pictures serve pages fuzz host-conformance sanitize \
+.PHONY: help labs tests build-cost lint leaks measured-leaks run run-full test test-quick build bench ablate verdicts list measured picture pprof report report-pictures serve pages fuzz host-conformance sanitize \
         bench-allocators bench-retention bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-pprof setup-fuzz \
         setup-pages setup-browser clean format
 
@@ -67,6 +67,13 @@ ablate: labs ## each fix alone, all but each, and the wrong fixes: what each one
 	@mkdir -p out
 	@$(BIN)/order_service ablate --json out/ablation.json
 	@$(BIN)/gc_pause ablate --heap 512MiB --period 3s --periods 6 --json out/gc_pause-ablation.json
+
+verdicts: labs ## how often both verdicts hold here, idle and beside a busy neighbour: N=20, FLAGS=--profile (hours for 20)
+	@mkdir -p out
+	@.ci/install .ci/packages-picture.txt
+	@labs/verdicts/verdicts.py -n $(or $(N),20) $(FLAGS) --json out/verdicts.json --lab "$(BIN)/order_service" --lab "$(BIN)/gc_pause"; \
+	  status=$$?; [ $$status -le 1 ] || exit $$status; \
+	  labs/verdicts/picture.sh out/verdicts.json out/verdicts.svg && echo "picture: out/verdicts.svg" && exit $$status
 
 list: labs ## the fixes, the wrong fixes and the mechanisms
 	@$(BIN)/order_service list
