@@ -104,8 +104,8 @@ test('the parts of RSS are those of the JSON, in its words', async () => {
   assert.ok(expected.length >= 6);
   assert.deepEqual(rows.slice(0, -1), expected);
   for (const end of ends) assert.equal(Object.values(end.parts).reduce((sum, bytes) => sum + bytes), end.rss);
-  await page.locator('#order_service-ablation summary').click();
-  assert.match(await page.locator('#order_service-ablation tbody').textContent(), /only-query.*requested10 MB/);
+  await page.locator('#order_service-ablation summary').first().click();
+  assert.match(await page.locator('#order_service-ablation tbody').first().textContent(), /only-query.*requested10 MB/);
   await close();
 });
 

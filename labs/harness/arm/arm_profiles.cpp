@@ -35,7 +35,7 @@ std::vector<ProfileFile> files_of(const ArmSpec& spec) {
   const std::string prefix = spec.name + "-";
   for (const auto& entry : fs::directory_iterator(spec.profile_dir)) {
     const std::string name = entry.path().filename();
-    if (!name.starts_with(prefix)) continue;
+    if (!name.starts_with(prefix) || entry.is_directory()) continue;  // whoever writes there says what is in the way
     const std::string moment = name.substr(prefix.size(), name.find('.', prefix.size()) - prefix.size());
     if (is_moment(moment)) found.push_back({entry.path(), moment});
   }

@@ -108,13 +108,9 @@ TEST(Profile, RawDumpsAreKeptWhenAskedFor) {
 TEST(Profile, OfWhatCannotBeWrittenTheDumpIsKeptAndTheStatusIsTwo) {
   const ScratchFolder folder;
   const std::string in_the_way = folder / "profiles/run-start.pb.gz";
-  const Finished finished =
-      run(ORDER_SERVICE,
-          {"run", "--fix", "none", "--hours", "0.02", "--profile", folder / "profiles", "--json", folder / "out.json"},
-          {}, [&](const std::string&) {
-            std::filesystem::create_directories(in_the_way + "/folder");
-            return 0;
-          });
+  std::filesystem::create_directories(in_the_way + "/folder");
+  const Finished finished = run(ORDER_SERVICE, {"run", "--fix", "none", "--hours", "0.02", "--profile",
+                                                folder / "profiles", "--json", folder / "out.json"});
   EXPECT_EQ(finished.status, 2) << finished.error;
   EXPECT_THAT(finished.error, HasSubstr("order_service: cannot write " + in_the_way + ": it is a folder"));
   EXPECT_TRUE(std::filesystem::exists(folder / "profiles/run-start.heap"));
