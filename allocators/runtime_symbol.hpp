@@ -5,10 +5,13 @@
 
 namespace plateau {
 
-// The function `name` as this process sees it, or null when nothing loaded has it. The caller knows its type.
+// The function `name` as this process sees it, or null when nothing loaded has it; dlerror() says nothing of that to
+// the program. The caller knows its type.
 template <class Function>
 Function* runtime_symbol(const char* name) {
-  return reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, name));
+  void* const found = dlsym(RTLD_DEFAULT, name);
+  if (found == nullptr) dlerror();
+  return reinterpret_cast<Function*>(found);
 }
 
 }  // namespace plateau

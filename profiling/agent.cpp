@@ -19,25 +19,35 @@
 // Programs that the program starts inherit the variables: the first to take the port serves, and the others run on
 // without. A setuid program is left alone. Standard output, exit status, signal handlers and descriptors are the
 // program's own; what it says in vain to the wrong address is the one line that is printed without being asked for.
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
+
+#include <boost/asio/ip/udp.hpp>
 
 #include "allocators/heap.hpp"
 #include "allocators/purge_lines.hpp"
+#include "allocators/runtime_symbol.hpp"
 #include "allocators/system/kernel_file.hpp"
+#include "profiling/agent_set_ids.hpp"
 #include "profiling/black_box.hpp"
 #include "profiling/debug_server.hpp"
 #include "profiling/heap_sampler.hpp"
+#include "profiling/http/listen_address.hpp"
 #include "profiling/purge_pauses.hpp"
 #include "profiling/sampler/recorder.hpp"
 
@@ -104,18 +114,35 @@ auto make_or_say_why(const char* variable, Make make) -> decltype(make()) {
 // one for each thread that allocates. The program must not run short of it because it is served.
 constexpr std::uint64_t least_address_space = std::uint64_t{512} << 20;
 
-void require_address_space() {
+bool is_short_of_memory() {
+  // An exception that finds no memory ends the process, so that none may be thrown from here on.
+  constexpr std::size_t for_exceptions = std::size_t{64} << 10;
+  void* const probe = std::malloc(for_exceptions);
+  std::free(probe);
+  if (probe == nullptr) return true;
   rlimit limit{};
-  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return false;
   const std::uint64_t used =
       kernel_file::number("/proc/thread-self/statm").value_or(0) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  if (used + least_address_space <= limit.rlim_cur) return;
-  throw std::runtime_error("not served: the address space is limited (ulimit -v " +
-                           std::to_string(limit.rlim_cur / 1024) + ") and less than 512 MiB of it are free");
+  return used + least_address_space > limit.rlim_cur;
+}
+
+// Sandboxes such as chromium's make a process of one thread, in a network of its own in which nothing is up yet, and
+// end it when it has another one. A thread that waits for clients there waits in vain.
+void require_network(const char* address) {
+  const ListenAddress wanted = parse_listen_address(address, is_set("PLATEAU_PPROF_ALLOW_REMOTE"));
+  const boost::asio::ip::udp::endpoint any_port(boost::asio::ip::make_address(wanted.host), 9);
+  const int fd = ::socket(any_port.protocol().family(), SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return;
+  const bool unreachable =
+      ::connect(fd, any_port.data(), static_cast<socklen_t>(any_port.size())) != 0 && errno == ENETUNREACH;
+  ::close(fd);
+  if (unreachable)
+    throw std::runtime_error(std::string("not served: nothing of this network is up, and nobody can reach ") + address);
 }
 
 std::unique_ptr<DebugServer> serve(const char* address) {
-  require_address_space();
+  require_network(address);
   auto made = std::make_unique<DebugServer>(DebugServerOptions{
       .address = address, .allow_remote = is_set("PLATEAU_PPROF_ALLOW_REMOTE"), .private_recorder = true});
   if (is_verbose()) say(address_variable, ("listening on port " + std::to_string(made->port())).c_str());
@@ -123,7 +150,6 @@ std::unique_ptr<DebugServer> serve(const char* address) {
 }
 
 std::unique_ptr<BlackBox> keep_profiles(const char* directory) {
-  require_address_space();
   auto made = std::make_unique<BlackBox>(
       BlackBoxOptions{.directory = directory,
                       .name = std::string(program_invocation_short_name) + "-" + std::to_string(::getpid()),
@@ -132,12 +158,48 @@ std::unique_ptr<BlackBox> keep_profiles(const char* directory) {
   return made;
 }
 
-[[gnu::constructor]] void start() {
+// An object file's first address, or null.
+const void* where_is(const char* symbol) {
+  auto* const address = runtime_symbol<void()>(symbol);
+  Dl_info object{};
+  return address != nullptr && ::dladdr(reinterpret_cast<const void*>(address), &object) != 0 ? object.dli_fbase
+                                                                                              : nullptr;
+}
+
+// A program that exports the exceptions of another C++ library, as crash handlers linked with libc++abi do, would have
+// ours end in std::terminate().
+bool has_our_exceptions() {
+  return where_is("__cxa_throw") == where_is("_ZNSt8ios_base4InitC1Ev");
+}
+
+// Chromium, and whatever is made of it (Electron, Qt WebEngine), forks its processes from a zygote, which ends itself
+// when it finds another thread in it. Those processes are not served either: they go on without a new program.
+bool must_have_one_thread(std::span<char* const> arguments) {
+  return std::any_of(arguments.begin(), arguments.end(),
+                     [](const char* argument) { return std::string_view(argument) == "--type=zygote"; });
+}
+
+// Why neither a server nor a black box may begin here; null: they may.
+const char* why_not_here(std::span<char* const> arguments) {
+  if (is_short_of_memory()) {
+    return "not served: memory or the address space is limited (ulimit -v, -d), and less than 512 MiB of it are free";
+  }
+  if (!has_our_exceptions()) return "not served: the program has a C++ library of its own, not libstdc++";
+  if (must_have_one_thread(arguments)) return "not served: a zygote of Chromium's must have one thread";
+  return nullptr;
+}
+
+[[gnu::constructor]] void start(int count, char** arguments) {
   if (start_purge_trace_from_environment()) record_purge_pauses();
   const char* const address = value_of(address_variable);
   const char* const directory = value_of(directory_variable);
   if (address == nullptr && directory == nullptr) return;
+  if (const char* const reason = why_not_here({arguments, static_cast<std::size_t>(count)})) {
+    if (is_verbose()) say(address != nullptr ? address_variable : directory_variable, reason);
+    return;
+  }
   if (std::atexit(stop) != 0) return;
+  follow_the_programs_ids();
   sample_if_nobody_else_can();
   if (directory != nullptr) {
     black_box = make_or_say_why(directory_variable, [&] { return keep_profiles(directory); }).release();

@@ -38,9 +38,9 @@ BlackBoxOptions with_absolute_path(BlackBoxOptions options) {
 }
 
 // For the kernel's events, which the program must not close. Without, there are no events.
-bool has_private_descriptors() {
+bool has_private_descriptors(const PrivateDescriptors& descriptors) {
   try {
-    return enter_private_descriptor_table();
+    return descriptors.enter();
   } catch (const std::system_error&) {
     return false;
   }
@@ -98,7 +98,7 @@ class BlackBox::Writer {
     bool watches = false;
     try {
       std::optional<MemoryEvents> events;
-      if (has_private_descriptors()) events.emplace(headroom_.source());
+      if (has_private_descriptors(private_descriptors_)) events.emplace(headroom_.source());
       throw_unless_done(HeapProfiler::start(options_.directory / options_.name));
       remove_old();
       rehearse();
@@ -158,6 +158,7 @@ class BlackBox::Writer {
 
   const pid_t process_ = ::getpid();
   const BlackBoxOptions options_;
+  const PrivateDescriptors private_descriptors_;
   const MemoryHeadroom headroom_;
   MemoryReserve reserve_;
   Symbolizer symbolizer_;

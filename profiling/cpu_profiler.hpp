@@ -1,8 +1,8 @@
 // CPU profiles of the running program: which stacks use the CPU.
 //
-// Every thread is interrupted by SIGPROF, 100 times a second of its own CPU time (CPUPROFILE_FREQUENCY changes that, as
-// gperftools' profiler has it: 1 to 4000). A system call that waits may end with EINTR when a tick comes as it begins,
-// as with every profiler by signals. Afterwards the program's signals and timers are as they were.
+// Every thread is interrupted 100 times a second of its own CPU time (CPUPROFILE_FREQUENCY changes that, as gperftools'
+// profiler has it: 1 to 4000), by a signal and timers that the program does not see. A system call that waits may end
+// with EINTR when a tick comes as it begins, as with every profiler by signals.
 #pragma once
 
 #include <chrono>

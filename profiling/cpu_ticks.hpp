@@ -11,13 +11,13 @@
 
 namespace plateau {
 
-// At most one at a time in a process; while it lives, SIGPROF has its handler. Each thread has a timer of its own on
-// its own CPU clock (timer_create(2) with SIGEV_THREAD_ID): the program's ITIMER_PROF is not touched, a child made by
+// At most one at a time in a process. Each thread has a timer of its own on its own CPU clock (timer_create(2) with
+// SIGEV_THREAD_ID), which sends the signal that the program does not see (profiling/host/hidden_signal.hpp), so that the
+// program's ITIMER_PROF, its SIGPROF, its masks and what it waits for by sigwait(3) are not touched. A child made by
 // fork has no such timers, and execve(2) ends them together with the signals that they have sent. A thread of its own,
 // in the descriptor table of whoever makes it, looks for new threads every 20 ms: one that lives shorter may be missed.
 //
-// The handler neither locks nor allocates. A program that takes SIGPROF for itself meanwhile ends the ticks within a
-// few milliseconds; its handler stays.
+// The handler neither locks nor allocates.
 class CpuTicks {
  public:
   struct Report {
@@ -26,7 +26,7 @@ class CpuTicks {
     std::string cut_short;  // why it ended before it was told to; empty: it did not
   };
 
-  // Why SIGPROF cannot be had, and what to change; empty: it can.
+  // Why this program is not to be interrupted: it takes its own profiles by SIGPROF; empty: it may be.
   static std::optional<std::string> why_not();
 
   // Throws std::runtime_error, in one line, when it cannot be had or another one is under way; std::system_error
@@ -36,7 +36,7 @@ class CpuTicks {
   CpuTicks(const CpuTicks&) = delete;
   CpuTicks& operator=(const CpuTicks&) = delete;
 
-  // Ends the ticks; the program's SIGPROF is as it was. Once.
+  // Ends the ticks. Once.
   Report stop();
   // After stop(): every stack with its number of ticks, innermost first; an empty stack for those not kept.
   void for_each_stack(const std::function<void(std::span<const std::uintptr_t>, std::uint64_t)>& visit) const;

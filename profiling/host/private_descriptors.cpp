@@ -64,9 +64,7 @@ std::vector<Pipe> pipes_to_itself() {
 }
 
 // Empty where libunwind is not loaded; nothing when its pipe cannot be told.
-[[maybe_unused]] std::optional<std::vector<int>> descriptors_of_libunwind() {
-  using Backtrace = int(void**, int);
-  auto* const backtrace = runtime_symbol<Backtrace>("unw_backtrace");
+[[maybe_unused]] std::optional<std::vector<int>> descriptors_of_libunwind(UnwindBacktrace* backtrace) {
   if (backtrace == nullptr) return std::vector<int>{};
   void* frame = nullptr;
   backtrace(&frame, 1);  // opens the pipe, unless it is open already
@@ -94,11 +92,13 @@ std::vector<Pipe> pipes_to_itself() {
 
 }  // namespace
 
-bool enter_private_descriptor_table() {
+PrivateDescriptors::PrivateDescriptors() : backtrace_(runtime_symbol<UnwindBacktrace>("unw_backtrace")) {}
+
+bool PrivateDescriptors::enter() const {
 #ifdef __SANITIZE_THREAD__
   return false;
 #else
-  const auto kept = descriptors_of_libunwind();
+  const auto kept = descriptors_of_libunwind(backtrace_);
   if (!kept) return false;
   unshare_all_but(*kept);
   // So that what a library writes to standard error never ends up in a socket that got its number.

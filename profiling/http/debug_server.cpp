@@ -77,7 +77,7 @@ class DebugServer::State {
   void run() {
     bool listens = false;
     try {
-      const bool private_descriptors = enter_private_descriptor_table();
+      const bool private_descriptors = private_descriptors_.enter();
       if (!recorder_) recorder_.emplace(ProfileRecorder::Begin::with_first_profile);
       // One is there from the start, to stop the event loop; the other waits for the first request.
       WorkerThreads workers("plateau-answer", 2, 1);
@@ -105,6 +105,7 @@ class DebugServer::State {
   const pid_t process_ = ::getpid();
   const DebugServerOptions options_;
   const ListenAddress address_;
+  const PrivateDescriptors private_descriptors_;
   std::optional<ProfileRecorder> recorder_;
   Listening listening_;
   std::binary_semaphore told_to_stop_{0};

@@ -96,6 +96,7 @@ std::uintptr_t allocator_code() {
   next.free(nullptr);  // the first call of any looks them up
   using NextMalloc = void*();
   auto* const next_malloc = reinterpret_cast<NextMalloc*>(::dlsym(RTLD_NEXT, "plateau_next_malloc"));
+  if (next_malloc == nullptr) ::dlerror();  // nothing for the program to hear of
   return next_malloc != nullptr ? reinterpret_cast<std::uintptr_t>(next_malloc())
                                 : reinterpret_cast<std::uintptr_t>(next.malloc);
 }

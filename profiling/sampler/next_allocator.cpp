@@ -35,9 +35,12 @@ void* take_from_reserve(std::size_t bytes) {
   std::abort();
 }
 
+// Not every allocator has all of them; dlerror() says nothing of that to the program.
 template <class Function>
 Function* definition(const char* name) {
-  return reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));
+  void* const found = ::dlsym(RTLD_NEXT, name);
+  if (found == nullptr) ::dlerror();
+  return reinterpret_cast<Function*>(found);
 }
 
 void look_up() {

@@ -10,6 +10,9 @@
 #include <stdexcept>
 #include <string>
 
+#include "profiling/host/hidden_signal.hpp"
+#include "profiling/host/service_thread.hpp"
+
 namespace plateau {
 namespace {
 
@@ -50,7 +53,8 @@ void ThreadTimers::clear() {
 bool ThreadTimers::add(pid_t thread) {
   sigevent event{};
   event.sigev_notify = SIGEV_THREAD_ID;
-  event.sigev_signo = signal_;
+  event.sigev_signo = hidden_signal::number;
+  event.sigev_value.sival_ptr = hidden_signal::value();
   event._sigev_un._tid = thread;  // glibc before 2.38 has no name for it
   timer_t timer{};
   if (::timer_create(cpu_clock_of(thread), &event, &timer) != 0) return false;
@@ -68,7 +72,7 @@ bool ThreadTimers::add(pid_t thread) {
 
 void ThreadTimers::update() {
   std::set<pid_t> threads = threads_of_this_process();
-  threads.erase(::gettid());
+  std::erase_if(threads, is_service_thread);
   std::erase_if(timers_, [&threads](const auto& one) {
     if (threads.contains(one.first)) return false;
     ::timer_delete(one.second);

@@ -10,16 +10,16 @@
 
 namespace plateau {
 
-// Each sends `signal` to its own thread, once in so much CPU time of that thread. They are gone after execve(2), and a
-// forked child has none. For one thread.
+// Each sends the hidden signal to its own thread, once in so much CPU time of that thread. They are gone after
+// execve(2), and a forked child has none. For one thread.
 class ThreadTimers {
  public:
-  ThreadTimers(int signal, std::chrono::nanoseconds period) : signal_(signal), period_(period) {}
+  explicit ThreadTimers(std::chrono::nanoseconds period) : period_(period) {}
   ~ThreadTimers() { clear(); }
   ThreadTimers(const ThreadTimers&) = delete;
   ThreadTimers& operator=(const ThreadTimers&) = delete;
 
-  // Gives a timer to every thread that has none, but to the calling one, and takes those of threads that have ended.
+  // Gives a timer to every thread of the program that has none, and takes those of threads that have ended.
   // Throws std::runtime_error, in one line, where /proc does not show the threads.
   void update();
   // Takes all timers back.
@@ -30,7 +30,6 @@ class ThreadTimers {
  private:
   bool add(pid_t thread);
 
-  const int signal_;
   const std::chrono::nanoseconds period_;
   std::map<pid_t, timer_t> timers_;
   std::size_t without_ = 0;
