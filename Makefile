@@ -109,7 +109,7 @@ sanitize: setup ## every unit test under AddressSanitizer and UBSan, then under 
 	  ctest --test-dir build/$$preset --output-on-failure --no-tests=error -j 2 || exit 1; done
 
 FUZZ_SECONDS ?= 60
-FUZZERS := legacy_heap function_name debug_request connection operation_program
+FUZZERS := legacy_heap pprof_import function_name debug_request connection operation_program
 fuzz: setup-fuzz ## every fuzz target for FUZZ_SECONDS, two at a time, from its seeds and what earlier runs found
 	@.ci/build fuzz $(FUZZERS:%=%_fuzz)
 	@printf '%s\n' $(FUZZERS) | xargs -P 2 -I{} sh -c 'mkdir -p build/fuzz/corpus/{} && \

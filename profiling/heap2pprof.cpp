@@ -1,4 +1,5 @@
-// heap2pprof: heap dumps of jemalloc and gperftools as pprof reads them, symbolised; or a quick look without pprof.
+// heap2pprof: heap dumps of jemalloc, gperftools and Go as pprof reads them, symbolised; or a quick look without pprof,
+// which profiles that are written already get too.
 #include <fmt/format.h>
 #include <malloc.h>
 #include <sys/mman.h>
@@ -15,15 +16,19 @@
 #include <iostream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include "allocators/system/whole_file.hpp"
 #include "profiling/formats/call_tree.hpp"
+#include "profiling/formats/compressed_input.hpp"
 #include "profiling/formats/flame_graph.hpp"
-#include "profiling/formats/gzip_input.hpp"
+#include "profiling/formats/pprof_import.hpp"
+#include "profiling/formats/pprof_reader.hpp"
 #include "profiling/formats/top_table.hpp"
 #include "profiling/legacy_heap.hpp"
 #include "profiling/mappings.hpp"
@@ -43,7 +48,10 @@ struct Options {
   std::string base;
   std::string flame;
   std::string sample_index;
+  std::string names = "short";
+  bool full_names = false;
   bool top = false;
+  bool partial = false;
   std::uint64_t rows = 30;
   Symbolizer::Options symbols;
 };
@@ -70,16 +78,79 @@ void set_program(std::vector<Mapping>& mappings, const std::string& binary) {
   }
 }
 
+std::string whole_text(std::istream& input) {
+  constexpr std::size_t most_bytes = std::size_t{128} << 20;
+  constexpr std::size_t block_bytes = std::size_t{1} << 20;
+  std::string text;
+  while (text.size() <= most_bytes) {
+    const std::size_t before = text.size();
+    text.resize(before + block_bytes);
+    input.read(text.data() + before, block_bytes);
+    text.resize(before + static_cast<std::size_t>(input.gcount()));
+    if (text.size() < before + block_bytes) return text;
+  }
+  throw std::runtime_error("profile.proto: more than 128 MiB");
+}
+
+const std::string& name_of(const std::string& file) {
+  static const std::string standard_input = "standard input";
+  return file == "-" ? standard_input : file;
+}
+
+std::string in_one_line(std::string message) {
+  std::replace_if(
+      message.begin(), message.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
+  return message;
+}
+
+void warn(const std::string& file, const std::vector<std::string>& notes) {
+  if (notes.empty()) return;
+  fmt::print(stderr, "heap2pprof: {}\n", in_one_line(fmt::format("{}: {}", name_of(file), fmt::join(notes, "; "))));
+}
+
+Profile read_dump(CompressedInput& input, const std::string& file, const Options& options) {
+  LegacyHeap heap = read_legacy_heap(input, {.is_partial = options.partial, .names = options.symbols.names});
+  std::vector<std::string> notes = heap.notes;
+  if (heap.profile.mappings.empty() && !options.binary.empty()) {
+    notes.emplace_back("--binary is of no use: the dump does not say where code was mapped");
+  }
+  if (input.is_cut()) {  // behind the last stack: a text without all of them is refused
+    notes.emplace_back("the compressed data has no end: were mappings cut short?");
+    heap.profile.comments.push_back(notes.back());
+  }
+  warn(file, notes);
+  return std::move(heap.profile);
+}
+
+Profile read_any(CompressedInput& input, const std::string& file, const Options& options) {
+  try {
+    if (!is_pprof(input.beginning())) return read_dump(input, file, options);
+    return profile_of(decode_pprof(whole_text(input), LegacyHeapLimits{}.profile_bytes));
+  } catch (const std::runtime_error& error) {
+    if (!input.is_cut()) throw;
+    throw std::runtime_error(fmt::format("the compressed data is cut short: {}", error.what()));
+  }
+}
+
 Profile read(const std::string& file, const Options& options) {
   try {
-    GzipInput input(file);
-    Profile profile = read_legacy_heap(input).profile;
+    CompressedInput input(file);
+    Profile profile = read_any(input, file, options);
     set_program(profile.mappings, options.binary);
     read_build_ids(profile.mappings);
     return profile;
   } catch (const std::exception& error) {
-    throw std::runtime_error(fmt::format("{}: {}", file == "-" ? "standard input" : file, error.what()));
+    throw std::runtime_error(fmt::format("{}: {}", name_of(file), error.what()));
   }
+}
+
+// Dumps have addresses, which move from run to run by their mappings; a profile that has names is compared by them.
+Profile change(Profile later, Profile earlier, Symbolizer& symbolizer) {
+  if (later.has_named_frames() != earlier.has_named_frames()) {
+    later = with_names(later, symbolizer);
+    earlier = with_names(earlier, symbolizer);
+  }
+  return difference(later, earlier);
 }
 
 // Writes through `write`; a file is complete or absent.
@@ -126,7 +197,7 @@ std::string output_of(const std::string& file, const Options& options) {
   if (!options.output.empty()) return options.output;
   if (file == "-") return "-";
   std::string name = file;
-  for (const std::string_view extension : {".gz", ".heap"}) {
+  for (const std::string_view extension : {".gz", ".zst", ".heap"}) {
     if (name.ends_with(extension)) name.resize(name.size() - extension.size());
   }
   return name + ".pb.gz";
@@ -134,7 +205,7 @@ std::string output_of(const std::string& file, const Options& options) {
 
 void convert(const std::string& file, Symbolizer& symbolizer, const Options& options) {
   Profile profile = read(file, options);
-  if (!options.base.empty()) profile = difference(profile, read(options.base, options));
+  if (!options.base.empty()) profile = change(std::move(profile), read(options.base, options), symbolizer);
   const bool is_look = options.top || !options.flame.empty();
   if (is_look) look(profile, symbolizer, options, file);
   if (is_look && options.output.empty()) return;
@@ -142,6 +213,11 @@ void convert(const std::string& file, Symbolizer& symbolizer, const Options& opt
   constexpr EncodeOptions without_haste{.symbol_budget = std::chrono::steady_clock::duration::max()};
   write_file(output_of(file, options),
              [&](std::ostream& out) { out << encode_pprof(profile, &symbolizer, without_haste); });
+}
+
+NameStyle style_of(const Options& options) {
+  if (options.full_names || options.names == "full") return NameStyle::full;
+  return options.names == "templates" ? NameStyle::templates : NameStyle::brief;
 }
 
 void check(const Options& options) {
@@ -161,7 +237,11 @@ void check(const Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app{"heap dumps of jemalloc and gperftools (gzipped or not) to profile.proto, symbolised", "heap2pprof"};
+  CLI::App app{
+      "heap dumps of jemalloc, gperftools and Go (by gzip, by zstd or plain) to profile.proto, symbolised; "
+      "profile.proto "
+      "itself is read too",
+      "heap2pprof"};
   app.footer("Without -o, --top or --flame each FILE.heap becomes FILE.pb.gz; standard input goes to standard output.");
   app.add_option("FILE", options.files, "dumps; - or nothing: standard input");
   app.add_option("-o,--output", options.output, "write the profile here; - is standard output");
@@ -172,7 +252,12 @@ int main(int argc, char** argv) {
   app.add_option("--flame", options.flame, "draw a flame graph into this .svg or .html");
   app.add_option("--sample-index", options.sample_index,
                  "for --top and --flame: inuse_space (default), inuse_objects, alloc_space, alloc_objects");
-  app.add_flag("--full-names", options.symbols.full_names, "with parameters and template arguments");
+  app.add_option("--names", options.names,
+                 "short, with templates' arguments (so that each instance is a row of its own), or full")
+      ->check(CLI::IsMember({"short", "templates", "full"}))
+      ->capture_default_str();
+  app.add_flag("--full-names", options.full_names, "as --names full");
+  app.add_flag("--partial", options.partial, "read what is there of a dump that is cut short");
   app.add_option("--debug-path", options.symbols.debug_path, "where separate debug files are")->capture_default_str();
   app.add_flag("--debuginfod", options.symbols.debuginfod, "fetch missing debug files from DEBUGINFOD_URLS");
   use_huge_pages();
@@ -180,15 +265,14 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
     if (options.files.empty()) options.files.emplace_back("-");
     check(options);
+    options.symbols.names = style_of(options);
     Symbolizer symbolizer(options.symbols);
     for (const std::string& file : options.files) convert(file, symbolizer, options);
     return 0;
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
   } catch (const std::exception& error) {
-    std::string message = error.what();
-    std::replace(message.begin(), message.end(), '\n', ' ');
-    fmt::print(stderr, "heap2pprof: {}\n", message);
+    fmt::print(stderr, "heap2pprof: {}\n", in_one_line(error.what()));
     return 2;
   }
 }

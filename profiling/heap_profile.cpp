@@ -48,6 +48,7 @@ void name_allocator_code(std::vector<Mapping>& mappings) {
 
 HeapCount unsampled(HeapCount sampled, std::int64_t period) {
   if (period <= 1 || sampled.objects == 0 || sampled.bytes == 0) return sampled;
+  if ((sampled.objects < 0) != (sampled.bytes < 0)) return sampled;  // of no size
   const auto objects = static_cast<double>(sampled.objects);
   const auto bytes = static_cast<double>(sampled.bytes);
   const double scale = -1.0 / std::expm1(-(bytes / objects) / static_cast<double>(period));

@@ -31,7 +31,9 @@ struct HeapCount {
 // What was allocated, from what was sampled: `sampled` blocks of one stack, chosen by a Poisson process over bytes with
 // a mean of `period` bytes between two choices. A block of b bytes is chosen with probability 1 - exp(-b / period); the
 // mean size stands for all blocks. Source: google/pprof's doc/heapprofile, tcmalloc's design ("Sampling").
-// A period of 1 or less changes nothing. Throws std::overflow_error when the result does not fit.
+// A period of 1 or less changes nothing, and nor do counts that have no mean size (bytes without objects, one of the
+// two below 0); counts that are both below 0 become the opposite of what those above 0 become. Throws
+// std::overflow_error when the result does not fit.
 HeapCount unsampled(HeapCount sampled, std::int64_t period);
 
 }  // namespace plateau

@@ -28,6 +28,16 @@ std::string key_of(std::span<const ProfileLabel> labels) {
   return key;
 }
 
+std::string key_of(const NamedFrame& frame) {
+  std::string key;
+  for (const std::string* part : {&frame.name, &frame.system_name, &frame.file}) {
+    key += std::to_string(part->size());
+    key += ':';
+    key += *part;
+  }
+  return key + std::to_string(frame.start_line) + ':' + std::to_string(frame.line);
+}
+
 }  // namespace
 
 Profile::Profile(std::vector<ValueType> types) : types_(std::move(types)) {}
@@ -78,21 +88,29 @@ Profile Profile::without_samples() const {
   empty.time_nanos = time_nanos;
   empty.duration_nanos = duration_nanos;
   empty.leaf_is_return_address = leaf_is_return_address;
-  empty.names_ = names_;
+  empty.frames_ = frames_;
+  empty.frame_by_content_ = frame_by_content_;
   return empty;
 }
 
 std::uint64_t Profile::named_frame(std::string_view name) {
-  for (std::size_t i = 0; i < names_.size(); ++i) {
-    if (names_[i] == name) return first_named_frame + i;
-  }
-  names_.emplace_back(name);
-  return first_named_frame + names_.size() - 1;
+  return named_frame(NamedFrame{.name = std::string(name), .system_name = {}, .file = {}});
+}
+
+std::uint64_t Profile::named_frame(NamedFrame frame) {
+  const auto [entry, is_new] = frame_by_content_.try_emplace(key_of(frame), frames_.size());
+  if (is_new) frames_.push_back(std::move(frame));
+  return first_named_frame + entry->second;
+}
+
+const NamedFrame* Profile::frame(std::uint64_t address) const {
+  if (address < first_named_frame || address - first_named_frame >= frames_.size()) return nullptr;
+  return &frames_[address - first_named_frame];
 }
 
 std::optional<std::string_view> Profile::frame_name(std::uint64_t address) const {
-  if (address < first_named_frame || address - first_named_frame >= names_.size()) return std::nullopt;
-  return names_[address - first_named_frame];
+  const NamedFrame* const named = frame(address);
+  return named == nullptr ? std::nullopt : std::optional<std::string_view>(named->name);
 }
 
 }  // namespace plateau

@@ -35,6 +35,15 @@ struct ProfileLabel {
   std::string unit;         // of `number`
 };
 
+// A frame whose name was recorded with the profile, and so needs no symbolizer.
+struct NamedFrame {
+  std::string name;
+  std::string system_name;  // empty: as `name`
+  std::string file;         // empty: not known
+  std::int64_t start_line = 0;
+  std::int64_t line = 0;  // 0: not known
+};
+
 // Not thread-safe. Stacks lie in blocks that are never moved, values in one array: 100,000 samples cost few
 // allocations.
 class Profile {
@@ -58,10 +67,16 @@ class Profile {
   Profile without_samples() const;
 
   // An address that stands for a frame with a name and no code (a synthetic stack: "slab slack", "untracked").
-  // The same name gives the same address. Takes time with the number of names, which is meant to be small.
+  // The same name gives the same address.
   std::uint64_t named_frame(std::string_view name);
+  // The same for a frame of code that was symbolised by whoever wrote the profile. An inlined function is a frame of
+  // its own, before that of the function which it is in.
+  std::uint64_t named_frame(NamedFrame frame);
   // The name behind such an address; nothing for an address of code.
   std::optional<std::string_view> frame_name(std::uint64_t address) const;
+  // All of it; null for an address of code. Valid until the next named_frame().
+  const NamedFrame* frame(std::uint64_t address) const;
+  bool has_named_frames() const { return !frames_.empty(); }
 
   const std::vector<ValueType>& types() const { return types_; }
   const std::vector<Sample>& samples() const { return samples_; }
@@ -95,7 +110,8 @@ class Profile {
   std::vector<std::int64_t> values_;
   std::vector<std::vector<ProfileLabel>> label_sets_;
   std::unordered_map<std::string, std::uint32_t> label_set_by_content_;  // index + 1
-  std::vector<std::string> names_;
+  std::vector<NamedFrame> frames_;
+  std::unordered_map<std::string, std::uint64_t> frame_by_content_;  // index
 };
 
 }  // namespace plateau

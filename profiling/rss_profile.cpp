@@ -77,7 +77,7 @@ void add_scaled(Profile& profile, const Profile& heap, std::int64_t in_use, std:
     if (value[0] == 0) continue;
     stack.assign(heap.stack(sample).begin(), heap.stack(sample).end());
     for (std::uint64_t& address : stack) {
-      if (const auto name = heap.frame_name(address)) address = profile.named_frame(*name);
+      if (const NamedFrame* const named = heap.frame(address)) address = profile.named_frame(*named);
     }
     profile.add(stack, value, heap.labels(sample));
   }

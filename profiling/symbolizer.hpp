@@ -7,12 +7,13 @@
 #include <span>
 #include <string>
 
+#include "profiling/name_style.hpp"
 #include "profiling/profile.hpp"
 
 namespace plateau {
 
 struct Function {
-  std::string name;         // demangled; short (function_name.hpp) unless asked otherwise
+  std::string name;         // demangled; in the style of the options
   std::string system_name;  // mangled; the plain name where the debug information has no mangled one
   std::string file;         // empty: not known
   std::int64_t start_line = 0;
@@ -32,8 +33,8 @@ struct Frame {
 class Symbolizer {
  public:
   struct Options {
-    bool lines = true;        // false: ELF symbols alone; neither files, lines nor inlined frames, and little memory
-    bool full_names = false;  // with parameters and template arguments
+    bool lines = true;  // false: ELF symbols alone; neither files, lines nor inlined frames, and little memory
+    NameStyle names = NameStyle::brief;
     // Where separate debug files are looked for, as in elfutils' --debuginfo-path.
     std::string debug_path = ":.debug:/usr/lib/debug";
     // Debug files may be fetched from the servers of DEBUGINFOD_URLS. This can take minutes.

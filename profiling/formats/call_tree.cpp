@@ -1,12 +1,16 @@
 #include "profiling/formats/call_tree.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
-#include <regex>
 #include <unordered_map>
 #include <utility>
 
+#include <boost/regex.hpp>
+
 #include "profiling/formats/pprof_reader.hpp"
+#include "profiling/formats/utf8_text.hpp"
 #include "profiling/symbolizer.hpp"
 
 namespace plateau {
@@ -30,19 +34,19 @@ std::string without_parameters(std::string_view name) {
 class CallTree::Namer {
  public:
   Namer(CallTree& tree, const std::string& drop_frames) : names_(tree.names_) {
-    if (!drop_frames.empty()) drop_.emplace(drop_frames);
+    if (!drop_frames.empty()) drop_.emplace(drop_frames);  // Boost's, which gives up where others take years
   }
 
   NamedFrame operator()(std::string_view text) {
-    const auto entry = names_.try_emplace(std::string(text), 0).first;
+    const auto entry = names_.try_emplace(is_utf8(text) ? std::string(text) : as_utf8(text), 0).first;
     const auto [known, is_new] = is_dropped_.try_emplace(entry->first);
-    if (is_new) known->second = drop_ && std::regex_match(without_parameters(text), *drop_);
+    if (is_new) known->second = drop_ && boost::regex_match(without_parameters(text), *drop_);
     return {entry->first, known->second};
   }
 
  private:
   std::map<std::string, std::size_t, std::less<>>& names_;
-  std::optional<std::regex> drop_;
+  std::optional<boost::regex> drop_;
   std::unordered_map<std::string_view, bool> is_dropped_;
 };
 
@@ -70,6 +74,7 @@ CallTree::CallTree(const Profile& profile, std::size_t type, Symbolizer& symboli
     const auto mapping = std::find_if(profile.mappings.begin(), profile.mappings.end(), [&](const Mapping& candidate) {
       return address >= candidate.start && address < candidate.limit;
     });
+    if (profile.mappings.empty()) return Path{named(fmt::format("{:#x}", address))};  // nothing says whose code it is
     if (mapping == profile.mappings.end()) return Path{named("[unmapped]")};
     for (const Frame& frame : symbolizer.frames(*mapping, address)) frames.push_back(named(frame.function->name));
     if (frames.empty()) frames.push_back(named('[' + mapping->file.substr(mapping->file.rfind('/') + 1) + ']'));

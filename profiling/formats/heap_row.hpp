@@ -2,6 +2,9 @@
 #pragma once
 
 #include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <stdexcept>
 #include <string_view>
 #include <system_error>
@@ -49,7 +52,7 @@ class RowScanner {
     return true;
   }
   void skip_spaces() {
-    while (text_.starts_with(' ')) text_.remove_prefix(1);
+    while (text_.starts_with(' ') || text_.starts_with('\t')) text_.remove_prefix(1);
   }
   template <class Integer>
   bool number(Integer& value, int base = 10) {
@@ -58,7 +61,7 @@ class RowScanner {
     text_.remove_prefix(static_cast<std::size_t>(end - text_.data()));
     return true;
   }
-  // No bytes without objects, and neither below 0. Spaces may come before each number: gperftools aligns them.
+  // Spaces may come before each number: gperftools aligns them.
   bool row(HeapRow& row) {
     if (!count(row.in_use)) return false;
     skip_spaces();
@@ -71,9 +74,19 @@ class RowScanner {
  private:
   bool count(HeapCount& count) {
     skip_spaces();
-    if (!number(count.objects) || !skip(":")) return false;
+    if (!signed_number(count.objects) || !skip(":")) return false;
     skip_spaces();
-    return number(count.bytes) && count.objects >= 0 && count.bytes >= 0 && (count.objects > 0 || count.bytes == 0);
+    return signed_number(count.bytes);
+  }
+
+  // jemalloc prints signed counts as unsigned: more than fits is below 0. The least number has no opposite.
+  bool signed_number(std::int64_t& value) {
+    std::uint64_t wrapped = 0;
+    if (!number(value)) {
+      if (!number(wrapped)) return false;
+      value = static_cast<std::int64_t>(wrapped);
+    }
+    return value != std::numeric_limits<std::int64_t>::min();
   }
 
   std::string_view text_;

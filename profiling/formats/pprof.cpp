@@ -1,7 +1,10 @@
 #include "profiling/pprof.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <deque>
+#include <map>
 #include <new>
 #include <numeric>
 #include <string>
@@ -13,6 +16,7 @@
 #include <protozero/pbf_builder.hpp>
 
 #include "profiling/formats/gzip.hpp"
+#include "profiling/formats/utf8_text.hpp"
 #include "profiling/symbolizer.hpp"
 
 namespace plateau {
@@ -87,10 +91,11 @@ class Encoder {
   }
 
  private:
-  // The text has to outlive the encoder: strings of the profile and of the symbolizer do.
+  // The text has to outlive the encoder: strings of the profile and of the symbolizer do. Strings of profile.proto are
+  // UTF-8, and readers refuse all of a profile for one that is not.
   std::int64_t string(std::string_view text) {
     const auto [entry, is_new] = string_ids_.try_emplace(text, static_cast<std::int64_t>(strings_.size()));
-    if (is_new) strings_.push_back(text);
+    if (is_new) strings_.push_back(is_utf8(text) ? text : mended_.emplace_back(as_utf8(text)));
     return entry->second;
   }
 
@@ -123,12 +128,12 @@ class Encoder {
   }
 
   std::uint64_t location(std::uint64_t address, bool is_return_address) {
-    const auto name = profile_.frame_name(address);
-    if (is_return_address && !name && address > 0) --address;
+    const NamedFrame* const named = profile_.frame(address);
+    if (is_return_address && named == nullptr && address > 0) --address;
     const auto [entry, is_new] = location_ids_.try_emplace(address, location_ids_.size() + 1);
     if (is_new) {
-      if (name) {
-        named_location(entry->second, *name);
+      if (named != nullptr) {
+        named_location(entry->second, *named);
       } else {
         code_location(entry->second, address);
       }
@@ -136,13 +141,22 @@ class Encoder {
     return entry->second;
   }
 
-  void named_location(std::uint64_t id, std::string_view name) {
-    const std::uint64_t function = ++function_count_;
-    write_function(function, name, name, {}, 0);
+  void named_location(std::uint64_t id, const NamedFrame& frame) {
+    const std::uint64_t function = named_function(frame);
     Builder<field::Location> message(out_, field::Profile::location);
     message.add_uint64(field::Location::id, id);
     Builder<field::Line> line(message, field::Location::line);
     line.add_uint64(field::Line::function_id, function);
+    if (frame.line != 0) line.add_int64(field::Line::line, frame.line);
+  }
+
+  // Lines of one function are frames of their own.
+  std::uint64_t named_function(const NamedFrame& frame) {
+    const std::string_view system_name = frame.system_name.empty() ? frame.name : frame.system_name;
+    const auto [entry, is_new] = named_function_ids_.try_emplace(
+        std::array{string(frame.name), string(system_name), string(frame.file), frame.start_line}, function_count_ + 1);
+    if (is_new) write_function(++function_count_, frame.name, system_name, frame.file, frame.start_line);
+    return entry->second;
   }
 
   void code_location(std::uint64_t id, std::uint64_t address) {
@@ -247,10 +261,12 @@ class Encoder {
   std::vector<std::size_t> mapping_order_;  // by start
   std::vector<bool> is_used_ = std::vector<bool>(profile_.mappings.size());
   std::vector<std::string_view> strings_;
+  std::deque<std::string> mended_;  // strings that were not UTF-8
   boost::unordered_flat_map<std::string_view, std::int64_t> string_ids_;
   boost::unordered_flat_map<std::uint64_t, std::uint64_t> location_ids_;
   boost::unordered_flat_map<const Function*, std::uint64_t> function_ids_;
   boost::unordered_flat_map<std::string_view, std::uint64_t> code_name_ids_;
+  std::map<std::array<std::int64_t, 4>, std::uint64_t> named_function_ids_;
   std::uint64_t function_count_ = 0;
   std::vector<std::uint64_t> ids_;                             // of one sample
   std::vector<std::pair<std::uint64_t, std::int64_t>> lines_;  // of one location

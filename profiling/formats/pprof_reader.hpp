@@ -1,9 +1,10 @@
 // Reads gzipped profile.proto, as a scraper does: profiles that were written earlier, by this library or another.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace plateau {
@@ -79,5 +80,9 @@ struct ReadProfile {
 // mappings, locations and functions are 1..N in order and refer to what is there, every sample has a value for each
 // type, no label key is empty.
 ReadProfile read_pprof(const std::string& gzipped);
+
+// The same for decompressed data of any writer, whose ids may be any numbers and whose labels may lack keys: the result
+// holds to the rules. Throws std::runtime_error also when it takes more than `most_bytes` of memory.
+ReadProfile decode_pprof(std::string_view data, std::size_t most_bytes);
 
 }  // namespace plateau

@@ -45,7 +45,7 @@ class Relocation {
   Relocation(const Profile& earlier, Profile& later) : earlier_(earlier), later_(later) {}
 
   std::uint64_t operator()(std::uint64_t address) {
-    if (const auto name = earlier_.frame_name(address)) return later_.named_frame(*name);
+    if (const NamedFrame* const named = earlier_.frame(address)) return later_.named_frame(*named);
     for (const Mapping& mapping : earlier_.mappings) {
       // A return address can be the first one after the code.
       if (address <= mapping.start || address > mapping.limit) continue;

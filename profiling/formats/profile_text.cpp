@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "profiling/formats/utf8_text.hpp"
+
 namespace plateau {
 namespace {
 
@@ -17,8 +19,9 @@ const Mapping* mapping_of(const Profile& profile, std::uint64_t address) {
 
 void append_frames(const Profile& profile, Symbolizer& symbolizer, std::uint64_t address, bool is_return,
                    std::string& text) {
-  if (const auto name = profile.frame_name(address)) {
-    text += fmt::format("#\t{}\n", *name);
+  if (const NamedFrame* const named = profile.frame(address)) {
+    text += named->file.empty() ? fmt::format("#\t{}\n", named->name)
+                                : fmt::format("#\t{}\t{}:{}\n", named->name, named->file, named->line);
     return;
   }
   const std::uint64_t call = is_return && address > 0 ? address - 1 : address;
@@ -63,7 +66,7 @@ std::string to_text(const Profile& profile, Symbolizer& symbolizer) {
       is_return = true;
     }
   }
-  return text;
+  return is_utf8(text) ? text : as_utf8(text);
 }
 
 }  // namespace plateau

@@ -13,7 +13,7 @@ bool is_in_word(char c) {
 
 class Shortener {
  public:
-  explicit Shortener(std::string_view name) : name_(name) {}
+  Shortener(std::string_view name, bool keeps_templates) : name_(name), keeps_templates_(keeps_templates) {}
 
   std::string shortened() {
     while (at_ < name_.size()) {
@@ -29,7 +29,7 @@ class Shortener {
       } else if (c == '{') {
         copy_unnamed();
       } else if (c == '<') {
-        skip_brackets();
+        template_arguments();
       } else if (rest.starts_with("[abi:")) {
         skip_brackets();
       } else if (c == '(') {
@@ -64,11 +64,17 @@ class Shortener {
     if (rest.starts_with("\"\"")) return copy(std::min(rest.find('('), rest.size()));
     if (rest.starts_with(' ') && rest.size() > 1 && rest[1] != '<') {
       copy(1);
-      while (at_ < name_.size() && name_[at_] != '(') name_[at_] == '<' ? skip_brackets() : copy(1);
+      while (at_ < name_.size() && name_[at_] != '(') name_[at_] == '<' ? template_arguments() : copy(1);
       return;
     }
     while (at_ < name_.size() && std::string_view("<>=!+-*/%^&|~,").find(name_[at_]) != std::string_view::npos) copy(1);
     if (name_.substr(at_).starts_with(" <")) ++at_;  // its template arguments
+  }
+
+  void template_arguments() {
+    const std::size_t begin = at_;
+    skip_brackets();
+    if (keeps_templates_) result_ += name_.substr(begin, at_ - begin);
   }
 
   // {lambda(int)#1} is {lambda}
@@ -117,14 +123,44 @@ class Shortener {
   }
 
   const std::string_view name_;
+  const bool keeps_templates_;
   std::size_t at_ = 0;
   std::string result_;
 };
 
+// Leaves out the brackets that follow a name or "::", and keeps those that begin a path: "<A as B>::f".
+std::string without_generics(std::string_view name) {
+  std::string result;
+  for (std::size_t at = 0; at < name.size(); ++at) {
+    const char before = result.empty() ? ' ' : result.back();
+    const bool is_generic = name[at] == '<' && (is_in_word(before) || before == ':');
+    if (!is_generic) {
+      result += name[at];
+      continue;
+    }
+    int depth = 0;
+    for (; at < name.size(); ++at) {
+      if (name[at] == '<') ++depth;
+      if (name[at] == '>' && name[at - 1] != '-' && --depth == 0) break;  // "fn() -> u8" closes nothing
+    }
+    if (result.ends_with("::")) result.resize(result.size() - 2);
+  }
+  return result;
+}
+
 }  // namespace
 
 std::string short_name(std::string_view demangled) {
-  return Shortener(demangled).shortened();
+  return Shortener(demangled, false).shortened();
+}
+
+std::string shown_cpp_name(std::string_view demangled, NameStyle style) {
+  if (style == NameStyle::full) return std::string(demangled);
+  return Shortener(demangled, style == NameStyle::templates).shortened();
+}
+
+std::string shown_rust_name(std::string_view demangled, NameStyle style) {
+  return style == NameStyle::brief ? without_generics(demangled) : std::string(demangled);
 }
 
 }  // namespace plateau

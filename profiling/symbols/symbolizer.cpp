@@ -1,9 +1,6 @@
 #include "profiling/symbolizer.hpp"
 
-#include <cxxabi.h>
-
 #include <chrono>
-#include <cstdlib>
 #include <deque>
 #include <filesystem>
 #include <mutex>
@@ -13,21 +10,12 @@
 #include <utility>
 #include <vector>
 
+#include "profiling/symbols/demangled_name.hpp"
 #include "profiling/symbols/dwarf_names.hpp"
 #include "profiling/symbols/function_name.hpp"
 #include "profiling/symbols/object_file.hpp"
 
 namespace plateau {
-namespace {
-
-// Empty when it is no mangled name, or one that this C++ library cannot read yet.
-std::optional<std::string> demangled(const char* name) {
-  int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(name, nullptr, nullptr, &status), std::free);
-  return status == 0 && text != nullptr ? std::optional<std::string>(text.get()) : std::nullopt;
-}
-
-}  // namespace
 
 class Symbolizer::State {
  public:
@@ -131,17 +119,17 @@ class Symbolizer::State {
     // pprof takes a name that equals the system name for a mangled one, and cuts it.
     const char* const system_name = linked != nullptr ? linked : dwarf_diename(&die);
     if (system_name == nullptr) return nullptr;
-    auto name = linked != nullptr ? demangled(linked) : std::nullopt;
-    if (!name) name = object.names.qualified_name(die);
-    return function = unique({shown(*std::move(name)), system_name, std::string(path), start_line});
+    auto name = linked != nullptr ? demangled_name(linked, options_.names) : std::nullopt;
+    if (!name) name = shown_cpp_name(object.names.qualified_name(die), options_.names);
+    return function = unique({*std::move(name), system_name, std::string(path), start_line});
   }
 
   const Function* function_of_symbol(const char* symbol, const char* file) {
     if (symbol == nullptr) return nullptr;
-    return unique({shown(demangled(symbol).value_or(symbol)), symbol, std::string(normal_path(file)), 0});
+    auto name = demangled_name(symbol, options_.names);
+    if (!name) name = shown_cpp_name(symbol, options_.names);
+    return unique({*std::move(name), symbol, std::string(normal_path(file)), 0});
   }
-
-  std::string shown(std::string name) const { return options_.full_names ? name : short_name(name); }
 
   // Compilation units repeat inline functions: the same one is kept once. Instances of a template are functions of
   // their own, though their short names are one: what a function is must not depend on which of them was asked for

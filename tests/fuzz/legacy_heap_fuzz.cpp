@@ -13,7 +13,10 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::istringstream text(std::string(reinterpret_cast<const char*>(data), size));
   try {
-    const plateau::Profile profile = plateau::read_legacy_heap(text, {.profile_bytes = std::size_t{16} << 20}).profile;
+    const bool is_partial = size % 2 == 1;
+    const plateau::Profile profile =
+        plateau::read_legacy_heap(text, {.limits = {.profile_bytes = std::size_t{16} << 20}, .is_partial = is_partial})
+            .profile;
     if (plateau::encode_pprof(profile, nullptr).empty()) std::abort();
     if (!plateau::difference(profile, profile).samples().empty()) std::abort();
   } catch (const std::runtime_error& error) {

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "profiling/symbols/demangled_name.hpp"
+
 namespace plateau {
 namespace {
 
@@ -40,6 +42,43 @@ TEST(ShortName, DropsWhatIsNotTheName) {
       {"operator\"\" _kb(unsigned long long)", "operator\"\" _kb"},
   };
   for (const auto& [full, wanted] : cases) EXPECT_EQ(short_name(full), wanted) << full;
+}
+
+TEST(TemplatesName, KeepsWhatTellsInstancesApart) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"std::vector<int, std::allocator<int> >::resize(unsigned long)",
+       "std::vector<int, std::allocator<int> >::resize"},
+      {"void f<int>(int)", "f<int>"},
+      {"std::map<int, A>::mapped_type& ns::g<A>(std::map<int, A>&)", "ns::g<A>"},
+      {"ns::f(int)::{lambda(auto:1)#2}::operator()<int>(int) const", "ns::f::{lambda}::operator()<int>"},
+      {"std::function<int (char)>::operator()(char) const", "std::function<int (char)>::operator()"},
+      {"main", "main"},
+  };
+  for (const auto& [full, wanted] : cases) EXPECT_EQ(shown_cpp_name(full, NameStyle::templates), wanted) << full;
+}
+
+TEST(RustName, IsDemangledFromEitherManglingWithoutItsHash) {
+  const auto shown = [](const char* symbol, NameStyle style) { return demangled_name(symbol, style).value_or("none"); };
+  const char* const v0 = "_RNvXCs1VQLGaR7mhK_5probeINtB2_4BookyENtB2_5Keeps9keep_rows";
+  const char* const legacy =
+      "_ZN55_$LT$probe..Book$LT$u64$GT$$u20$as$u20$probe..Keeps$GT$9keep_rows17he453e117076577b3E";
+  EXPECT_EQ(shown(v0, NameStyle::full), "<probe::Book<u64> as probe::Keeps>::keep_rows");
+  EXPECT_EQ(shown(v0, NameStyle::brief), "<probe::Book as probe::Keeps>::keep_rows");
+  EXPECT_EQ(shown("_ZN5probe4main17h0123456789abcdefE", NameStyle::brief), "probe::main");
+  EXPECT_EQ(shown("_ZN5probe4mainEv", NameStyle::brief), "probe::main") << "C++";
+  EXPECT_EQ(shown("main", NameStyle::brief), "none");
+  EXPECT_EQ(shown_rust_name("core::ptr::drop_in_place::<alloc::vec::Vec<u8>>", NameStyle::brief),
+            "core::ptr::drop_in_place");
+  EXPECT_EQ(shown_rust_name("<F as core::ops::FnOnce<(u8,)>>::call_once::<fn(u8) -> u16>", NameStyle::brief),
+            "<F as core::ops::FnOnce>::call_once");
+  const std::string old = shown(legacy, NameStyle::brief);
+  EXPECT_EQ(old, "<probe::Book as probe::Keeps>::keep_rows");
+}
+
+TEST(RustName, SurvivesWhatIsNoName) {
+  for (const std::string text : {"", "<", ">", "a<", "<<", "a<b->", "::<", "a::<b"}) {
+    EXPECT_NO_THROW(static_cast<void>(shown_rust_name(text, NameStyle::brief))) << text;
+  }
 }
 
 TEST(ShortName, SurvivesWhatIsNoName) {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -22,6 +23,7 @@
 namespace plateau::testing {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ContainsRegex;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
@@ -142,6 +144,73 @@ TEST(Heap2pprof, TheProgramMayBeElsewhere) {
   std::filesystem::rename(leaks.program, moved);
   EXPECT_THAT(heap2pprof({leaks.after, "--top"}).out, Not(HasSubstr("leak_large")));
   EXPECT_THAT(heap2pprof({leaks.after, "--top", "--binary", moved}).out, HasSubstr("leak_large"));
+}
+
+TEST(Heap2pprof, ReadsZstandard) {
+  Leaks leaks;
+  run_known_leaks(leaks, "jemalloc", 16);
+  const std::string plain = leaks.folder / "plain";
+  ASSERT_EQ(heap2pprof({leaks.after, "-o", plain}).status, 0);
+  const std::string text = read_text(leaks.after);
+  std::string compressed;
+  for (const std::string& frame : {text.substr(0, 1000), text.substr(1000)}) {  // of two frames
+    std::string one(ZSTD_compressBound(frame.size()), '\0');
+    one.resize(ZSTD_compress(one.data(), one.size(), frame.data(), frame.size(), 3));
+    compressed += one;
+  }
+  const std::string file = leaks.folder / "after.zst";
+  std::ofstream(file, std::ios::binary) << compressed;
+  ASSERT_EQ(heap2pprof({file, "-o", leaks.folder / "unpacked"}).status, 0);
+  EXPECT_EQ(read_text(leaks.folder / "unpacked"), read_text(plain));
+  std::ofstream(file, std::ios::binary) << compressed.substr(0, 100);  // in the first frame
+  const Finished cut = heap2pprof({file, "-o", leaks.folder / "cut"});
+  EXPECT_EQ(cut.status, 2);
+  EXPECT_THAT(cut.error, HasSubstr("cut short"));
+}
+
+constexpr const char* two_stacks =
+    "heap profile: 3: 700 [3: 700] @ heapprofile\n2: 600 [2: 600] @ 0x401136\n1: 100 [1: 100] @ 0x401300\n";
+
+TEST(Heap2pprof, WhatWasOddIsOneLineAndAComment) {
+  const ScratchFolder folder;
+  const std::string file = folder / "odd.heap";
+  std::ofstream(file) << "Defaulted container \"app\"\r\n" << two_stacks;
+  const Finished finished = heap2pprof({file, "-o", folder / "odd.pb.gz"});
+  EXPECT_EQ(finished.status, 0);
+  EXPECT_THAT(finished.error, HasSubstr("1 lines before the dump"));
+  EXPECT_THAT(finished.error, HasSubstr("no MAPPED_LIBRARIES"));
+  EXPECT_EQ(finished.error.find('\n'), finished.error.size() - 1) << finished.error;
+  EXPECT_THAT(read_pprof(read_text(folder / "odd.pb.gz")).comments, Contains(HasSubstr("no MAPPED_LIBRARIES")));
+  EXPECT_THAT(heap2pprof({file, "--top"}).out, HasSubstr("0x401135")) << "an address for a name";
+}
+
+TEST(Heap2pprof, ACutDumpIsReadWhenItIsAskedFor) {
+  const ScratchFolder folder;
+  const std::string file = folder / "cut.heap";
+  std::ofstream(file) << std::string(two_stacks).substr(0, std::string(two_stacks).size() - 20);
+  const Finished refused = heap2pprof({file, "--top"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.error, HasSubstr("--partial"));
+  const Finished partial = heap2pprof({file, "--top", "--partial"});
+  EXPECT_EQ(partial.status, 0);
+  EXPECT_THAT(partial.out, HasSubstr("600B in total"));
+  EXPECT_THAT(partial.error, HasSubstr("its stacks have 600 of 700"));
+}
+
+TEST_P(Leaking, AWrittenProfileIsReadAsTheDumpIs) {
+  const std::string before = leaks_.folder / "before.pb.gz";
+  const std::string after = leaks_.folder / "after.pb.gz";
+  const std::string unpacked = leaks_.folder / "after.pb";
+  ASSERT_EQ(heap2pprof({leaks_.before, leaks_.after}).status, 0);
+  ASSERT_EQ(shell("gzip -dc " + after + " > " + unpacked).status, 0);
+  const std::string top = heap2pprof({leaks_.after, "--top"}).out;
+  EXPECT_EQ(heap2pprof({after, "--top"}).out, top);
+  EXPECT_EQ(heap2pprof({unpacked, "--top"}).out, top);
+  EXPECT_EQ(heap2pprof({after, "--flame", leaks_.folder / "flame.svg"}).status, 0);
+  const std::string change = heap2pprof({leaks_.after, "--base", leaks_.before, "--top"}).out;
+  EXPECT_EQ(heap2pprof({after, "--base", before, "--top"}).out, change);
+  EXPECT_EQ(heap2pprof({after, "--base", leaks_.before, "--top"}).out, change) << "a dump has addresses";
+  EXPECT_EQ(heap2pprof({leaks_.after, "--base", before, "--top"}).out, change);
 }
 
 std::string gzip_member(const std::string& text) {
@@ -278,6 +347,7 @@ TEST(Heap2pprof, SaysWhatIsWrongWithTheCommandLine) {
   expect({"--nonsense"}, "--nonsense");
   expect({"--top", "--rows", "-1", "a"}, "--rows -1: give a whole number from 1 to 1000000");
   expect({"--top", "--rows", "18446744073709551616", "a"}, "--rows 18446744073709551616");
+  expect({"--names", "long", "a"}, "--names");
 }
 
 }  // namespace

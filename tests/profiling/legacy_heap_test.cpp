@@ -36,6 +36,11 @@ LegacyHeap read(const std::string& text, const LegacyHeapLimits& limits = {}) {
   return read_legacy_heap(in, limits);
 }
 
+LegacyHeap read_as(const std::string& text, const LegacyHeapOptions& options) {
+  std::istringstream in(text);
+  return read_legacy_heap(in, options);
+}
+
 std::string error_of(const std::string& text, const LegacyHeapLimits& limits = {}) {
   try {
     read(text, limits);
@@ -119,12 +124,13 @@ TEST(LegacyHeap, NamedThreadsAreLabelsAndAddUpToTheStack) {
     bytes[text_label(heap.profile, i, "thread")] += values(heap.profile, i)[3];
     sum += values(heap.profile, i)[3];
   }
-  const double factor = scale(777.0 / 7, 524288);
-  EXPECT_EQ(sum, std::llround(777 * factor));
+  const auto whole = static_cast<double>(std::llround(777 * scale(777.0 / 7, 524288)));
+  EXPECT_EQ(sum, std::llround(whole));
   EXPECT_EQ(bytes.size(), 3U);
-  EXPECT_NEAR(static_cast<double>(bytes["worker"]), 577 * factor, 1);
-  EXPECT_NEAR(static_cast<double>(bytes["disk io"]), 100 * factor, 1);
-  EXPECT_NEAR(static_cast<double>(bytes[""]), 100 * factor, 1);
+  // By what each thread's own row stands for: seven samples of a period each, and not by their 777 bytes.
+  EXPECT_NEAR(static_cast<double>(bytes["worker"]), whole * 5 / 7, whole * 0.001);
+  EXPECT_NEAR(static_cast<double>(bytes["disk io"]), whole / 7, whole * 0.001);
+  EXPECT_NEAR(static_cast<double>(bytes[""]), whole / 7, whole * 0.001);
 }
 
 TEST(LegacyHeap, GperftoolsIsExactAndItsCumulativeColumnsAlwaysCount) {
@@ -174,14 +180,28 @@ constexpr const char* whole =
     "heap_v2/524288\n  t*: 2: 200 [2: 200]\n  t1: 2: 200 [2: 200] w\n@ 0x500001\n  t*: 2: 200 [2: 200]\n"
     "  t1: 2: 200 [2: 200]\n\nMAPPED_LIBRARIES:\n00500000-00600000 r-xp 00100000 08:01 1    /bin/service\n";
 
-TEST(LegacyHeap, EveryTruncationButOneAfterALineOfTheMappingsIsRefused) {
+TEST(LegacyHeap, EveryTruncationThatLosesCountsIsRefusedUnlessItIsAskedFor) {
   const std::string text = whole;
   ASSERT_EQ(error_of(text), "no error");
-  const std::size_t mappings = text.find("MAPPED_LIBRARIES:\n") + 18;
+  const std::string last_row = "  t*: 2: 200 [2: 200]\n  t1";
+  const std::size_t counts = text.rfind(last_row) + last_row.size() - 5;  // without the newline
   for (std::size_t length = 0; length < text.size(); ++length) {
-    if (length == mappings) continue;  // a program without mappings has the same text
-    EXPECT_NE(error_of(text.substr(0, length)), "no error") << "cut at " << length;
+    const std::string cut = text.substr(0, length);
+    if (length < counts) {
+      EXPECT_NE(error_of(cut), "no error") << "cut at " << length;
+    } else {
+      const LegacyHeap heap = read(cut);
+      EXPECT_EQ(heap.in_use.objects, read(text).in_use.objects) << "cut at " << length;
+      const bool looks_whole = length + 1 == text.size() || text[length - 1] == '\n';
+      EXPECT_TRUE(!heap.notes.empty() || looks_whole) << "cut at " << length;
+    }
   }
+  const std::string two_stacks = "heap profile: 3: 700 [3: 700] @ heapprofile\n2: 600 [2: 600] @ 0x1\n1: 100 [1: 1";
+  EXPECT_THAT(error_of(two_stacks), HasSubstr("cut short: its stacks have 600 of 700 sampled bytes"));
+  EXPECT_THAT(error_of(two_stacks), HasSubstr("--partial"));
+  const LegacyHeap partial = read_as(two_stacks, {.is_partial = true});
+  EXPECT_EQ(partial.in_use.bytes, 600);
+  EXPECT_THAT(partial.profile.comments, ::testing::Contains(HasSubstr("partial: the text is cut short at line 3")));
 }
 
 TEST(LegacyHeap, NamesTheLineAndWhatIsWrong) {
@@ -194,17 +214,13 @@ TEST(LegacyHeap, NamesTheLineAndWhatIsWrong) {
       "ELF\n",
       "line 1: neither");
   expect(std::string(std::size_t{3} << 20, 'x'), "line 1: a line of more than 1 MiB");
-  expect("heap_v2/0\n", "line 1: no sampling period");
+  expect("heap_v2/\n", "line 1: no sampling period");
   expect("heap_v2/1\nnonsense\n", "line 2: not the totals");
   expect("heap_v2/1\n  t*: 1: 2 [3: 4]\n1: 2 [3: 4] @ 0x1\n", "line 3: neither a stack");
   expect("heap_v2/1\n  t*: 1: 2 [3: 4]\n@ 0x1 1x2\n", "line 3: not an address");
-  expect("heap_v2/1\n  t*: 1: 2 [3: 4]\n@ 0x1\n  t*: 0: 2 [3: 4]\n", "line 4: not the counts");
-  expect("heap_v2/1\n  t*: 1: 2 [3: 4]\n@ 0x1\n  t*: -1: 2 [3: 4]\n", "line 4: not the counts");
+  expect("heap_v2/1\n  t*: 1: 2 [3: 4]\n@ 0x1\n  t*: 1.5: 2 [3: 4]\n", "line 4: not the counts");
+  expect("heap_v2/1\n  t*: 1: 2 [3: 4]\n@ 0x1\n@ 0x2\n  t*: 1: 2 [3: 4]\n", "line 4: not the counts");
   expect("heap_v2/1\n  t*: 1: 2 [3: 4]\n@ 0x1\n  t*: 99999999999999999999: 2 [3: 4]\n", "line 4: not the counts");
-  expect(
-      std::string("heap_v2/1\n  t*: 1: 1 [1: 1]\n  t1: 1: 1 [1: 1] w\n@ 0x1\n  t*: 1: 1 [1: 1]\n  t1: 2: 2 [2: 2]\n") +
-          maps,
-      "the threads of a stack have more");
   expect("heap profile: 1: 2 [3: 4] @ contention\n", "line 1: an unknown format");
   expect("heap profile: 1: 2 [3: 4] @ heapprofile\n1: 2 [3: 4] 0x1\n", "line 2: counts without a stack");
 }

@@ -200,7 +200,7 @@ TEST(Symbolizer, WhatIsKnownAlreadyCostsNoBudget) {
 
 TEST(Symbolizer, FullNamesOnRequest) {
   const Dump dump = dump_of(std::string(FIXTURES) + "/stack_dump_pie");
-  Symbolizer symbolizer({.full_names = true});
+  Symbolizer symbolizer({.names = NameStyle::full});
   EXPECT_THAT(names(symbolized(dump.profile, symbolizer)), Contains("fixture::dump_stack(int)"));
 }
 
