@@ -77,6 +77,10 @@ void* Arena::allocate_slowly(std::size_t bytes, std::size_t alignment) {
   return allocate(bytes, alignment);
 }
 
+void* Arena::allocate_overaligned(std::size_t bytes, std::size_t alignment) {
+  return allocate(bytes, alignment);
+}
+
 void* Arena::try_allocate_slowly(std::size_t bytes, std::size_t alignment) noexcept {
   try {
     return allocate_slowly(bytes, alignment);

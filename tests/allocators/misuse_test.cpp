@@ -39,6 +39,13 @@ TEST(MisuseDeathTest, RewindToAMarkThatAnEarlierRewindUndid) {
   EXPECT_DEATH(arena.rewind(late), "plateau: Arena::rewind to a mark that an earlier rewind undid");
 }
 
+TEST(MisuseDeathTest, AnAlignmentThatIsNotAPowerOfTwo) {
+  Arena arena;
+  EXPECT_DEATH(static_cast<void>(arena.allocate(8, 24)), "plateau: Arena::allocate with an alignment");
+  std::pmr::memory_resource& resource = arena;
+  EXPECT_DEATH(static_cast<void>(resource.allocate(8, 24)), "plateau: Arena::allocate with an alignment");
+}
+
 TEST(MisuseDeathTest, FreeToTheWrongPool) {
   Pool right({.block_bytes = 64});
   Pool wrong({.block_bytes = 64});
