@@ -32,6 +32,11 @@ use allocators
 by_pkg_config uses_allocators plateau-allocators
 "$work/uses_allocators" | grep -q "bytes, 1 idle"
 
+# An assert in an installed header would be paid for in every call of a program that does not define NDEBUG.
+# shellcheck disable=SC2046
+quietly "${CXX:-c++}" -std=c++20 -O2 -c "$here/consumer/uses_allocators.cpp" $(pkg-config --cflags plateau-allocators) -o "$work/uses.o"
+if nm --undefined-only "$work/uses.o" | grep __assert_fail; then echo "an installed header asserts"; exit 1; fi
+
 "$work/build/uses_allocation_counter" | grep -q "1 call of 1000 bytes"
 by_pkg_config uses_allocation_counter plateau-allocation-counter
 "$work/uses_allocation_counter" | grep -q "1 call of 1000 bytes"
