@@ -28,9 +28,17 @@ class PerThreadRegistration {
   // The calling thread's value, or null when it has none yet. Reads lines that nobody else writes, and two words of the
   // thread's own while it uses one object many times over.
   void* find() const noexcept {
-    if (slots_.last.id == id_) [[likely]]
-      return slots_.last.value;
+    if (void* const found = find_last()) [[likely]]
+      return found;
     return find_among_all();
+  }
+  // As find, when the thread used this object last; else null.
+  void* find_last() const noexcept {
+    if (slots_.last.id != id_) [[unlikely]]
+      return nullptr;
+    void* const value = slots_.last.value;
+    if (value == nullptr) __builtin_unreachable();  // only what enter() took is found: callers need not look again
+    return value;
   }
   // Makes `value` the calling thread's. False when there is no memory for it, or when the thread has ended so far that
   // nobody would hear of its end (destructors of static objects, in the main thread).
@@ -80,6 +88,8 @@ class PerThread final : private PerThreadRegistration {
       return static_cast<T*>(found);
     return first_local();
   }
+  // As local, but null too when the thread used another object since: for a fast path that must not call anything.
+  T* local_if_last() const noexcept { return static_cast<T*>(find_last()); }
   // As local, but never makes one.
   T* local_if_any() const noexcept { return static_cast<T*>(find()); }
 

@@ -60,13 +60,7 @@ class Recycler {
  public:
   struct Return {
     State* home = nullptr;
-    void operator()(T* object) const noexcept {
-      if (home != nullptr) {
-        home->put(object);
-      } else {
-        delete object;
-      }
-    }
+    void operator()(T* object) const noexcept { State::give_back(home, object); }
   };
   // Owns an object and gives it back to the recycler at its end; with no home it simply owns it. An object of a
   // recycler must not be deleted otherwise (after release(), say).
@@ -102,7 +96,10 @@ class Recycler {
   // How many entries at the bottom of a stack nobody has touched, for how long.
   class Age {
    public:
-    void touch(std::size_t size) noexcept { low_ = std::min(low_, size); }
+    void touch(std::size_t size) noexcept {
+      if (size < low_) [[unlikely]]
+        low_ = size;
+    }
     // Ends an epoch of a stack that is `size` high now. Returns how many at its bottom stayed over the two last epochs.
     std::size_t end_epoch(std::size_t size) noexcept {
       const std::size_t aged = std::min(previous_low_, low_);
@@ -124,15 +121,23 @@ class Recycler {
 
   // Only its own thread writes it, or, when that has ended, whoever holds the lock of PerThread. The atomics let
   // statistics() read; they are plain moves.
+  //
+  // The object that came back last stands apart from the stack of the others, which therefore holds `capacity` - 1 at
+  // most: a put and the next get meet in one word, and the stack's size need not go through memory twice between them.
   struct alignas(64) Cache {
-    explicit Cache(State& state) : capacity(state.cache_capacity()) {}
-    std::array<Entry, 2 * largest_batch> entries;
-    std::atomic<std::size_t> size{0};
-    std::atomic<std::size_t> bytes{0};
-    std::size_t capacity;
-    std::uint64_t epoch = 0;
+    explicit Cache(State& state)
+        : capacity(state.cache_capacity()), epoch(capacity > 0 ? state.epoch() : epoch_of_no_cache) {}
+    std::atomic<T*> newest{nullptr};
+    std::atomic<std::size_t> newest_bytes{0};  // valid while there is a newest
+    std::atomic<std::size_t> size{0};          // of the stack
+    std::atomic<std::size_t> bytes{0};         // of the stack's objects
+    std::size_t capacity;                      // 0 when the budget for caches is spent
+    std::uint64_t epoch;
     Age age;
+    std::array<Entry, 2 * largest_batch> entries;
   };
+  // No epoch comes so far, so that a put to a cache without room always takes the slow path.
+  static constexpr std::uint64_t epoch_of_no_cache = UINT64_MAX;
 
   class State {
    public:
@@ -145,37 +150,39 @@ class Recycler {
       depot_.reserve(options.max_idle);
     }
 
-    [[gnu::always_inline]] T* get() {
-      if (Cache* const cache = caches_.local()) [[likely]] {
-        std::size_t size = cache->size.load(std::memory_order_relaxed);
-        if (size == 0) [[unlikely]]
-          size = refill(*cache);
-        if (size > 0) [[likely]] {
-          const Entry& entry = cache->entries[--size];
-          set(*cache, size, cache->bytes.load(std::memory_order_relaxed) - entry.bytes);
+    std::uint64_t epoch() const noexcept { return epoch_.load(std::memory_order_relaxed); }
+
+    // get and give_back are called, and not inlined: what is left at each use of a handle is one call, which the
+    // compiler places even in unlikely clean-up, so that handles stay in registers. Both are leaves: whatever needs a
+    // frame is behind a jump.
+    [[gnu::noinline, gnu::aligned(64)]] T* get() {
+      if (Cache* const cache = caches_.local_if_last()) [[likely]] {
+        const std::size_t size = cache->size.load(std::memory_order_relaxed);
+        if (T* const newest = cache->newest.load(std::memory_order_relaxed)) [[likely]] {
+          cache->newest.store(nullptr, std::memory_order_relaxed);
           cache->age.touch(size);
-          return entry.object;
+          return newest;
         }
-      } else if (T* const object = get_from_depot()) {
-        return object;
+        if (size > 0) [[likely]]
+          return pop(*cache, size);
       }
-      return make();
+      return get_slowly();
+    }
+
+    [[gnu::noinline, gnu::aligned(64)]] static void give_back(State* home, T* object) noexcept {
+      if (home == nullptr) [[unlikely]]
+        return destroy_homeless(object);
+      home->put(object);
     }
 
     [[gnu::always_inline]] void put(T* object) noexcept {
-      // No thread finds a cache once the recycler is gone.
-      Cache* const cache = caches_.local();
+      Cache* const cache = caches_.local_if_last();
       if (cache == nullptr) [[unlikely]]
-        return put_without_cache(object);
+        return find_cache_and_put(object);
       Traits::reset(*object);
       const std::size_t bytes = Traits::size_bytes(*object);
-      const std::size_t size = cache->size.load(std::memory_order_relaxed);
-      if (size < cache->capacity && bytes <= options_.max_object_bytes &&
-          cache->epoch == epoch_.load(std::memory_order_relaxed)) [[likely]] {
-        push(*cache, size, object, bytes);
-        return;
-      }
-      put_slowly(*cache, object, bytes);
+      if (bytes > options_.max_object_bytes || cache->epoch != epoch() || !add(*cache, object, bytes)) [[unlikely]]
+        return put_slowly(*cache, object, bytes);
     }
 
     void advance_epoch() noexcept {
@@ -193,6 +200,7 @@ class Recycler {
       Cache* const own = caches_.local_if_any();
       caches_.for_each([&](Cache& cache, bool in_use) {
         if (in_use && &cache != own) return;
+        push_newest(cache);
         freed += cache.bytes.load(std::memory_order_relaxed);
         drop_from_cache(cache, cache.size.load(std::memory_order_relaxed));
         cache.age = {};
@@ -213,6 +221,9 @@ class Recycler {
       caches_.for_each([&](const Cache& cache, bool) {
         result.idle += cache.size.load(std::memory_order_relaxed);
         result.idle_bytes += cache.bytes.load(std::memory_order_relaxed);
+        if (cache.newest.load(std::memory_order_relaxed) == nullptr) return;
+        ++result.idle;
+        result.idle_bytes += cache.newest_bytes.load(std::memory_order_relaxed);
       });
       const std::scoped_lock lock(mutex_);
       result.idle += depot_.size();
@@ -226,6 +237,7 @@ class Recycler {
       for (const Entry& entry : depot_) destroy(entry.object);
       depot_.clear();
       caches_.for_each([&](Cache& cache, bool) {
+        push_newest(cache);
         const std::size_t size = cache.size.load(std::memory_order_relaxed);
         idle += size;
         for (std::size_t i = 0; i < size; ++i) destroy(cache.entries[i].object);
@@ -269,6 +281,47 @@ class Recycler {
       cache.entries[size].bytes = bytes;
       set(cache, size + 1, cache.bytes.load(std::memory_order_relaxed) + bytes);
     }
+    [[gnu::always_inline]] static T* pop(Cache& cache, std::size_t size) noexcept {
+      const Entry& entry = cache.entries[--size];
+      set(cache, size, cache.bytes.load(std::memory_order_relaxed) - entry.bytes);
+      cache.age.touch(size);
+      return entry.object;
+    }
+
+    // Puts the object on top of all others. False when the cache is full.
+    [[gnu::always_inline]] static bool add(Cache& cache, T* object, std::size_t bytes) noexcept {
+      T* const previous = cache.newest.load(std::memory_order_relaxed);
+      if (previous == nullptr) [[likely]] {
+        set_newest(cache, object, bytes);
+        return true;
+      }
+      const std::size_t size = cache.size.load(std::memory_order_relaxed);
+      if (size + 1 >= cache.capacity) [[unlikely]]
+        return false;
+      push(cache, size, previous, cache.newest_bytes.load(std::memory_order_relaxed));
+      set_newest(cache, object, bytes);
+      return true;
+    }
+    [[gnu::always_inline]] static void set_newest(Cache& cache, T* object, std::size_t bytes) noexcept {
+      cache.newest.store(object, std::memory_order_relaxed);
+      cache.newest_bytes.store(bytes, std::memory_order_relaxed);
+    }
+
+    // What is not a get or a put sees one stack: the newest is pushed on it before, and taken from it again after.
+    static void push_newest(Cache& cache) noexcept {
+      T* const newest = cache.newest.load(std::memory_order_relaxed);
+      if (newest == nullptr) return;
+      cache.newest.store(nullptr, std::memory_order_relaxed);
+      push(cache, cache.size.load(std::memory_order_relaxed), newest,
+           cache.newest_bytes.load(std::memory_order_relaxed));
+    }
+    static void pop_newest(Cache& cache) noexcept {
+      const std::size_t size = cache.size.load(std::memory_order_relaxed);
+      if (size == 0) return;
+      const Entry entry = cache.entries[size - 1];
+      set(cache, size - 1, cache.bytes.load(std::memory_order_relaxed) - entry.bytes);
+      set_newest(cache, entry.object, entry.bytes);
+    }
 
     static void set(Cache& cache, std::size_t size, std::size_t bytes) noexcept {
       cache.size.store(size, std::memory_order_relaxed);
@@ -299,6 +352,7 @@ class Recycler {
       made_.fetch_add(1, std::memory_order_relaxed);
       return object;
     }
+    [[gnu::noinline]] static void destroy_homeless(T* object) noexcept { delete object; }
     static void destroy(T* object) noexcept {
       if constexpr (made_by_traits) {
         delete object;
@@ -319,28 +373,52 @@ class Recycler {
     }
 
     // A batch, or less, from the depot. Returns the cache's new size.
-    [[gnu::noinline]] std::size_t refill(Cache& cache) noexcept {
+    std::size_t refill(Cache& cache) noexcept {
       const std::scoped_lock lock(mutex_);
       std::size_t size = 0;
       std::size_t bytes = 0;
-      // One at least, which the caller takes at once: a thread may have come too late for a cache.
+      // One at least, which the caller takes at once, even where the cache has no room.
       while (size < std::clamp<std::size_t>(cache.capacity, 1, batch_) && !depot_.empty()) {
         bytes += depot_.back().bytes;
         cache.entries[size++] = take_newest();
       }
       set(cache, size, bytes);
       cache.age = {};
-      cache.epoch = epoch_.load(std::memory_order_relaxed);
+      if (cache.capacity > 0) cache.epoch = epoch();
       return size;
     }
 
+    [[gnu::noinline]] T* get_slowly() {
+      if (Cache* const cache = caches_.local()) {
+        if (T* const newest = cache->newest.exchange(nullptr, std::memory_order_relaxed)) {
+          cache->age.touch(cache->size.load(std::memory_order_relaxed));
+          return newest;
+        }
+        std::size_t size = cache->size.load(std::memory_order_relaxed);
+        if (size == 0) size = refill(*cache);
+        if (size > 0) return pop(*cache, size);
+      } else if (T* const object = get_from_depot()) {
+        return object;
+      }
+      return make();
+    }
+
+    // No thread finds a cache once the recycler is gone.
+    [[gnu::noinline]] void find_cache_and_put(T* object) noexcept {
+      Cache* const cache = caches_.local();
+      if (cache == nullptr) return put_without_cache(object);
+      Traits::reset(*object);
+      put_slowly(*cache, object, Traits::size_bytes(*object));
+    }
+
     [[gnu::noinline]] void put_slowly(Cache& cache, T* object, std::size_t bytes) noexcept {
-      if (cache.epoch != epoch_.load(std::memory_order_relaxed)) age(cache);
-      std::size_t size = cache.size.load(std::memory_order_relaxed);
-      if (size == cache.capacity) size = spill(cache);
-      if (size < cache.capacity && bytes <= options_.max_object_bytes) {
-        push(cache, size, object, bytes);
-        return;
+      if (cache.capacity > 0) {
+        if (cache.epoch != epoch()) age(cache);
+        if (bytes <= options_.max_object_bytes) {
+          if (add(cache, object, bytes)) return;
+          spill(cache);
+          if (add(cache, object, bytes)) return;
+        }
       }
       put_into_depot({object, bytes});
     }
@@ -351,11 +429,11 @@ class Recycler {
       put_into_depot({object, Traits::size_bytes(*object)});
     }
 
-    // The older batch goes into the depot, as far as it fits. Returns the cache's new size.
-    std::size_t spill(Cache& cache) noexcept {
+    // The older batch of a full cache goes into the depot, as far as it fits.
+    void spill(Cache& cache) noexcept {
+      push_newest(cache);
       const std::size_t size = cache.size.load(std::memory_order_relaxed);
       const std::size_t count = std::min(batch_, size);
-      if (count == 0) return 0;
       std::array<T*, largest_batch> surplus;
       std::size_t surplus_count = 0;
       std::size_t bytes = cache.bytes.load(std::memory_order_relaxed);
@@ -371,7 +449,6 @@ class Recycler {
       set(cache, size - count, bytes);
       cache.age.removed(count);
       for (std::size_t i = 0; i < surplus_count; ++i) drop(surplus[i]);
-      return size - count;
     }
 
     T* get_from_depot() noexcept {
@@ -413,11 +490,14 @@ class Recycler {
     }
 
     void age(Cache& cache) noexcept {
-      const std::uint64_t now = epoch_.load(std::memory_order_relaxed);
+      if (cache.capacity == 0) return;
+      push_newest(cache);
+      const std::uint64_t now = epoch();
       const std::uint64_t passed = std::min(now - cache.epoch, epochs_that_age_all);
       cache.epoch = now;
       for (std::uint64_t i = 0; i < passed; ++i)
         drop_from_cache(cache, cache.age.end_epoch(cache.size.load(std::memory_order_relaxed)));
+      pop_newest(cache);
     }
 
     void drop_from_cache(Cache& cache, std::size_t count) noexcept {

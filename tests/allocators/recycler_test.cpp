@@ -56,6 +56,40 @@ TEST(Recycler, KeepsNoMoreThanItsBound) {
   EXPECT_EQ(recycler.statistics().dropped, 7U);
 }
 
+TEST(Recycler, ServesFirstWhatCameBackLast) {
+  Strings recycler;
+  std::vector<Strings::Handle> taken;
+  std::vector<const std::string*> back;
+  for (int i = 0; i < 5; ++i) taken.push_back(recycler.get());
+  for (auto& handle : taken) {
+    back.push_back(handle.get());
+    handle.reset();
+  }
+  // One goes out and comes back between them, as the newest of all.
+  recycler.get().reset();
+  for (auto& handle : taken) {
+    handle = recycler.get();
+    EXPECT_EQ(handle.get(), back.back());
+    back.pop_back();
+  }
+}
+
+// Caches of one thread hold from nothing to two batches at these sizes; the newest object counts as any other.
+TEST(Recycler, TheBoundHoldsAtEverySize) {
+  for (std::size_t most = 0; most <= 40; ++most) {
+    Strings recycler({.max_idle = most, .batch = 2});
+    std::vector<Strings::Handle> taken(most + 5);
+    for (auto& handle : taken) handle = recycler.get();
+    for (std::size_t i = 0; i < taken.size(); ++i) {
+      taken[i].reset();
+      EXPECT_LE(recycler.statistics().idle, most);
+    }
+    const RecyclerStatistics full = recycler.statistics();
+    EXPECT_EQ(full.made, full.idle + full.dropped);
+    EXPECT_GE(full.idle, most / 2);
+  }
+}
+
 TEST(Recycler, AHandleWithoutAHomeOwnsItsObject) {
   const AllocationCounts before = thread_allocation_counts();
   { const Strings::Handle handle(new std::string(100, 'x'), {}); }
