@@ -129,9 +129,9 @@ bool print_targets(const std::vector<TargetRow>& rows, boost::json::array& json)
   fmt::print("\n{:<100} {:>10} {:>12}\n", "target", "measured", "asked");
   for (const TargetRow& row : rows) {
     all = all && row.holds();
-    fmt::print("{:<100} {:>10} {:>12}   {}\n", row.text, fmt::format("{:.2f}{}", row.measured, row.unit),
+    fmt::print("{:<100} {:>10} {:>12}   {}{}\n", row.text, fmt::format("{:.2f}{}", row.measured, row.unit),
                fmt::format("{} {:g}{}", row.at_most ? "<=" : ">=", row.bound, row.unit),
-               row.holds() ? "holds" : "FALLS SHORT");
+               row.holds() ? "holds" : "FALLS SHORT", row.holds() || row.note.empty() ? "" : " (" + row.note + ")");
     json.push_back({{"target", row.text},
                     {"measured", row.measured},
                     {"bound", row.bound},

@@ -14,6 +14,7 @@ struct TargetRow {
   double bound = 0;
   bool at_most = true;  // else at least
   std::string unit;     // "x" for ratios
+  std::string note;     // where the proof stands that it cannot be reached
   bool holds() const { return at_most ? measured <= bound : measured >= bound; }
 };
 
