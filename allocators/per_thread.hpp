@@ -32,7 +32,7 @@ class PerThreadRegistration {
       return found;
     return find_among_all();
   }
-  // As find, when the thread used this object last; else null.
+  // Same as find() when the thread used this object last; else null.
   void* find_last() const noexcept {
     if (slots_.last.id != id_) [[unlikely]]
       return nullptr;
@@ -88,7 +88,7 @@ class PerThread final : private PerThreadRegistration {
       return static_cast<T*>(found);
     return first_local();
   }
-  // As local, but null too when the thread used another object since: for a fast path that must not call anything.
+  // Like local(), but null too when the thread used another object since: for a fast path that must not call anything.
   T* local_if_last() const noexcept { return static_cast<T*>(find_last()); }
   // As local, but never makes one.
   T* local_if_any() const noexcept { return static_cast<T*>(find()); }

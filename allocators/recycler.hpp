@@ -307,7 +307,7 @@ class Recycler {
       cache.newest_bytes.store(bytes, std::memory_order_relaxed);
     }
 
-    // What is not a get or a put sees one stack: the newest is pushed on it before, and taken from it again after.
+    // All that is not a get or a put sees one stack: the newest is pushed on it before, and taken from it again after.
     static void push_newest(Cache& cache) noexcept {
       T* const newest = cache.newest.load(std::memory_order_relaxed);
       if (newest == nullptr) return;

@@ -43,6 +43,7 @@
 #include "allocators/purge_lines.hpp"
 #include "allocators/runtime_symbol.hpp"
 #include "allocators/system/kernel_file.hpp"
+#include "profiling/agent_last_thread.hpp"
 #include "profiling/agent_set_ids.hpp"
 #include "profiling/black_box.hpp"
 #include "profiling/debug_server.hpp"
@@ -199,6 +200,7 @@ const char* why_not_here(std::span<char* const> arguments) {
     return;
   }
   if (std::atexit(stop) != 0) return;
+  prepare_for_the_last_thread();
   follow_the_programs_ids();
   sample_if_nobody_else_can();
   if (directory != nullptr) {

@@ -3,8 +3,8 @@
 
 namespace plateau {
 
-// Where programs call the agent's setuid() and its kin, because it was preloaded: has service threads that are made
-// from then on follow them, and glibc leave those threads out. One that is loaded late leaves it to glibc, which ends a
+// Has service threads that are made from then on follow the program's setuid() and its kin, which are the agent's where
+// it was preloaded, and glibc leave those threads out. An agent that is loaded late leaves it to glibc, which ends a
 // program that keeps capabilities over a change of its user.
 void follow_the_programs_ids();
 

@@ -12,10 +12,11 @@
 namespace plateau {
 
 // At most one at a time in a process. Each thread has a timer of its own on its own CPU clock (timer_create(2) with
-// SIGEV_THREAD_ID), which sends the signal that the program does not see (profiling/host/hidden_signal.hpp), so that the
-// program's ITIMER_PROF, its SIGPROF, its masks and what it waits for by sigwait(3) are not touched. A child made by
-// fork has no such timers, and execve(2) ends them together with the signals that they have sent. A thread of its own,
-// in the descriptor table of whoever makes it, looks for new threads every 20 ms: one that lives shorter may be missed.
+// SIGEV_THREAD_ID), which sends the signal that the program does not see (profiling/host/hidden_signal.hpp), so that
+// the program's ITIMER_PROF, its SIGPROF, its masks and what it waits for by sigwait(3) are not touched. A child made
+// by fork has no such timers, and execve(2) ends them together with the signals that they have sent. A thread of its
+// own, in the descriptor table of whoever makes it, looks for new threads every 20 ms: one that lives shorter may be
+// missed.
 //
 // The handler neither locks nor allocates.
 class CpuTicks {

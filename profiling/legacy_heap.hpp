@@ -32,7 +32,7 @@ struct LegacyHeap {
   // Nothing when the allocator did not record what was freed again: the columns of the profile are 0 then, which does
   // not mean that nothing was allocated, and a comment in the profile says so.
   std::optional<HeapCount> cumulative;
-  // What was odd about the text, a sentence each; comments of the profile too.
+  // Sentences on what was odd about the text; comments of the profile too.
   std::vector<std::string> notes;
 };
 

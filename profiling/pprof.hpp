@@ -11,8 +11,8 @@ namespace plateau {
 class Symbolizer;
 
 struct EncodeOptions {
-  // What one profile may take of lines and inlined frames, checked between two addresses; once it is used up, the rest
-  // gets ELF symbols, and a comment says so. pprof, which waits for 60 s, would go without any.
+  // The time that one profile may take for lines and inlined frames, checked between two addresses; once it is used up,
+  // the rest gets ELF symbols, and a comment says so. pprof, which waits for 60 s, would go without any.
   std::chrono::steady_clock::duration symbol_budget = std::chrono::seconds(20);
 };
 

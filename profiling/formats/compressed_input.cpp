@@ -56,7 +56,7 @@ class Gzip : public Decoder {
 
   std::size_t decode(std::string_view& input, char* output, std::size_t size) override {
     if (is_at_end_) {
-      // What is behind a member and is none itself is no data, as for gzip: zeros that fill up a block.
+      // Bytes behind a member that are none themselves are no data, as for gzip: zeros that fill up a block.
       if (!gzip_mark.starts_with(input.substr(0, 2))) input = {};
       if (input.empty()) return 0;
       inflateReset(&stream_);
@@ -142,7 +142,7 @@ class CompressedInput::Buffer : public std::streambuf {
   }
 
  private:
-  // As much as there is: less than `size` only at the end.
+  // Gives as much as there is: less than `size` only at the end.
   std::size_t read(char* to, std::size_t size) {
     std::size_t done = 0;
     while (done < size) {

@@ -22,7 +22,7 @@ bool is_thread_row(std::string_view line);
 // The line without what a terminal or an editor puts before it: a byte order mark, escape sequences, blanks.
 std::string_view without_marks(std::string_view line);
 
-// What comes before the first line that is a header; all of it when none is.
+// The text before the first line that is a header; all of it when none is.
 std::string_view before_header(std::string_view beginning);
 
 // Says where a header lies behind something else (names of containers, times), as " (line 3 …)"; empty: nowhere.

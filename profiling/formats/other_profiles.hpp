@@ -1,4 +1,4 @@
-// What people feed by mistake, called by its name.
+// Files that people feed by mistake, called by their names.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 namespace plateau {
 
-// What a file is that begins with `beginning` and is no heap profile in text: "a contention profile (…); pprof reads
+// Names the file that begins with `beginning` and is no heap profile in text: "a contention profile (…); pprof reads
 // it". Empty when that is not known.
 std::string other_profile(std::string_view beginning);
 

@@ -62,7 +62,7 @@ class Decoder {
   }
 
  private:
-  // Of memory: a message of two bytes can stand for hundreds.
+  // Bounds memory: a message of two bytes can stand for hundreds.
   void count(std::size_t bytes) {
     used_bytes_ += bytes;
     if (used_bytes_ > most_bytes_) {

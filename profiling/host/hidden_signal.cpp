@@ -48,7 +48,7 @@ void install() {
 
 #else
 
-// As the kernel has it; its mask is of one word.
+// The kernel's form; its mask is of one word.
 struct KernelAction {
   Action action;
   unsigned long flags;

@@ -23,7 +23,7 @@ constexpr std::size_t stack_bytes = std::size_t{512} << 10;
 #endif
 constexpr std::size_t guard_bytes = 4096;
 
-// What signal handlers and forked children can read: no lock, no list. A place for a thread, or 0.
+// Signal handlers and forked children can read this: no lock, no list. A place for a thread, or 0.
 constinit std::array<std::atomic<pid_t>, most_service_threads> running{};
 constinit std::atomic<pid_t> process_of_running{0};
 constinit std::atomic<bool> hidden_from_set_id{false};

@@ -44,8 +44,8 @@ class HttpHandler {
   HttpHandler(const HttpHandler&) = delete;
   HttpHandler& operator=(const HttpHandler&) = delete;
 
-  // Where the fields and the body of a connection's next request are put: the heap, or `until_answered`, an arena of
-  // the connection's, which is reset when the request has been answered. Asked before each request is read.
+  // Says where the fields and the body of a connection's next request are put: the heap, or `until_answered`, an arena
+  // of the connection's, which is reset when the request has been answered. Asked before each request is read.
   virtual std::pmr::memory_resource& memory_for_request(std::pmr::memory_resource& /*until_answered*/) {
     return *std::pmr::new_delete_resource();
   }

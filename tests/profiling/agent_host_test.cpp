@@ -141,6 +141,22 @@ TEST(AgentHost, KeepsCapabilitiesOverAChangeOfItsUserAndTheAgentFollows) {
   EXPECT_EQ(host.wait(), 3);
 }
 
+// The agent's threads are not the program's: with the last of those the process ends, with status 0.
+TEST(AgentHost, EndsWithItsLastThreadWhenTheMainThreadHasLeft) {
+  const std::vector<std::string> program = python(
+      "signal.alarm(20)\n"  // ends a process that stays
+      "def last():\n"
+      "    time.sleep(0.2)\n"
+      "    os.write(1, b'last\\n')\n"
+      "threading.Thread(target=last, daemon=True).start()\n"
+      "ctypes.CDLL(None).pthread_exit(None)\n");
+  const Finished alone = run_to_end(program);
+  const Finished with = run_to_end(program, {std::string("LD_PRELOAD=") + AGENT, "PLATEAU_PPROF=127.0.0.1:0"});
+  EXPECT_EQ(alone.status, 0) << alone.error;
+  EXPECT_EQ(with.status, alone.status) << with.error;
+  EXPECT_EQ(with.out, alone.out);
+}
+
 TEST(AgentHost, KeepsASignalAndATimerThatItTakesAfterTheFirstProfile) {
   Host host(
       "threading.Thread(target=spin, args=(60,), daemon=True).start()\n"

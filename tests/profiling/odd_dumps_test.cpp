@@ -255,7 +255,7 @@ TEST(OddDump, AnotherOneBehindItIsNotAdded) {
   EXPECT_THAT(error_of(stacks.substr(0, stacks.rfind('@')) + stacks + mappings), HasSubstr("cut short"));
 }
 
-// Of jemalloc 5.3, whose rows are rounded each by itself: a thread has more than all threads.
+// A dump of jemalloc 5.3, whose rows are rounded each by itself: a thread has more than all threads.
 TEST(NamedThread, MayHaveMoreThanTheStack) {
   const std::string text =
       "heap_v2/524288\n  t*: 3: 702 [0: 0]\n  t0: 0: 0 [0: 0] main\n  t1: 1: 64 [0: 0] worker-a\n"

@@ -31,7 +31,7 @@ using ::testing::HasSubstr;
 
 constexpr std::size_t most_bytes = std::size_t{16} << 20;
 
-// As another writer has it: ids that are not 1..N, numbers that are not packed, the string table first.
+// A profile as another writer has it: ids that are not 1..N, numbers that are not packed, the string table first.
 std::string of_another_writer() {
   std::string data;
   protozero::pbf_writer profile(data);

@@ -1,4 +1,4 @@
-// What is asked of an arm, as the JSON in which it travels to the arm's process.
+// An arm's specification, as the JSON in which it travels to the arm's process.
 #pragma once
 
 #include <boost/json.hpp>

@@ -25,7 +25,7 @@ extern template struct LatencyAxis<150>;
 template <unsigned bins, class Count>
 class BasicLatencyHistogram {
  public:
-  // What is faster than the lowest edge counts in the lowest bin.
+  // A value below the lowest edge counts in the lowest bin.
   void record(double us) {
     ++counts_[std::max<std::size_t>(1, Axis::bin_of(us))];
     if (us > max_us_) max_us_ = us;
