@@ -35,10 +35,10 @@ Exit* find_next_exit() noexcept {
   return known;
 }
 
-// The main thread stays in the list, as a zombie, until the process ends.
+// The main thread stays in the list, as a zombie, until the process ends; /proc/self then shows nothing.
 bool has_a_thread_of_the_program() {
   std::error_code error;
-  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", error)) {
+  for (const auto& task : std::filesystem::directory_iterator("/proc/thread-self/../", error)) {
     const std::string name = task.path().filename();
     pid_t thread = 0;
     std::from_chars(name.data(), name.data() + name.size(), thread);
