@@ -56,7 +56,7 @@ bool for_each_line(const char* file, Visit visit) noexcept {
     }
     if (text.size() == buffer.size()) {
       too_long = true;
-      text = {};
+      text.remove_prefix(text.size());
     }
     std::memmove(buffer.data(), text.data(), text.size());
     filled = text.size();
