@@ -33,7 +33,7 @@ struct HeapStatistics {
   std::optional<std::uint64_t> muzzy;          // in unused pages given back lazily (MADV_FREE)
   std::optional<std::uint64_t> purges;         // count of purge passes since start
   std::optional<std::uint64_t> madvise_calls;  // count of madvise (or equal) calls since start
-  // Of SlabStatistics; only Heap::statistics_with_slabs() fills them in.
+  // These are SlabStatistics; only Heap::statistics_with_slabs() fills them in.
   std::optional<std::uint64_t> slab_bytes;
   std::optional<std::uint64_t> slab_region_bytes;
 };

@@ -25,7 +25,7 @@ class NumberOption : public ::testing::Test {
     add_size(app_, "--size", size_, "", std::uint64_t{16} << 20, std::uint64_t{1} << 40)->capture_default_str();
     add_duration(app_, "--time", time_, "", 0.1, 3600)->capture_default_str();
   }
-  // What was wrong, or nothing.
+  // Gives what was wrong, or nothing.
   std::string parse(const std::string& name, const std::string& text) {
     std::vector<std::string> words{text, name};  // the last one first
     try {

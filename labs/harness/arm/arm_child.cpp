@@ -222,7 +222,7 @@ void ArmContext::fail_with_current_exception() noexcept {
 
 namespace {
 
-// What --address asks for, from before the start-up heap is built until the arm ends.
+// Serves what --address asks for, from before the start-up heap is built until the arm ends.
 std::unique_ptr<DebugServer> serve_profiles(const ArmContext& context, const LabDescription& lab,
                                             const ArmBlock& block) {
   if (context.spec().pprof_address.empty()) return nullptr;

@@ -22,7 +22,7 @@ constexpr std::string_view wrong_prefix = "wrong-";
 // Smaller changes than this are noise of sampling, not a gap that was closed.
 constexpr double least_closed_bytes = 4 * mb;
 
-// What a fix closes is the part that is most smaller with it than without it, at a simulated moment that both arms
+// A fix closes the part that is most smaller with it than without it, at a simulated moment that both arms
 // lived. The residual belongs to nobody, and no fix is given it.
 std::optional<ClosedPart> find_closed_part(const ArmResult& without_fix, const ArmResult& with_fix) {
   const double both_lived = std::min(without_fix.series.back().t, with_fix.series.back().t) * 0.98;

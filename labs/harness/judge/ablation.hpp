@@ -34,7 +34,7 @@ struct AblationRow {
   double allocation_rate = 0;  // bytes a simulated second
   double cpu_us_per_operation = 0;
   std::vector<MeasuredPart> parts;
-  // What the fix does: none against only-X, all-but-X against all, at the same simulated moment. Empty where it closes
+  // The fix's effect: none against only-X, all-but-X against all, at the same simulated moment. Empty where it closes
   // nothing that is more than noise. Labs that measure pauses have the cause, the others the part.
   std::optional<ClosedPart> closes;
   std::optional<ClosedCause> takes_from;

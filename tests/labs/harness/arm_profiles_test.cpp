@@ -29,7 +29,7 @@ constexpr const char* dump =
     "heap_v2/524288\n  t*: 1: 1000 [0: 0]\n@ 0x401000\n  t*: 1: 1000 [0: 0]\n\nMAPPED_LIBRARIES:\n"
     "00400000-00500000 r-xp 00000000 08:01 1 /bin/true\n";
 
-// As long as it lives, files cannot grow beyond so many bytes, as on a disk that is full.
+// While it lives, files cannot grow beyond so many bytes, as on a disk that is full.
 class FullDisk {
  public:
   explicit FullDisk(rlim_t bytes) : handler_(::signal(SIGXFSZ, SIG_IGN)) {
