@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <mutex>
 #include <system_error>
 
@@ -72,19 +73,25 @@ void make_a_thread() {
   ::pthread_join(thread, nullptr);
 }
 
+bool is_function(Action action) {
+  return action != nullptr && reinterpret_cast<std::uintptr_t>(action) != reinterpret_cast<std::uintptr_t>(SIG_IGN);
+}
+
+// A program that posix_spawn() started (every one below make) ignores this signal until it makes a thread.
+//
 // Another version of this library may have come in front meanwhile. It hands on what is not its own, so that its place
 // is left to it: each putting itself before the other would make a ring.
 void install() {
   KernelAction now{};
   set_action(nullptr, &now);
-  if (now.action == nullptr) {
+  if (!is_function(now.action)) {
     make_a_thread();
     set_action(nullptr, &now);
   }
   if (now.action == on_signal) return;
   const Action known = before.load(std::memory_order_acquire);
   if (known != nullptr && now.action != known) return;
-  before.store(now.action, std::memory_order_release);
+  before.store(is_function(now.action) ? now.action : nullptr, std::memory_order_release);
   // Like glibc's, whose function for the return from a handler it keeps, but on the stack for signals if the thread has
   // one: that of a coroutine may be too small.
   now.action = on_signal;
