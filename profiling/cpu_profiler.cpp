@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "profiling/mappings.hpp"
+#include "profiling/symbols/mapping_history.hpp"
 
 namespace plateau {
 namespace {
@@ -68,7 +68,7 @@ Profile CpuRecording::finish() {
     profile.add(stack.empty() ? std::span<const std::uint64_t>(not_kept) : stack,
                 std::array{count, count * period_.count()});
   });
-  profile.mappings = process_mappings();  // with build ids
+  set_process_mappings(profile);
   profile.time_nanos = nanoseconds(started_.time_since_epoch());
   profile.duration_nanos = nanoseconds(ended - started_);
   add_comments(profile, report);

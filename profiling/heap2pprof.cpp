@@ -74,7 +74,9 @@ void set_program(std::vector<Mapping>& mappings, const std::string& binary) {
   if (binary.empty() || mappings.empty()) return;
   const std::string recorded = mappings.front().file;
   for (Mapping& mapping : mappings) {
-    if (mapping.file == recorded) mapping.file = binary;
+    if (mapping.file != recorded) continue;
+    mapping.file = binary;
+    mapping.file_is_it = true;  // whoever names it says so
   }
 }
 
@@ -268,6 +270,9 @@ int main(int argc, char** argv) {
     options.symbols.names = style_of(options);
     Symbolizer symbolizer(options.symbols);
     for (const std::string& file : options.files) convert(file, symbolizer, options);
+    if (const std::vector<std::string> unused = symbolizer.unused_files(); !unused.empty()) {
+      fmt::print(stderr, "heap2pprof: {}\n", in_one_line(fmt::format("{}", fmt::join(unused, "; "))));
+    }
     return 0;
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);

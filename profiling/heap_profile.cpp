@@ -41,7 +41,7 @@ void name_allocator_code(std::vector<Mapping>& mappings) {
   for (Mapping& mapping : mappings) {
     const std::string_view name = std::string_view(mapping.file).substr(mapping.file.rfind('/') + 1);
     for (const std::string_view allocator : {"libjemalloc", "libtcmalloc", "libmimalloc"}) {
-      if (name.starts_with(allocator)) mapping.code_name = '[' + std::string(name) + ']';
+      if (mapping.code_name.empty() && name.starts_with(allocator)) mapping.code_name = '[' + std::string(name) + ']';
     }
   }
 }

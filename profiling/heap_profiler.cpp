@@ -16,7 +16,7 @@
 #include "allocators/system/whole_file.hpp"
 #include "profiling/heap_backends/heap_profiler_backend.hpp"
 #include "profiling/legacy_heap.hpp"
-#include "profiling/mappings.hpp"
+#include "profiling/symbols/mapping_history.hpp"
 #include "profiling/pprof.hpp"
 
 namespace plateau {
@@ -90,7 +90,7 @@ class NotRecorded {
 
 Profile read_profile(std::istream& text) {
   Profile profile = read_legacy_heap(text).profile;
-  profile.mappings = process_mappings();
+  set_process_mappings(profile);
   name_allocator_code(profile.mappings);
   profile.time_nanos = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
   Heap& heap = Heap::process();

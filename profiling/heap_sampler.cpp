@@ -13,7 +13,7 @@
 #include "allocators/malloc_libraries.hpp"
 #include "allocators/runtime_symbol.hpp"
 #include "profiling/heap_profile.hpp"
-#include "profiling/mappings.hpp"
+#include "profiling/symbols/mapping_history.hpp"
 
 namespace plateau {
 namespace {
@@ -42,12 +42,26 @@ std::int64_t rounded(double value) {
   return std::llround(value);
 }
 
+// What is in use can only be less than the allocator says, but for chance.
+void add_unseen_frees(Profile& profile, double in_use_bytes, double standard_error, Heap& heap) {
+  constexpr double certain = 4;  // standard errors
+  const auto allocated = heap.statistics().allocated;
+  if (!allocated || in_use_bytes - certain * standard_error <= static_cast<double>(*allocated)) return;
+  profile.comments.push_back(
+      "not every free was seen: about " + std::to_string(rounded(in_use_bytes)) +
+      " bytes are in use by the stacks, and the allocator has " + std::to_string(*allocated) +
+      " in use. Something frees in another way than by the program's free(), as a library opened with RTLD_DEEPBIND "
+      "does; what it freed is under the stacks that allocated it");
+}
+
 void add_comments(Profile& profile, const SamplerCounts& counts, double in_use_bytes) {
-  const Heap& heap = Heap::process();
+  Heap& heap = Heap::process();
+  const double standard_error = sampler::standard_error_bytes(in_use_bytes, counts.period_bytes);
   profile.comments.push_back("allocator: " + std::string(to_string(heap.kind())) + " " + heap.version());
   profile.comments.push_back("sampled in front of malloc, once in " + std::to_string(counts.period_bytes) +
                              " bytes on average; standard error of the bytes in use: at most " +
-                             std::to_string(rounded(sampler::standard_error_bytes(in_use_bytes, counts.period_bytes))));
+                             std::to_string(rounded(standard_error)));
+  add_unseen_frees(profile, in_use_bytes, standard_error, heap);
   if (counts.blocks_lost > 0) {
     profile.comments.push_back("the table of live blocks was full: " + std::to_string(counts.blocks_lost) +
                                " samples (about " + std::to_string(counts.bytes_lost) +
@@ -113,7 +127,7 @@ std::optional<Profile> HeapSampler::snapshot() {
 
   profile.time_nanos =
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-  profile.mappings = process_mappings();
+  set_process_mappings(profile);
   name_allocator_code(profile.mappings);
   add_comments(profile, counts(), context.in_use_bytes);
   return profile;

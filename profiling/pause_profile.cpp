@@ -4,7 +4,7 @@
 #include <span>
 #include <string>
 
-#include "profiling/mappings.hpp"
+#include "profiling/symbols/mapping_history.hpp"
 #include "profiling/stacks/stack_capture.hpp"
 #include "profiling/stacks/stack_table.hpp"
 
@@ -63,7 +63,7 @@ Profile PauseProfile::snapshot() const {
   profile.default_type = "pause";
   profile.time_nanos =
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-  profile.mappings = process_mappings();
+  set_process_mappings(profile);
   const std::array not_kept{profile.named_frame("stack not kept")};
   stacks_->table.for_each([&](std::span<const std::uintptr_t> stack, const PauseTotals& totals) {
     for (std::size_t cause = 0; cause < totals.size(); ++cause) {

@@ -26,6 +26,8 @@ struct Mapping {
   std::string file;
   std::string build_id;   // lower-case hex of NT_GNU_BUILD_ID; empty when the file has none
   std::string code_name;  // stands for functions in it that have no symbol; empty: they are shown as addresses
+  // False: what is at `file` now may be another file, of which nothing is read unless the build ids agree.
+  bool file_is_it = true;
 };
 
 struct ProfileLabel {

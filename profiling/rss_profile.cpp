@@ -12,7 +12,7 @@
 
 #include "profiling/heap_profile.hpp"
 #include "profiling/heap_profiler.hpp"
-#include "profiling/mappings.hpp"
+#include "profiling/symbols/mapping_history.hpp"
 
 namespace plateau {
 namespace {
@@ -146,7 +146,7 @@ Profile take_rss_profile() {
   HeapSnapshot heap = HeapProfiler::snapshot();
   Profile profile = rss_profile(heap.profile, take_footprint());
   if (!heap.profile) {
-    profile.mappings = process_mappings();
+    set_process_mappings(profile);
     profile.time_nanos = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
     profile.comments.push_back("live blocks have no stacks: " + heap.reason);
   }

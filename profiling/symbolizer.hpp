@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "profiling/name_style.hpp"
 #include "profiling/profile.hpp"
@@ -49,7 +50,8 @@ class Symbolizer {
   // How much is known of the code of a file.
   struct Detail {
     bool functions = false;
-    bool lines = false;  // files, lines and inlined frames
+    bool lines = false;   // files, lines and inlined frames
+    std::string why_not;  // what is said of the file when it is not used: "is of another build than the code that ran"
   };
 
   struct Cost {
@@ -66,11 +68,15 @@ class Symbolizer {
 
   // The frames at `address` in `mapping`, the innermost inlined callee first; none when nothing is known. For a
   // return address pass the address before it, which is in the call. When `mapping` has a build id, a file with another
-  // one is not used. The result lives as long as the symbolizer. Throws std::bad_alloc.
+  // one is not used; when it has none, a file that is not the mapped one (`file_is_it`) is not. The result lives as
+  // long as the symbolizer. Throws std::bad_alloc.
   std::span<const Frame> frames(const Mapping& mapping, std::uint64_t address, Effort effort = Effort::full);
 
   // What frames() can tell of `mapping`. Reads the file when it was not read before.
   Detail detail(const Mapping& mapping, Effort effort = Effort::full);
+
+  // A sentence for each file that was asked for and not used, as unused_file() makes them.
+  std::vector<std::string> unused_files() const;
 
   Cost cost() const;
 
@@ -78,5 +84,8 @@ class Symbolizer {
   class State;
   std::unique_ptr<State> state_;
 };
+
+// "/usr/lib/libx.so is of another build than the code that ran: functions in it have no names".
+std::string unused_file(const Mapping& mapping, const Symbolizer::Detail& detail);
 
 }  // namespace plateau

@@ -77,7 +77,10 @@ CallTree::CallTree(const Profile& profile, std::size_t type, Symbolizer& symboli
     if (profile.mappings.empty()) return Path{named(fmt::format("{:#x}", address))};  // nothing says whose code it is
     if (mapping == profile.mappings.end()) return Path{named("[unmapped]")};
     for (const Frame& frame : symbolizer.frames(*mapping, address)) frames.push_back(named(frame.function->name));
-    if (frames.empty()) frames.push_back(named('[' + mapping->file.substr(mapping->file.rfind('/') + 1) + ']'));
+    if (frames.empty()) {
+      frames.push_back(named(mapping->code_name.empty() ? '[' + mapping->file.substr(mapping->file.rfind('/') + 1) + ']'
+                                                        : mapping->code_name));
+    }
     return frames;
   };
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <new>
 #include <numeric>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -85,6 +86,7 @@ class Encoder {
     out_.add_int64(field::Profile::period, profile_.period);
     for (const std::string& comment : profile_.comments) out_.add_int64(field::Profile::comment, string(comment));
     if (without_lines_ > 0) out_.add_int64(field::Profile::comment, string(used_up()));
+    for (const std::string& comment : unused_files_) out_.add_int64(field::Profile::comment, string(comment));
     out_.add_int64(field::Profile::default_sample_type, string(profile_.default_type));
     for (const std::string_view text : strings_) out_.add_bytes(field::Profile::string_table, text.data(), text.size());
     return std::move(buffer_);
@@ -233,6 +235,7 @@ class Encoder {
     message.add_int64(field::Mapping::build_id, string(mapping.build_id));
     if (symbolizer_ == nullptr || !is_used_[index]) return;  // a file without samples need not be read
     const Symbolizer::Detail detail = symbolizer_->detail(mapping, effort());
+    if (!detail.why_not.empty()) unused_files_.insert(unused_file(mapping, detail));
     message.add_bool(field::Mapping::has_functions, detail.functions);
     message.add_bool(field::Mapping::has_filenames, detail.lines);
     message.add_bool(field::Mapping::has_line_numbers, detail.lines);
@@ -256,6 +259,7 @@ class Encoder {
   const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   std::size_t without_lines_ = 0;  // addresses, since the budget was used up
   std::string comment_;
+  std::set<std::string> unused_files_;
   std::string buffer_;
   Builder<field::Profile> out_{buffer_};
   std::vector<std::size_t> mapping_order_;  // by start

@@ -49,23 +49,30 @@ class Relocation {
     for (const Mapping& mapping : earlier_.mappings) {
       // A return address can be the first one after the code.
       if (address <= mapping.start || address > mapping.limit) continue;
-      return address - mapping.start + place_of(mapping).start;
+      const Mapping* const place = place_of(mapping);
+      return place != nullptr ? address - mapping.start + place->start : unloaded(mapping);
     }
     return address;  // of no file
   }
 
  private:
-  // A file can be mapped twice: where it did not move it is the same one.
-  const Mapping& place_of(const Mapping& mapping) const {
+  // A file can be mapped twice: where it did not move it is the same one. Null when it is not mapped any more.
+  const Mapping* place_of(const Mapping& mapping) const {
     const Mapping* found = nullptr;
     for (const Mapping& other : later_.mappings) {
       const bool same_build = mapping.build_id.empty() || other.build_id.empty() || mapping.build_id == other.build_id;
       if (other.file != mapping.file || other.offset != mapping.offset || !same_build) continue;
       if (found == nullptr || other.start == mapping.start) found = &other;
     }
-    if (found != nullptr) return *found;
-    throw std::invalid_argument("the earlier profile is not of the same program: the later one has no " + mapping.file +
-                                " like it");
+    return found;
+  }
+
+  std::uint64_t unloaded(const Mapping& mapping) {
+    if (&mapping == &earlier_.mappings.front()) {
+      throw std::invalid_argument("the earlier profile is not of the same program: the later one has no " +
+                                  mapping.file + " like it");
+    }
+    return later_.named_frame('[' + mapping.file.substr(mapping.file.rfind('/') + 1) + ", unloaded]");
   }
 
   const Profile& earlier_;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 #include <vector>
 
 #include "profiling/formats/utf8_text.hpp"
@@ -18,7 +20,7 @@ const Mapping* mapping_of(const Profile& profile, std::uint64_t address) {
 }
 
 void append_frames(const Profile& profile, Symbolizer& symbolizer, std::uint64_t address, bool is_return,
-                   std::string& text) {
+                   std::string& text, std::set<std::string>& unused_files) {
   if (const NamedFrame* const named = profile.frame(address)) {
     text += named->file.empty() ? fmt::format("#\t{}\n", named->name)
                                 : fmt::format("#\t{}\t{}:{}\n", named->name, named->file, named->line);
@@ -27,7 +29,16 @@ void append_frames(const Profile& profile, Symbolizer& symbolizer, std::uint64_t
   const std::uint64_t call = is_return && address > 0 ? address - 1 : address;
   const Mapping* const mapping = mapping_of(profile, call);
   const auto frames = mapping != nullptr ? symbolizer.frames(*mapping, call) : std::span<const Frame>();
-  if (frames.empty()) text += fmt::format("#\t{:#x}\t{}\n", address, mapping != nullptr ? mapping->file : "");
+  if (frames.empty()) {
+    const std::string_view code = mapping == nullptr           ? std::string_view()
+                                  : mapping->code_name.empty() ? std::string_view(mapping->file)
+                                                               : std::string_view(mapping->code_name);
+    text += fmt::format("#\t{:#x}\t{}\n", address, code);
+    if (mapping != nullptr) {
+      const Symbolizer::Detail detail = symbolizer.detail(*mapping);
+      if (!detail.why_not.empty()) unused_files.insert(unused_file(*mapping, detail));
+    }
+  }
   for (const Frame& frame : frames) {
     text += fmt::format("#\t{:#x}\t{}\t{}:{}\n", address, frame.function->name, frame.function->file, frame.line);
   }
@@ -48,6 +59,7 @@ std::string to_text(const Profile& profile, Symbolizer& symbolizer) {
   text += "\n";
   for (const std::string& comment : profile.comments) text += fmt::format("# {}\n", comment);
 
+  std::set<std::string> unused_files;
   std::vector<const Profile::Sample*> order;
   for (const Profile::Sample& sample : profile.samples()) order.push_back(&sample);
   if (!profile.types().empty()) {
@@ -62,10 +74,11 @@ std::string to_text(const Profile& profile, Symbolizer& symbolizer) {
     text += "\n";
     bool is_return = profile.leaf_is_return_address;
     for (const std::uint64_t address : profile.stack(*sample)) {
-      append_frames(profile, symbolizer, address, is_return, text);
+      append_frames(profile, symbolizer, address, is_return, text, unused_files);
       is_return = true;
     }
   }
+  for (const std::string& comment : unused_files) text += fmt::format("# {}\n", comment);
   return is_utf8(text) ? text : as_utf8(text);
 }
 

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -17,6 +16,10 @@
 #include <span>
 #include <string_view>
 #include <system_error>
+#include <utility>
+
+#include "profiling/symbols/mapped_code.hpp"
+#include "profiling/symbols/perf_map.hpp"
 
 namespace plateau {
 namespace {
@@ -52,15 +55,14 @@ std::span<const unsigned char> build_id_in_notes(std::span<const unsigned char> 
   return {};
 }
 
-std::string_view without_deleted(std::string_view file) {
-  constexpr std::string_view deleted = " (deleted)";  // what the kernel appends when the file is gone
-  if (file.ends_with(deleted)) file.remove_suffix(deleted.size());
-  return file;
-}
+constexpr const char* vdso = "[vdso]";
 
 std::string program_file() {
+  constexpr std::string_view deleted = " (deleted)";  // what the kernel appends when the file is gone
   std::error_code error;
-  return std::string(without_deleted(std::filesystem::read_symlink("/proc/self/exe", error).string()));
+  std::string file = std::filesystem::read_symlink("/proc/self/exe", error).string();
+  if (file.ends_with(deleted)) file.resize(file.size() - deleted.size());
+  return file;
 }
 
 bool is_vdso(const dl_phdr_info& object) {
@@ -82,7 +84,6 @@ struct FoundSegment {
   std::size_t name_size = 0;
   std::array<unsigned char, 64> build_id{};
   std::size_t build_id_size = 0;
-  bool is_program = false;
 };
 
 struct FoundSegments {
@@ -92,19 +93,17 @@ struct FoundSegments {
   }
   std::vector<FoundSegment> segments;
   std::string names;
-  std::size_t objects = 0;
 };
 
 // Stops the walk, with a result that is not 0, when the memory is used up.
 int find_segments(dl_phdr_info* object, std::size_t /*size*/, void* result) {
   auto& found = *static_cast<FoundSegments*>(result);
   FoundSegment segment;
-  const std::string_view name = is_vdso(*object) ? "[vdso]" : object->dlpi_name;
+  const std::string_view name = is_vdso(*object) ? vdso : object->dlpi_name;
   if (found.names.size() + name.size() > found.names.capacity()) return 1;
   segment.name_begin = found.names.size();
   segment.name_size = name.size();
   found.names.append(name);
-  segment.is_program = found.objects++ == 0;
   const auto headers = std::span(object->dlpi_phdr, object->dlpi_phnum);
   for (const ElfW(Phdr) & header : headers) {
     if (header.p_type != PT_NOTE || segment.build_id_size > 0) continue;
@@ -127,16 +126,50 @@ int find_segments(dl_phdr_info* object, std::size_t /*size*/, void* result) {
   return 0;
 }
 
-std::string file_of(const FoundSegment& segment, const std::string& name) {
-  if (segment.is_program) return program_file();
+// The dynamic linker tells names as they were asked for, and none for the program.
+void set_file(Mapping& mapping, std::span<const Mapping> mapped) {
+  const auto after = std::upper_bound(mapped.begin(), mapped.end(), mapping.start,
+                                      [](std::uint64_t address, const Mapping& one) { return address < one.start; });
+  if (after != mapped.begin()) {
+    // A program may have moved its text to huge pages, which are of no file.
+    const Mapping& line = *std::prev(after);
+    if (mapping.start < line.limit && line.file.starts_with('/')) {
+      mapping.file = line.file;
+      mapping.file_is_it = line.file_is_it;
+      return;
+    }
+  }
   std::error_code error;
-  const auto file = std::filesystem::canonical(name, error);  // of [vdso] there is none
-  return error ? name : file.string();
+  if (mapping.file.empty()) {
+    mapping.file = program_file();
+  } else if (const auto file = std::filesystem::canonical(mapping.file, error); !error) {  // of [vdso] there is none
+    mapping.file = file.string();
+  }
+}
+
+// Adds objects of other namespaces of the dynamic linker (dlmopen), files that the program mapped by itself, and code
+// that it made (JIT), if it tells the names.
+void add_unlisted(std::vector<Mapping>& mappings, std::vector<Mapping> mapped) {
+  const std::string perf_map = perf_map_of_this_process();
+  const auto listed = mappings.size();
+  for (Mapping& one : mapped) {
+    const auto overlaps = [&one](const Mapping& other) { return one.start < other.limit && other.start < one.limit; };
+    if (std::any_of(mappings.data(), mappings.data() + listed, overlaps)) continue;
+    const bool is_of_a_file = one.file.starts_with('/') && !one.file.starts_with("/memfd:");
+    if (is_of_a_file) {
+      if (one.file_is_it) one.build_id = build_id_of_file(one.file);
+    } else if (!perf_map.empty() && !one.file.starts_with("[v")) {  // [vdso], [vsyscall]
+      one = {.start = one.start, .limit = one.limit, .file = perf_map, .build_id = {}, .code_name = "[JIT]"};
+    } else if (one.file.empty() || one.file.starts_with('[')) {
+      continue;
+    }
+    mappings.push_back(std::move(one));
+  }
 }
 
 }  // namespace
 
-std::vector<Mapping> process_mappings() {
+std::vector<Mapping> linked_code() {
   std::size_t capacity = 64;
   for (;; capacity *= 2) {
     FoundSegments found(capacity);
@@ -146,7 +179,7 @@ std::vector<Mapping> process_mappings() {
       mappings.push_back({.start = segment.start,
                           .limit = segment.limit,
                           .offset = segment.offset,
-                          .file = file_of(segment, found.names.substr(segment.name_begin, segment.name_size)),
+                          .file = found.names.substr(segment.name_begin, segment.name_size),
                           .build_id = lower_case_hex(std::span(segment.build_id).first(segment.build_id_size)),
                           .code_name = {}});
     }
@@ -154,28 +187,19 @@ std::vector<Mapping> process_mappings() {
   }
 }
 
-// "<start>-<limit> <perms> <offset> <device> <inode> <file>", numbers in hex (proc(5)).
+std::vector<Mapping> process_mappings() {
+  std::vector<Mapping> mappings = linked_code();
+  std::vector<Mapping> mapped = mapped_code();
+  for (Mapping& mapping : mappings) {
+    if (mapping.file != vdso) set_file(mapping, mapped);
+  }
+  add_unlisted(mappings, std::move(mapped));
+  return mappings;
+}
+
 std::optional<Mapping> executable_mapping(std::string_view line) {
-  Mapping mapping;
-  const auto hex = [&line](std::uint64_t& value, char end) {
-    const auto [rest, error] = std::from_chars(line.data(), line.data() + line.size(), value, 16);
-    const auto size = static_cast<std::size_t>(rest - line.data());
-    if (error != std::errc() || size == line.size() || line[size] != end) return false;
-    line.remove_prefix(size + 1);
-    return true;
-  };
-  const auto word = [&line] {
-    const std::string_view text = line.substr(0, line.find(' '));
-    line.remove_prefix(text.size());
-    line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
-    return text;
-  };
-  if (!hex(mapping.start, '-') || !hex(mapping.limit, ' ') || mapping.start >= mapping.limit) return std::nullopt;
-  if (word().find('x') == std::string_view::npos || !hex(mapping.offset, ' ')) return std::nullopt;
-  word();  // device
-  word();  // inode
-  mapping.file = without_deleted(line);
-  if (mapping.file.empty() || mapping.file == "[vsyscall]") return std::nullopt;
+  auto mapping = executable_line(line);
+  if (mapping && (mapping->file.empty() || mapping->file == "[vsyscall]")) return std::nullopt;
   return mapping;
 }
 
@@ -199,7 +223,7 @@ std::string build_id_of_file(const std::string& path) {
 
 void read_build_ids(std::vector<Mapping>& mappings) {
   for (Mapping& mapping : mappings) {
-    if (mapping.build_id.empty()) mapping.build_id = build_id_of_file(mapping.file);
+    if (mapping.build_id.empty() && mapping.file_is_it) mapping.build_id = build_id_of_file(mapping.file);
   }
 }
 

@@ -8,13 +8,28 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdlib>
+#include <sstream>
+#include <system_error>
+#include <utility>
 
+#include "allocators/system/descriptor.hpp"
 #include "profiling/mappings.hpp"
+#include "profiling/symbols/zstd_sections.hpp"
 
 namespace plateau {
 namespace {
+
+// The file, or in its place a copy of which libdw can read the debug information.
+int plain(int fd) {
+  if (fd < 0) return fd;
+  Descriptor copy = with_plain_sections(fd);
+  if (!copy) return fd;
+  ::close(fd);
+  return copy.release();
+}
 
 // libdw's own search falls back to the network when DEBUGINFOD_URLS says so.
 int find_local_debug_file(Dwfl_Module* module, void** user_data, const char* name, Dwarf_Addr base, const char* file,
@@ -47,21 +62,43 @@ ObjectFile::ObjectFile(const Symbolizer::Options& options)
   callbacks_.debuginfo_path = &debug_path_pointer_;
 }
 
-std::unique_ptr<ObjectFile> ObjectFile::open(const Mapping& mapping, const Symbolizer::Options& options) {
-  // When a program was replaced since it started, the kernel still has the one that runs.
-  for (const std::string& path : {mapping.file, std::string("/proc/self/exe")}) {
-    const bool is_vdso = mapping.file == "[vdso]";
-    if (path != mapping.file && (is_vdso || mapping.build_id.empty())) continue;
-    const int fd = is_vdso ? open_vdso(mapping) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) continue;
+ObjectFile::Opened ObjectFile::open(const Mapping& mapping, const Symbolizer::Options& options) {
+  if (mapping.file == "[vdso]") {
     std::unique_ptr<ObjectFile> file(new ObjectFile(options));
-    if (file->load(mapping.file, fd, mapping.build_id)) return file;
+    if (file->load(mapping.file, open_vdso(mapping), mapping.build_id)) return {std::move(file), {}};
+    return {nullptr, "cannot be copied"};
   }
-  return nullptr;
+  if (mapping.build_id.empty() && !mapping.file_is_it) {
+    return {nullptr, "was deleted or replaced since it was mapped"};
+  }
+  // When a file was replaced since it was mapped, the kernel still has the one that runs; only root may have others
+  // than the program.
+  std::vector<std::string> paths{mapping.file};
+  if (!mapping.build_id.empty()) {
+    std::ostringstream of_kernel;
+    of_kernel << "/proc/self/map_files/" << std::hex << mapping.start << '-' << mapping.limit;
+    paths.insert(paths.end(), {of_kernel.str(), "/proc/self/exe"});
+  }
+  std::string why_not;
+  for (const std::string& path : paths) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+      if (why_not.empty()) why_not = "cannot be read: " + std::generic_category().message(errno);
+      continue;
+    }
+    std::unique_ptr<ObjectFile> file(new ObjectFile(options));
+    if (file->load(mapping.file, fd, mapping.build_id)) return {std::move(file), {}};
+    if (path == mapping.file) {
+      why_not = file->module_ == nullptr ? "is no ELF file" : "is of another build than the code that ran";
+    }
+  }
+  return {nullptr, std::move(why_not)};
 }
 
 // Takes the descriptor over.
 bool ObjectFile::load(const std::string& path, int fd, const std::string& build_id) {
+  if (fd < 0) return false;
+  if (with_lines_) fd = plain(fd);
   dwfl_.reset(dwfl_begin(&callbacks_));
   if (dwfl_ != nullptr) module_ = dwfl_report_elf(dwfl_.get(), path.c_str(), path.c_str(), fd, 0, true);
   if (module_ == nullptr) {

@@ -18,8 +18,14 @@ namespace plateau {
 
 class ObjectFile {
  public:
-  // Opens the file that is mapped as `mapping`; null when it cannot be read, is no ELF file, or has another build id.
-  static std::unique_ptr<ObjectFile> open(const Mapping& mapping, const Symbolizer::Options& options);
+  struct Opened {
+    std::unique_ptr<ObjectFile> file;
+    std::string why_not;  // what is said of the file when there is none: "cannot be read: ..."
+  };
+
+  // Opens the file that is mapped as `mapping`; none when it cannot be read, is no ELF file, or is not the one that was
+  // mapped.
+  static Opened open(const Mapping& mapping, const Symbolizer::Options& options);
 
   // The address within the file's own numbering of what lies `offset` bytes into it; nothing outside its segments.
   std::optional<std::uint64_t> address_of(std::uint64_t offset) const;

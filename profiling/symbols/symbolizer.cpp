@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "profiling/symbols/dwarf_names.hpp"
 #include "profiling/symbols/function_name.hpp"
 #include "profiling/symbols/object_file.hpp"
+#include "profiling/symbols/perf_map.hpp"
 
 namespace plateau {
 
@@ -24,6 +26,7 @@ class Symbolizer::State {
   std::span<const Frame> frames(const Mapping& mapping, std::uint64_t address, Effort effort) {
     const std::lock_guard lock(mutex_);
     const Timer timer(cost_.nanoseconds);
+    if (is_perf_map(mapping.file)) return frames_of_jit(mapping.file, address);
     if (effort == Effort::symbols && knows(mapping, address)) effort = Effort::full;
     Object& object = object_of(mapping, effort);
     if (object.file == nullptr) return {};
@@ -37,11 +40,12 @@ class Symbolizer::State {
   Detail detail(const Mapping& mapping, Effort effort) {
     const std::lock_guard lock(mutex_);
     const Timer timer(cost_.nanoseconds);
+    if (is_perf_map(mapping.file)) return {.functions = true, .lines = false, .why_not = {}};
     if (effort == Effort::symbols && objects_.contains(key_of(mapping))) effort = Effort::full;
     Object& object = object_of(mapping, effort);
-    if (object.file == nullptr) return {};
+    if (object.file == nullptr) return {.functions = false, .lines = false, .why_not = object.why_not};
     const bool lines = object.file->has_lines();
-    return {.functions = lines || object.file->has_symbols(), .lines = lines};
+    return {.functions = lines || object.file->has_symbols(), .lines = lines, .why_not = {}};
   }
 
   Cost cost() const {
@@ -49,9 +53,15 @@ class Symbolizer::State {
     return cost_;
   }
 
+  std::vector<std::string> unused_files() const {
+    const std::lock_guard lock(mutex_);
+    return {unused_files_.begin(), unused_files_.end()};
+  }
+
  private:
   struct Object {
-    std::unique_ptr<ObjectFile> file;  // null: cannot be read
+    std::unique_ptr<ObjectFile> file;  // null: cannot be used
+    std::string why_not;
     std::unordered_map<std::uint64_t, std::vector<Frame>> frames;
     std::unordered_map<const void*, const Function*> functions;  // by DIE
     DwarfNames names;
@@ -69,7 +79,22 @@ class Symbolizer::State {
     std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   };
 
-  static std::string key_of(const Mapping& mapping) { return mapping.file + '\n' + mapping.build_id; }
+  static std::string key_of(const Mapping& mapping) {
+    return mapping.file + '\n' + mapping.build_id +
+           (mapping.build_id.empty() && !mapping.file_is_it ? "\nanother" : "");
+  }
+
+  // Code is made and replaced all the time, and the program appends to its map.
+  std::span<const Frame> frames_of_jit(const std::string& path, std::uint64_t address) {
+    PerfMap& map = perf_maps_.try_emplace(path, path).first->second;
+    map.update();
+    const std::string name(map.name_at(address));
+    if (name.empty()) return {};
+    const Function* const function = unique({name, name, {}, 0});
+    const auto [entry, is_new] = jit_frames_.try_emplace(function);
+    if (is_new) entry->second = {function, 0};
+    return {&entry->second, 1};
+  }
 
   Object& object_of(const Mapping& mapping, Effort effort) {
     auto& objects = effort == Effort::full ? objects_ : objects_without_lines_;
@@ -77,7 +102,12 @@ class Symbolizer::State {
     if (is_new) {
       Options options = options_;
       options.lines = options.lines && effort == Effort::full;
-      entry->second.file = ObjectFile::open(mapping, options);
+      ObjectFile::Opened opened = ObjectFile::open(mapping, options);
+      entry->second.file = std::move(opened.file);
+      entry->second.why_not = std::move(opened.why_not);
+      if (!entry->second.why_not.empty()) {
+        unused_files_.insert(unused_file(mapping, {.why_not = entry->second.why_not}));
+      }
       if (entry->second.file != nullptr) ++cost_.files;
     }
     return entry->second;
@@ -155,6 +185,9 @@ class Symbolizer::State {
   Cost cost_;
   std::unordered_map<std::string, Object> objects_;
   std::unordered_map<std::string, Object> objects_without_lines_;
+  std::set<std::string> unused_files_;
+  std::unordered_map<std::string, PerfMap> perf_maps_;
+  std::unordered_map<const Function*, Frame> jit_frames_;
   std::deque<Function> functions_;
   std::unordered_map<std::string, const Function*> functions_by_identity_;
   std::unordered_map<const void*, std::string> paths_;
@@ -171,6 +204,14 @@ std::span<const Frame> Symbolizer::frames(const Mapping& mapping, std::uint64_t 
 
 Symbolizer::Detail Symbolizer::detail(const Mapping& mapping, Effort effort) {
   return state_->detail(mapping, effort);
+}
+
+std::vector<std::string> Symbolizer::unused_files() const {
+  return state_->unused_files();
+}
+
+std::string unused_file(const Mapping& mapping, const Symbolizer::Detail& detail) {
+  return mapping.file + ' ' + detail.why_not + ": functions in it have no names";
 }
 
 Symbolizer::Cost Symbolizer::cost() const {

@@ -14,6 +14,7 @@
 
 #include "profiling/formats/pprof_reader.hpp"
 #include "tests/profiling/http_client.hpp"
+#include "tests/profiling/served_program.hpp"
 #include "tests/support/child_program.hpp"
 #include "tests/support/scratch_folder.hpp"
 
@@ -23,41 +24,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 namespace fs = std::filesystem;
-
-using Environment = std::vector<std::string>;
-
-// Preloads the agent behind `libraries`, which end with a colon when there are any.
-Environment with_agent(const std::string& libraries = {}, const std::string& address = "127.0.0.1:0",
-                       Environment more = {}) {
-  more.push_back("LD_PRELOAD=" + libraries + AGENT);
-  more.push_back("PLATEAU_PPROF=" + address);
-  return more;
-}
-
-// A program with the agent, which says on standard error where it listens.
-class Served : public ChildProgram {
- public:
-  explicit Served(std::vector<std::string> arguments, const std::string& libraries = {}, Environment more = {})
-      : Served(std::move(arguments), with_agent(libraries, "127.0.0.1:0", std::move(more))) {}
-  // The environment has the agent already, on a port of the kernel's choice: others can be another test's.
-  Served(std::vector<std::string> arguments, Environment environment)
-      : ChildProgram(std::move(arguments), verbose(std::move(environment))) {
-    const std::string line = read_error_line();
-    const std::string words = "listening on port ";
-    const auto at = line.find(words);
-    if (at == std::string::npos) throw std::runtime_error("the agent said: " + line);
-    port_ = static_cast<std::uint16_t>(std::stoi(line.substr(at + words.size())));
-  }
-  std::uint16_t port() const { return port_; }
-  unsigned status(const std::string& target) const { return get(port_, target).result_int(); }
-
- private:
-  static Environment verbose(Environment environment) {
-    environment.push_back("PLATEAU_PPROF_VERBOSE=1");
-    return environment;
-  }
-  std::uint16_t port_ = 0;
-};
 
 // Runs a script that ends when its input does, and says "ready" before.
 std::vector<std::string> python(const std::string& script) {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string_view>
+
 namespace plateau {
 namespace {
 
@@ -35,6 +37,7 @@ TEST(ExecutableMapping, IsReadAsKernelsWriteIt) {
     EXPECT_EQ(mapping->limit, line.limit) << line.text;
     EXPECT_EQ(mapping->offset, line.offset) << line.text;
     EXPECT_EQ(mapping->file, line.file);
+    EXPECT_EQ(mapping->file_is_it, std::string_view(line.text).find("(deleted)") == std::string_view::npos);
   }
 }
 

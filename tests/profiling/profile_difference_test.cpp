@@ -104,6 +104,21 @@ TEST(ProfileDifference, FollowsCodeToWhereItIsMappedNow) {
   }
 }
 
+TEST(ProfileDifference, CodeThatIsNoLongerMappedIsAFrameOfItsFile) {
+  Profile earlier = heap_profile(1);
+  earlier.mappings = {{.start = 0x1000, .limit = 0x2000, .file = "/bin/a", .build_id = {}, .code_name = {}},
+                      {.start = 0x8000, .limit = 0x9000, .file = "/lib/plugin.so", .build_id = {}, .code_name = {}}};
+  add(earlier, {0x8100, 0x1200}, {1, 1, 1, 1});
+  Profile later = heap_profile(1);
+  later.mappings = {earlier.mappings[0]};
+  const Profile result = difference(later, earlier);
+  ASSERT_EQ(result.samples().size(), 1U);
+  const auto stack = result.stack(result.samples()[0]);
+  EXPECT_EQ(result.frame_name(stack[0]), "[plugin.so, unloaded]");
+  EXPECT_EQ(stack[1], 0x1200U);
+  EXPECT_EQ(result.values(result.samples()[0])[0], -1);
+}
+
 TEST(ProfileDifference, NamedFramesAreMatchedByName) {
   Profile earlier = heap_profile(1);
   const std::uint64_t other = earlier.named_frame("other");

@@ -129,6 +129,16 @@ class SeparateDebugFile : public ::testing::Test {
   const std::string debug_ = folder_ / "program.debug";
 };
 
+TEST(CompressedDebugSections, OfZstdAreReadAsPlainOnes) {
+  const ScratchFolder folder;
+  const std::string program = folder / "program";
+  const std::string plain = std::string(FIXTURES) + "/stack_dump_pie";
+  const Finished compressed = run("/usr/bin/objcopy", {"--compress-debug-sections=zstd", plain, program});
+  if (compressed.status != 0) GTEST_SKIP() << "this objcopy has no zstd: " << compressed.error;
+  ASSERT_NE(std::filesystem::file_size(program), std::filesystem::file_size(plain));
+  expect_all(dump_of(program));
+}
+
 TEST_F(SeparateDebugFile, IsFoundByBuildId) {
   ASSERT_EQ(run("/usr/bin/strip", {"--strip-all", program_}).status, 0);
   const std::string id = build_id_of_file(program_);
