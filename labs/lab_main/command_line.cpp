@@ -52,9 +52,11 @@ int lab_main(Lab& lab, int argc, char** argv) {
   app.add_option("--memory-limit", settings.memory_limit, "such as 2GiB, or none (default: the lab's)");
   CLI::Option* const hours =
       add_real_number(app, "--hours", settings.hours, "simulated hours to run (default: the lab's)", 0.001, 10'000);
-  CLI::Option* const speedup =
-      add_real_number(app, "--speedup", settings.speedup,
-                      "simulated seconds per real second; 1 is uncompressed (default: the lab's)", 1, 100'000);
+  CLI::Option* const speedup = add_real_number(
+      app, "--speedup", settings.speedup,
+      "simulated seconds per real second; 1 is uncompressed (default: as many as leave the CPUs room, up to the "
+      "lab's own)",
+      1, 100'000);
   add_whole_number(app, "--seed", settings.seed, "of the generated input")->capture_default_str();
   CLI::Option* const json = app.add_option("--json", settings.json, "write the result to this file");
   CLI::Option* const profile = app.add_option(

@@ -22,6 +22,8 @@
 namespace plateau::harness {
 namespace {
 
+constexpr double shortest_measured_s = 5;  // wall clock: to measure the machine takes one or two
+
 std::optional<std::uint64_t> parse_limit(const std::string& text) {
   if (text == "none") return std::nullopt;
   const auto bytes = bytes_in(text);
@@ -126,8 +128,12 @@ int Session::ablate() {
   const LabDescription& description = lab_.description();
   std::vector<ArmSpec> arms = ablation_arms(description, base_);
   // One speed-up for all: it is part of what is compared. And all are checked before the first is run.
+  ArmSpec costliest = base_;
+  costliest.name = "before";
+  choose_speedup(costliest, description.before_speedup);
   for (ArmSpec& spec : arms) {
-    spec.time.speedup = settings_.speedup.value_or(description.before_speedup);
+    spec.time.speedup = costliest.time.speedup;
+    spec.capacity = costliest.capacity;
     lab_.prepare(spec);
   }
   for (std::size_t i = 0; i < arms.size(); ++i) {
@@ -162,14 +168,26 @@ ArmSpec Session::arm(std::string name, std::vector<std::string> fixes) const {
   const LabDescription& description = lab_.description();
   const bool all_fixes =
       std::all_of(description.fixes.begin(), description.fixes.end(), [&](const Fix& f) { return spec.has(f.name); });
-  spec.time.speedup = settings_.speedup.value_or(all_fixes ? description.after_speedup : description.before_speedup);
   if (!spec.trace_file.empty()) {
     const std::filesystem::path file(spec.trace_file);
     spec.trace_file =
         file.parent_path() / fmt::format("{}-{}{}", file.stem().string(), spec.name, file.extension().string());
   }
   lab_.prepare(spec);
+  choose_speedup(spec, all_fixes ? description.after_speedup : description.before_speedup);
   return spec;
+}
+
+void Session::choose_speedup(ArmSpec& spec, double most) const {
+  spec.time.speedup = settings_.speedup.value_or(most);
+  if (settings_.speedup || most <= 1 || spec.hours * 3600 / most < shortest_measured_s) return;
+  const Capacity capacity = measure_capacity(lab_, spec, lab_.description().lanes);
+  const double possible = capacity.most_operations_per_second() / spec.time.operations_per_second;
+  spec.time.speedup = std::clamp(std::floor(possible), 1.0, most);
+  spec.capacity = capacity;
+  fmt::print("{}: {:.0f} us of CPU an operation, {:.2f} CPUs to be had: {:.0f} % of them at {:.4g} x real time\n",
+             spec.name, capacity.cpu_us_an_operation, capacity.cpus,
+             100 * capacity.share(spec.operations_per_wall_second()), spec.time.speedup);
 }
 
 const ArmResult& Session::run(const ArmSpec& spec) {

@@ -49,6 +49,8 @@ class Session {
  private:
   void serve_arms();
   ArmSpec arm(std::string name, std::vector<std::string> fixes) const;
+  // As it was asked for; otherwise as the machine can take it, up to `most`, which runs of a few seconds have.
+  void choose_speedup(ArmSpec& spec, double most) const;
   // Runs the arm, shows its progress, and keeps the result. The reference stays valid.
   const ArmResult& run(const ArmSpec& spec);
   void print_profiles(const ArmResult& result) const;

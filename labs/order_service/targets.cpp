@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -64,6 +65,15 @@ double cpu_us_an_order(const ArmResult& arm) {
 
 double orders_a_second(const ArmResult& arm) {
   return static_cast<double>(arm.operations) / arm.wall_seconds;
+}
+
+// Where the CPUs did not suffice, orders waited for each other and not for memory.
+std::string queue_note(const ArmResult& arm) {
+  constexpr double late = 1.02;
+  const double planned = std::chrono::duration<double>(arm.spec.time.due(arm.operations)).count();
+  const bool is_queue = arm.cpu_share().value_or(0) > 0.9 || arm.wall_seconds > late * planned;
+  if (!is_queue) return {};
+  return fmt::format("; {}: a queue, the CPUs did not suffice", arm.spec.name);
 }
 
 std::optional<double> allocation_mb_s(const ArmResult& arm) {
@@ -175,9 +185,9 @@ harness::Verdict judge_order_service(const ArmResult& before, const ArmResult& a
                  .before = before.latency.quantile_us(0.99),
                  .after = after.latency.quantile_us(0.99)};
   p99.note =
-      fmt::format("beside it, a thread that only wakes up: {:.0f} and {:.0f}; {:.0f} and {:.0f} orders/s handled",
+      fmt::format("beside it, a thread that only wakes up: {:.0f} and {:.0f}; {:.0f} and {:.0f} orders/s handled{}{}",
                   before.hiccups.quantile_us(0.99), after.hiccups.quantile_us(0.99), orders_a_second(before),
-                  orders_a_second(after));
+                  orders_a_second(after), queue_note(before), queue_note(after));
   add(p99);
 
   const harness::OutputComparison output = harness::compare_output(before, after);

@@ -16,6 +16,11 @@ std::string_view to_string(Outcome outcome) {
   return "failed";
 }
 
+std::optional<double> ArmResult::cpu_share() const {
+  if (!spec.capacity || wall_seconds <= 0) return std::nullopt;
+  return cpu_seconds / wall_seconds / spec.capacity->cpus;
+}
+
 std::string ArmResult::malloc_conf() const {
   constexpr std::string_view name = "MALLOC_CONF=";
   for (const std::string& variable : allocator_environment) {

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "labs/harness/arm/capacity.hpp"
 #include "labs/harness/arm/memory_limit.hpp"
 #include "labs/harness/arm/simulated_time.hpp"
 #include "labs/harness/lab_options.hpp"
@@ -32,6 +33,7 @@ struct ArmSpec {
   std::optional<std::uint64_t> memory_limit;
   double hours = 24;  // simulated
   TimeScale time;
+  std::optional<Capacity> capacity;  // by which the speed-up was chosen; empty where it was not chosen
   // Of a service, which goes on until it is ended: operations a second of wall clock at its start. Its wall-clock knobs
   // are not compressed. Empty: an experiment.
   std::optional<double> service_rate;
@@ -105,6 +107,8 @@ struct ArmResult {
   // MALLOC_CONF as given to the arm; empty when it was given none.
   std::string malloc_conf() const;
   double simulated_seconds() const { return spec.time.seconds_of(operations); }
+  // Share of the CPUs that were to be had before the run; empty where they were not measured.
+  std::optional<double> cpu_share() const;
   // The last sample at or before simulated second `t`; null when the arm did not live that long.
   const Sample* at(double t) const;
   // Between two moments of the series; empty when they are not in it or are the same.

@@ -113,6 +113,10 @@ json::object arm_json(const ArmResult& arm, const std::deque<ArmResult>& all) {
       {"checksum", or_null(common_checksum(arm, all))},
       {"simulated_seconds", seconds},
       {"speedup", arm.spec.time.speedup},
+      {"capacity", arm.spec.capacity ? json::value{{"cpu_us_an_operation", arm.spec.capacity->cpu_us_an_operation},
+                                                   {"cpus", arm.spec.capacity->cpus},
+                                                   {"used", or_null(arm.cpu_share())}}
+                                     : json::value(nullptr)},
       {"wall_seconds", arm.wall_seconds},
       {"cpu_seconds", arm.cpu_seconds},
       {"memory",

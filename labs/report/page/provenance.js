@@ -26,6 +26,7 @@ export function provenanceSection(lab) {
           row('its settings, read back', (arm) => arm.allocator.configuration),
           row('environment', (arm) => (arm.allocator.environment ?? []).join(' ')),
           row('simulated time', (arm) => `${duration(arm.simulated_seconds)}, ${number(arm.speedup)} times as fast as real time`),
+          row('CPUs in use, of those to be had', (arm) => (arm.capacity ? `${number(100 * arm.capacity.used)} % of ${number(arm.capacity.cpus)}` : '–')),
           row('wall clock, CPU', (arm) => `${number(arm.wall_seconds)} s, ${number(arm.cpu_seconds)} s`),
           row('operations, seed', (arm) => `${number(arm.input.operations)}, ${arm.input.seed}`),
           row('page faults, minor and major', (arm) => `${number(arm.memory.minor_faults)}, ${number(arm.memory.major_faults)}`),

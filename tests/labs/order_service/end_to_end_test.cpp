@@ -48,8 +48,8 @@ TEST(Experiment, HasTheShapeThatIsPromised) {
   for (std::size_t i = 0; i < 2; ++i) {
     const object& one = arm(result, i);
     for (const char* const key : {"name", "fixes", "allocator", "outcome", "limit", "input", "checksum",
-                                  "simulated_seconds", "speedup", "wall_seconds", "cpu_seconds", "memory", "allocation",
-                                  "latency_us", "hiccup_us", "pauses", "profiles", "gauges"}) {
+                                  "simulated_seconds", "speedup", "capacity", "wall_seconds", "cpu_seconds", "memory",
+                                  "allocation", "latency_us", "hiccup_us", "pauses", "profiles", "gauges"}) {
       EXPECT_TRUE(one.contains(key)) << key;
     }
     EXPECT_EQ(one.at("outcome"), "completed");
