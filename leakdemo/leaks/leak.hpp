@@ -68,6 +68,7 @@ extern const Leak mmap_without_munmap;
 extern const Leak dropped_jemalloc_arena;
 extern const Leak fragmentation;
 extern const Leak idle_pages;
+extern const Leak unloaded_plugin;
 
 inline constexpr std::array all_leaks{
     &lost_pointer,           &missing_virtual_destructor,
@@ -79,6 +80,7 @@ inline constexpr std::array all_leaks{
     &observer_never_removed, &recycled_capacity,
     &mmap_without_munmap,    &dropped_jemalloc_arena,
     &fragmentation,          &idle_pages,
+    &unloaded_plugin,
 };
 
 // Null when there is none of that name.
