@@ -29,9 +29,16 @@ inline constexpr std::size_t least_attributes = 2;
 inline constexpr std::size_t most_attributes = 8;       // two more are added by the service
 inline constexpr std::size_t room_for_attributes = 10;  // as in the case
 inline constexpr std::uint64_t requests_per_session = 6;
-// The page as it was rendered for the session. What a generation's end costs with decay 0 is calls of madvise, one for
-// each run of empty pages: this sets how many there are in a heap of 2 GB, so that a pause is 100 to 200 ms.
-inline constexpr std::size_t page_bytes = 224 * 1024;
+// The page as it was rendered for the session. A generation has as many sessions as fit into its bytes, so this sets
+// how many objects are taken apart at its end, and in how many runs of pages (calls of madvise, with decay 0). How long
+// that takes is the machine's: the size is chosen at the start, so that the pause of a heap of 2 GB is that of the
+// case.
+inline constexpr std::size_t default_page_bytes = 224 * 1024;  // where nothing is chosen
+inline constexpr std::size_t least_page_bytes = 8 * 1024;
+inline constexpr std::size_t most_page_bytes = 1024 * 1024;
+inline constexpr double wanted_pause_ms = 140;  // the case's 100 to 200, as far from one as from the other
+inline constexpr std::uint64_t least_fitted_heap_bytes = std::uint64_t{256}
+                                                         << 20;  // of a smaller one, noise is measured
 
 // Blocks of the arena of a generation in a lane.
 inline constexpr std::size_t arena_block_bytes = 2 * 1024 * 1024;

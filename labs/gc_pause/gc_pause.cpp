@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -12,12 +13,13 @@
 #include "allocators/purge_trace.hpp"
 #include "labs/gc_pause/calibration.hpp"
 #include "labs/gc_pause/fixes.hpp"
-#include "labs/gc_pause/fixes/generations.hpp"
 #include "labs/gc_pause/gauges.hpp"
 #include "labs/gc_pause/lane.hpp"
 #include "labs/gc_pause/prediction.hpp"
 #include "labs/gc_pause/service.hpp"
 #include "labs/gc_pause/targets.hpp"
+#include "labs/harness/arm/arm_child.hpp"
+#include "labs/harness/arm/arm_parent.hpp"
 #include "labs/harness/arm/free_memory.hpp"
 #include "labs/harness/lanes/forecast.hpp"
 #include "labs/harness/lanes/lanes.hpp"
@@ -56,17 +58,6 @@ harness::LabDescription describe() {
   };
 }
 
-// Bytes that the sessions of a request take in an arena: of a few thousand requests.
-double kept_bytes_a_request() {
-  constexpr std::uint64_t sample = 6000;
-  const RequestStream stream(1, sample * lanes);
-  GenerationSlot slot;
-  begin_generation_after(slot, sample / requests_per_session);
-  fill_generation(*slot.generation, stream, sample);
-  const ArenaStatistics statistics = slot.arena.statistics();
-  return static_cast<double>(statistics.used_bytes + statistics.wasted_bytes) / sample;
-}
-
 class GcPauseLab final : public harness::Lab {
  public:
   const harness::LabDescription& description() const override { return description_; }
@@ -77,6 +68,9 @@ class GcPauseLab final : public harness::Lab {
     add_duration(app, "--period", period_, "how often the oldest generation of sessions expires, such as 3s", 0.1, 3600)
         ->capture_default_str();
     add_whole_number(app, "--periods", periods_, "how many periods to run", 2, 100'000)->capture_default_str();
+    add_size(app, "--page", page_,
+             "bytes of a session's page, such as 224KiB (default: so many that an expiry takes as long as in the case)",
+             least_page_bytes, most_page_bytes);
     app.add_option("--collector", collector_, "boehm: keep the sessions of `run` on a garbage collector, for reference")
         ->capture_default_str()
         ->check(CLI::IsMember({"none", "boehm"}));
@@ -91,7 +85,29 @@ class GcPauseLab final : public harness::Lab {
     return {{"heap", heap_},
             {"period", period_},
             {"requests_per_generation", requests_per_generation_},
+            {"page_bytes", page_bytes()},
             {"collector", collector_}};
+  }
+
+  std::optional<std::string> fit_to_machine(const ArmSpec& base) override {
+    if (page_ != 0 || base.allocator != "jemalloc" || collector_ != "none" || heap_ < least_fitted_heap_bytes)
+      return {};
+    ArmSpec trial = base;
+    trial.name = "trial";
+    trial.fixes.clear();
+    trial.profile_dir.clear();
+    trial.pprof_address.clear();
+    trial.trace_file.clear();
+    trial.service_rate.reset();
+    trial.options.set("page_bytes", page_is_to_be_chosen);
+    const ArmResult result = harness::run_arm(*this, trial, {});
+    const double chosen = result.gauges.at(std::string(service_gauges[gauge_page_bytes]));
+    if (result.outcome != harness::Outcome::completed || !(chosen > 0)) return {};  // the forecast has said why
+    page_ = static_cast<std::uint64_t>(chosen);
+    apply_options();
+    return fmt::format(
+        "sessions have a page of {} KiB, so that the end of a generation takes {:.0f} ms on this machine", page_ / 1024,
+        wanted_pause());
   }
 
   void prepare(ArmSpec& spec) const override {
@@ -123,7 +139,9 @@ class GcPauseLab final : public harness::Lab {
 
   void run_arm(harness::ArmContext& context) const override {
     const ArmSpec& spec = context.spec();
-    const RequestStream stream(spec.seed, spec.options.number<std::uint64_t>("requests_per_generation"));
+    const auto page_bytes = spec.options.number<std::uint64_t>("page_bytes");
+    if (page_bytes == page_is_to_be_chosen) choose_page(context);
+    const RequestStream stream(spec.seed, spec.options.number<std::uint64_t>("requests_per_generation"), page_bytes);
     const Fixes fixes = fixes_of(spec);
     record_purge_pauses();  // where the allocator is another, its figures stay unknown
     start_purge_trace_from_environment();
@@ -132,6 +150,7 @@ class GcPauseLab final : public harness::Lab {
     }
     context.set_gauge(gauge_predicted_teardown, NAN);
     context.set_gauge(gauge_predicted_purge, NAN);
+    context.set_gauge(gauge_page_bytes, static_cast<double>(page_bytes));
     const bool is_forecast = !fixes.generations && !fixes.more_threads && !is_collected(spec) && !spec.service_rate;
     if (is_forecast) {
       harness::forecast_in_child([&] {
@@ -162,13 +181,30 @@ class GcPauseLab final : public harness::Lab {
   }
 
  private:
+  static constexpr std::uint64_t page_is_to_be_chosen = 0;
+
+  std::uint64_t page_bytes() const { return page_ != 0 ? page_ : default_page_bytes; }
+
+  double wanted_pause() const {
+    return wanted_pause_ms * static_cast<double>(heap_) / static_cast<double>(default_heap_bytes);
+  }
+
+  // A trial of an arm ends with it.
+  [[noreturn]] void choose_page(harness::ArmContext& context) const {
+    record_purge_pauses();
+    context.set_gauge(gauge_page_bytes, NAN);
+    harness::forecast_in_child([&] {
+      const std::size_t page = page_for_pause(context.spec().seed, static_cast<double>(heap_), wanted_pause());
+      context.set_gauge(gauge_page_bytes, static_cast<double>(page));
+    });
+    context.ready();
+    context.finish();
+  }
+
   static Fixes fixes_of(const ArmSpec& spec) { return fix_table.chosen(spec.fixes); }
 
   void apply_options() {
-    requests_per_generation_ =
-        static_cast<std::uint64_t>((static_cast<double>(heap_) / generations / lanes - arena_block_bytes / 2) /
-                                   kept_bytes_a_request()) *
-        lanes;  // in an arena, whose last block is half empty on average
+    requests_per_generation_ = requests_per_generation(static_cast<double>(heap_), kept_bytes_a_request(page_bytes()));
     description_.operations_per_second = static_cast<double>(requests_per_generation_) / period_;
     description_.service_rate = description_.operations_per_second;
     description_.hours = period_ * static_cast<double>(periods_) / 3600;
@@ -193,6 +229,7 @@ class GcPauseLab final : public harness::Lab {
   std::uint64_t heap_ = default_heap_bytes;
   double period_ = default_period_s;
   std::uint64_t periods_ = default_periods;
+  std::uint64_t page_ = 0;  // 0: not chosen
   std::string collector_ = "none";
   std::uint64_t requests_per_generation_ = 0;
   harness::LabDescription description_ = describe();

@@ -11,7 +11,7 @@ using harness::SplitMix64;
 
 namespace {
 
-constexpr std::size_t corpus_bytes = 64 * 1024 + page_bytes;
+constexpr std::size_t corpus_bytes = 64 * 1024;  // beside a page
 constexpr std::size_t longest_value = 64;
 constexpr std::array<std::string_view, 16> words{"android", "checkout", "spring",  "banner", "desktop", "organic",
                                                  "search",  "mobile",   "tablet",  "winter", "sidebar", "partner",
@@ -29,11 +29,13 @@ constexpr std::uint64_t stride = 7;  // prime to the number of keys, so that an 
 
 }  // namespace
 
-RequestStream::RequestStream(std::uint64_t seed, std::uint64_t requests_per_generation)
-    : seed_(SplitMix64::mix(seed)), requests_per_generation_(std::max<std::uint64_t>(requests_per_generation, lanes)) {
+RequestStream::RequestStream(std::uint64_t seed, std::uint64_t requests_per_generation, std::size_t page_bytes)
+    : seed_(SplitMix64::mix(seed)),
+      requests_per_generation_(std::max<std::uint64_t>(requests_per_generation, lanes)),
+      page_bytes_(page_bytes) {
   SplitMix64 random(SplitMix64::mix(seed) ^ 0xe7e27);
-  corpus_.reserve(corpus_bytes + 16);
-  while (corpus_.size() < corpus_bytes) {
+  corpus_.reserve(corpus_bytes + page_bytes + 16);
+  while (corpus_.size() < corpus_bytes + page_bytes) {
     corpus_ += words[random.below(words.size())];
     corpus_ += ' ';
   }
@@ -54,7 +56,7 @@ void RequestStream::read(std::uint64_t index, Request& request) const {
       fmt::format_to_n(request.email.data(), request.email.size(), "{}.{}@customers.example.org", user.name, user.id);
   user.email = {request.email.data(), std::min(end.size, request.email.size())};
   user.locale = locales[user.id % locales.size()];
-  user.page = std::string_view(corpus_).substr(SplitMix64::mix(user.id) % (corpus_bytes - page_bytes), page_bytes);
+  user.page = std::string_view(corpus_).substr(SplitMix64::mix(user.id) % corpus_bytes, page_bytes_);
   user.tier = static_cast<std::uint32_t>(user.id % 4);
 
   for (EventInput& event : request.events) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -46,8 +47,8 @@ struct Request {
 // Thread-safe once made. `read` allocates nothing.
 class RequestStream {
  public:
-  // `requests_per_generation` of all lanes together.
-  RequestStream(std::uint64_t seed, std::uint64_t requests_per_generation);
+  // `requests_per_generation` of all lanes together; `page_bytes` of a session's page.
+  RequestStream(std::uint64_t seed, std::uint64_t requests_per_generation, std::size_t page_bytes = default_page_bytes);
 
   std::uint64_t requests_per_generation() const { return requests_per_generation_; }
   std::uint64_t generation_of(std::uint64_t index) const { return index / requests_per_generation_; }
@@ -60,6 +61,7 @@ class RequestStream {
 
   std::uint64_t seed_;
   std::uint64_t requests_per_generation_;
+  std::size_t page_bytes_;
   std::string corpus_;
 };
 

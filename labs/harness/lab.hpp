@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -58,6 +59,9 @@ class Lab {
   // Throws UsageError for what cannot be had, before anything is run.
   virtual LabOptions options() const = 0;
 
+  // In the parent, before the first arm: chooses by a trial of one what depends on the machine, so that description()
+  // and options() are others from then on, and says in a line what it chose. Nothing by default. Throws as run_arm.
+  virtual std::optional<std::string> fit_to_machine(const ArmSpec& /*base*/) { return std::nullopt; }
   // Changes of the arm itself that its fixes ask for, such as a larger limit.
   virtual void prepare(ArmSpec& /*spec*/) const {}
   // In the parent: allocator settings for an arm, times compressed.

@@ -36,15 +36,10 @@ std::optional<std::uint64_t> parse_limit(const std::string& text) {
 }  // namespace
 
 Session::Session(Lab& lab, const Settings& settings) : lab_(lab), settings_(settings) {
-  const LabDescription& description = lab.description();
   choose_allocator(settings.allocator);
   base_.allocator = settings.allocator;
-  base_.memory_limit =
-      settings.memory_limit.empty() ? std::optional(description.memory_limit) : parse_limit(settings.memory_limit);
-  base_.hours = settings.hours.value_or(description.hours);
   base_.seed = settings.seed;
-  base_.time.operations_per_second = description.operations_per_second;
-  base_.options = lab.options();
+  follow_description();
   if (!settings.json.empty()) check_writable(settings.json);
   if (!settings.profile.empty()) {
     std::error_code error;
@@ -56,10 +51,27 @@ Session::Session(Lab& lab, const Settings& settings) : lab_(lab), settings_(sett
   }
   if (!settings.trace.empty()) check_writable(settings.trace);
   base_.trace_file = settings.trace;
-  result_.lab = description.name;
-  result_.options = base_.options;
+  result_.lab = lab.description().name;
   result_.command = settings.command;
+}
+
+void Session::follow_description() {
+  const LabDescription& description = lab_.description();
+  base_.memory_limit =
+      settings_.memory_limit.empty() ? std::optional(description.memory_limit) : parse_limit(settings_.memory_limit);
+  base_.hours = settings_.hours.value_or(description.hours);
+  base_.time.operations_per_second = description.operations_per_second;
+  base_.options = lab_.options();
+  result_.options = base_.options;
   result_.description = to_json(description);
+}
+
+void Session::fit_to_machine() {
+  const auto chosen = lab_.fit_to_machine(base_);
+  if (!chosen) return;
+  follow_description();
+  fmt::print("{}: {}\n", lab_.description().name, *chosen);
+  std::fflush(stdout);
 }
 
 // Throws UsageError for an address that cannot be had. A dashboard may be for others; an arm's memory is not.
@@ -77,6 +89,7 @@ int Session::experiment() {
   serve_arms();
   const LabDescription& description = lab_.description();
   fmt::print("{}: {}\n", description.name, description.symptom);
+  fit_to_machine();
   const ArmResult& before = run(arm("before", {}));
   const ArmResult& after = run(arm("after", parse_fixes(description, "all")));
   result_.verdict = lab_.judge(before, after);
@@ -97,6 +110,7 @@ int Session::experiment() {
 int Session::single() {
   serve_arms();
   const std::vector<std::string> fixes = parse_fixes(lab_.description(), settings_.fix);
+  fit_to_machine();
   ArmSpec spec = arm("run", fixes);
   spec.trace_file = settings_.trace;
   const ArmResult& result = run(spec);
@@ -111,6 +125,7 @@ int Session::single() {
 }
 
 int Session::serve() {
+  fit_to_machine();
   const LabDescription& description = lab_.description();
   ArmSpec spec = base_;
   spec.name = "service";
@@ -125,6 +140,7 @@ int Session::serve() {
 
 int Session::ablate() {
   serve_arms();
+  fit_to_machine();
   const LabDescription& description = lab_.description();
   std::vector<ArmSpec> arms = ablation_arms(description, base_);
   // One speed-up for all: it is part of what is compared. And all are checked before the first is run.

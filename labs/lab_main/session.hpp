@@ -48,6 +48,9 @@ class Session {
 
  private:
   void serve_arms();
+  // What the lab says of itself, where nothing else was asked for.
+  void follow_description();
+  void fit_to_machine();
   ArmSpec arm(std::string name, std::vector<std::string> fixes) const;
   // As it was asked for; otherwise as the machine can take it, up to `most`, which runs of a few seconds have.
   void choose_speedup(ArmSpec& spec, double most) const;

@@ -73,7 +73,7 @@ TEST(Generations, KeepWhatTheyWereGivenAndFreeAllOfIt) {
   stream().read(0, request);
   const Session* const session = slot.generation->find(request.user.id);
   ASSERT_NE(session, nullptr);
-  EXPECT_EQ(session->page.size(), page_bytes);
+  EXPECT_EQ(session->page.size(), default_page_bytes);
   EXPECT_EQ(session->email, request.user.email);
   EXPECT_EQ(slot.generation->find(request.user.id + 1'000'000), nullptr);
   EXPECT_GT(memory.statistics().live_blocks, 500U);

@@ -39,6 +39,22 @@ TEST(RequestStream, UsersStayInTheLaneOfTheirRequests) {
   }
 }
 
+TEST(RequestStream, PagesHaveTheSizeThatWasChosenAndAllElseStays) {
+  const RequestStream small(1, per_generation, 8192);
+  const RequestStream large(1, per_generation, 300'000);
+  Request one;
+  Request other;
+  for (std::uint64_t i = 0; i < per_generation; ++i) {
+    small.read(i, one);
+    large.read(i, other);
+    ASSERT_EQ(one.user.page.size(), 8192U);
+    ASSERT_EQ(other.user.page.size(), 300'000U);
+    EXPECT_EQ(one.user.id, other.user.id);
+    EXPECT_EQ(one.events[0].name, other.events[0].name);
+    EXPECT_EQ(one.events[0].attribute_count, other.events[0].attribute_count);
+  }
+}
+
 TEST(RequestStream, AnEventHasNoKeyTwice) {
   const RequestStream stream(1, per_generation);
   Request request;
