@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <initializer_list>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -55,13 +57,15 @@ std::vector<TopRow> top_rows(const CallTree& tree) {
 }
 
 std::string human(std::int64_t value, std::string_view unit) {
-  if (unit != "bytes") return fmt::format("{}", value);
-  auto scaled = static_cast<double>(value);
-  for (const char* const name : {"B", "kB", "MB", "GB"}) {
-    if (std::abs(scaled) < 1024) return fmt::format("{:.{}f}{}", scaled, *name == 'B' ? 0 : 2, name);
-    scaled /= 1024;
-  }
-  return fmt::format("{:.2f}TB", scaled);
+  const auto scaled = [value](double step, std::initializer_list<const char*> names) {
+    auto rest = static_cast<double>(value);
+    auto name = names.begin();
+    for (; std::next(name) != names.end() && std::abs(rest) >= step; ++name) rest /= step;
+    return fmt::format("{:.{}f}{}", rest, name == names.begin() ? 0 : 2, *name);
+  };
+  if (unit == "bytes") return scaled(1024, {"B", "kB", "MB", "GB", "TB"});
+  if (unit == "nanoseconds") return scaled(1000, {"ns", "us", "ms", "s"});
+  return fmt::format("{}", value);
 }
 
 std::string top_table(const CallTree& tree, std::string_view unit, std::size_t rows) {

@@ -20,10 +20,10 @@ struct TopRow {
 // By flat value, the largest first, whatever its sign; ties by cumulative value and name.
 std::vector<TopRow> top_rows(const CallTree& tree);
 
-// The first `rows` of them as a table with flat, flat%, sum%, cum, cum% and name. `unit` is "bytes" or another.
+// The first `rows` of them as a table with flat, flat%, sum%, cum, cum% and name. `unit` is as human() has it.
 std::string top_table(const CallTree& tree, std::string_view unit, std::size_t rows);
 
-// 1536 bytes: "1.50kB"; of other units the plain number.
+// 1536 bytes: "1.50kB"; 12,000,000 nanoseconds: "12.00ms"; of other units the plain number.
 std::string human(std::int64_t value, std::string_view unit);
 
 }  // namespace plateau
