@@ -1,0 +1,88 @@
+#include "profiling/agent_one_thread.hpp"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <exception>
+#include <filesystem>
+#include <string>
+#include <system_error>
+
+#include "profiling/agent_children.hpp"
+#include "profiling/agent_next_function.hpp"
+#include "profiling/host/service_thread.hpp"
+
+namespace plateau {
+namespace {
+
+constinit NextFunction<decltype(::unshare)> next_unshare("unshare");
+constinit NextFunction<decltype(::setns)> next_setns("setns");
+
+// Where nobody can see them, there is one.
+bool has_other_threads() {
+  std::error_code error;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/thread-self/../", error)) {
+    const std::string name = task.path().filename();
+    pid_t thread = 0;
+    std::from_chars(name.data(), name.data() + name.size(), thread);
+    if (thread != ::gettid() && !is_service_thread(thread)) return true;
+  }
+  return false;
+}
+
+bool is_refused_for_threads_of_ours() {
+  if (errno != EINVAL && errno != EUSERS) return false;
+  std::array<pid_t, most_service_threads> threads;
+  return agent_services() != nullptr && service_threads(threads) > 0 && !has_other_threads();
+}
+
+// Asks the kernel first: what it allows, or refuses for another reason, costs nothing.
+template <class Call>
+int call(Call call) noexcept {
+  const int result = call();
+  if (result == 0) return result;
+  const int refusal = errno;
+  try {
+    if (is_refused_for_threads_of_ours()) return agent_services()->call_alone(call);
+  } catch (const std::exception&) {
+    // No memory: what the kernel said stands.
+  }
+  errno = refusal;
+  return result;
+}
+
+}  // namespace
+
+void prepare_for_calls_of_one_thread() noexcept {
+  next_unshare.look_up();
+  next_setns.look_up();
+}
+
+}  // namespace plateau
+
+extern "C" {
+#pragma GCC visibility push(default)
+
+int unshare(int flags) noexcept {
+  auto* const next = plateau::next_unshare.look_up();
+  if (next == nullptr) {
+    errno = ENOSYS;
+    return -1;
+  }
+  return plateau::call([&] { return next(flags); });
+}
+
+int setns(int descriptor, int kind) noexcept {
+  auto* const next = plateau::next_setns.look_up();
+  if (next == nullptr) {
+    errno = ENOSYS;
+    return -1;
+  }
+  return plateau::call([&] { return next(descriptor, kind); });
+}
+
+#pragma GCC visibility pop
+}
