@@ -53,6 +53,7 @@
 #include "profiling/agent_program.hpp"
 #include "profiling/agent_services.hpp"
 #include "profiling/agent_set_ids.hpp"
+#include "profiling/heap_backends/allocator_inside.hpp"
 #include "profiling/heap_sampler.hpp"
 #include "profiling/purge_pauses.hpp"
 #include "profiling/sampler/recorder.hpp"
@@ -147,12 +148,15 @@ std::string why_not_here(std::span<char* const> arguments, const ProgramNames& n
 }
 
 [[gnu::constructor]] void start(int count, char** argument) {
-  if (start_purge_trace_from_environment()) record_purge_pauses();
-  if (value_of(AgentWishes::address_variable) == nullptr && value_of(AgentWishes::directory_variable) == nullptr) {
-    return;
-  }
+  const bool serves =
+      value_of(AgentWishes::address_variable) != nullptr || value_of(AgentWishes::directory_variable) != nullptr;
+  if (!serves && value_of("PLATEAU_TRACE") == nullptr) return;
   const std::span<char* const> arguments(argument, static_cast<std::size_t>(count));
   const ProgramNames names = program_names(arguments);
+  const std::string reason = why_not_here(arguments, names);
+  if (reason.empty()) find_allocator_inside();
+  if (start_purge_trace_from_environment()) record_purge_pauses();
+  if (!serves) return;
   AgentWishes wishes{.address = text_of(AgentWishes::address_variable),
                      .directory = text_of(AgentWishes::directory_variable),
                      .program = names.shown(),
@@ -160,7 +164,7 @@ std::string why_not_here(std::span<char* const> arguments, const ProgramNames& n
                      .allow_remote = is_set("PLATEAU_PPROF_ALLOW_REMOTE"),
                      .children = is_set("PLATEAU_PPROF_CHILDREN"),
                      .verbose = is_set("PLATEAU_PPROF_VERBOSE")};
-  if (const std::string reason = why_not_here(arguments, names); !reason.empty()) {
+  if (!reason.empty()) {
     if (wishes.verbose) {
       say(wishes.address.empty() ? AgentWishes::directory_variable : AgentWishes::address_variable, reason);
     }
