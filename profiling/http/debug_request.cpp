@@ -24,16 +24,16 @@ bool is_loopback(const urls::authority_view& authority) {
   return authority.host_type() == urls::host_type::ipv6 && authority.host_ipv6_address().is_loopback();
 }
 
-// As it is spelled, without the dot that ends a name which is complete, and without an end if it is very long.
+// As it is spelled, without its end if it is very long.
 std::string host_name(const urls::authority_view& authority) {
   constexpr std::size_t longest_name = 255;
   const auto spelled = authority.encoded_host();
-  std::string_view name(spelled.data(), std::min(spelled.size(), longest_name));
-  if (name.ends_with('.')) name.remove_suffix(1);
-  return std::string(name);
+  return {spelled.data(), std::min(spelled.size(), longest_name)};
 }
 
+// A name that is complete may end in a dot.
 bool is_called(std::string_view host, std::string_view name) {
+  if (host.ends_with('.')) host.remove_suffix(1);
   const auto same = [](std::string_view left, std::string_view right) {
     return urls::grammar::ci_is_equal(urls::string_view(left.data(), left.size()),
                                       urls::string_view(right.data(), right.size()));
@@ -50,8 +50,9 @@ bool is_own_name(const urls::authority_view& authority, const RequestRules& rule
   if (type == urls::host_type::ipv4 || type == urls::host_type::ipv6) return !rules.loopback || is_loopback(authority);
   if (type != urls::host_type::name) return false;
   const std::string host = host_name(authority);
-  const auto matches = [&host](std::string_view name) { return is_called(host, name); };
-  return matches("localhost") || std::any_of(rules.host_names.begin(), rules.host_names.end(), matches);
+  if (urls::grammar::ci_is_equal(host, "localhost")) return true;
+  return std::any_of(rules.host_names.begin(), rules.host_names.end(),
+                     [&host](std::string_view name) { return is_called(host, name); });
 }
 
 Refusal unknown_name(const urls::authority_view& authority, const RequestRules& rules) {
