@@ -3,12 +3,10 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <charconv>
 #include <exception>
 #include <filesystem>
-#include <string>
+#include <iterator>
 #include <system_error>
 
 #include "profiling/agent_children.hpp"
@@ -21,22 +19,18 @@ namespace {
 constinit NextFunction<decltype(::unshare)> next_unshare("unshare");
 constinit NextFunction<decltype(::setns)> next_setns("setns");
 
-// Where nobody can see them, there is one.
+// Where nobody can see them, the program has one thread.
 bool has_other_threads() {
   std::error_code error;
-  for (const auto& task : std::filesystem::directory_iterator("/proc/thread-self/../", error)) {
-    const std::string name = task.path().filename();
-    pid_t thread = 0;
-    std::from_chars(name.data(), name.data() + name.size(), thread);
-    if (thread != ::gettid() && !is_service_thread(thread)) return true;
-  }
-  return false;
+  const std::filesystem::directory_iterator tasks("/proc/thread-self/../", error);
+  const auto threads = static_cast<std::size_t>(std::distance(begin(tasks), end(tasks)));
+  return threads > 1 + service_threads_begun();
 }
 
 bool is_refused_for_threads_of_ours() {
   if (errno != EINVAL && errno != EUSERS) return false;
-  std::array<pid_t, most_service_threads> threads;
-  return agent_services() != nullptr && service_threads(threads) > 0 && !has_other_threads();
+  AgentServices* const services = agent_services();
+  return services != nullptr && services->is_of_this_process() && service_threads_begun() > 0 && !has_other_threads();
 }
 
 // Asks the kernel first: what it allows, or refuses for another reason, costs nothing.

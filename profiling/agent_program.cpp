@@ -79,7 +79,8 @@ ProgramNames program_names(std::span<char* const> arguments) {
   }
   const std::string executed = executed_name();
   if (names.executable.empty()) names.executable = executed;
-  if (names.script.empty() && !names.include(executed)) names.script = executed;
+  // Behind #!/usr/bin/env comes the interpreter, which is another program.
+  if (names.script.empty() && !names.include(executed) && names.executable != "env") names.script = executed;
   return names;
 }
 

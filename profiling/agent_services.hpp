@@ -42,6 +42,8 @@ class AgentServices {
   AgentServices& operator=(const AgentServices&) = delete;
 
   const AgentWishes& wishes() const { return wishes_; }
+  // False in a forked child.
+  bool is_of_this_process() const;
 
   // Begins what can be had, and says what cannot.
   void begin() noexcept;
@@ -62,8 +64,6 @@ class AgentServices {
   std::unique_ptr<DebugServer> make_server() const;
   void wait_and_begin();
   void stop_threads();
-  bool is_of_this_process() const;
-
   const AgentWishes wishes_;
   const pid_t process_ = ::getpid();
   std::mutex mutex_;

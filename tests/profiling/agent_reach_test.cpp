@@ -155,9 +155,7 @@ TEST(AgentReach, ProcessesOfOneUserKnowEachOther) {
   const std::string runtime = "XDG_RUNTIME_DIR=" + folder.path().string();
   Served first(python(until_end_of_input), {}, {runtime});
   Served second({"sqlite3", ":memory:"}, {}, {runtime});
-  const auto listed = [](const Served& program) {
-    return std::to_string(program.pid()) + " " + (program.pid() > 0 ? "" : "");
-  };
+  const auto listed = [](const Served& program) { return std::to_string(program.pid()) + " "; };
   const std::string text = get(first.port(), "/debug/").body();
   EXPECT_THAT(text, AllOf(HasSubstr(listed(first) + "python3 http://127.0.0.1:" + std::to_string(first.port())),
                           HasSubstr(listed(second) + "sqlite3 http://127.0.0.1:" + std::to_string(second.port()))));
@@ -233,7 +231,8 @@ TEST(AgentReach, ADaemonIsServedWhereItsParentWas) {
 
 TEST(AgentReach, WorkersAreServedEachAtAnAddressOfItsOwn) {
   const ScratchFolder folder;
-  for (const std::string address : {std::string("127.0.0.1:0"), "unix:" + folder.path().string() + "/%p.sock"}) {
+  const std::vector<std::string> addresses{"127.0.0.1:0", "unix:" + folder.path().string() + "/%p.sock"};
+  for (const std::string& address : addresses) {
     ChildProgram program(python("workers = []\n"
                                 "for _ in range(2):\n"
                                 "    worker = os.fork()\n"
