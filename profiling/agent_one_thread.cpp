@@ -19,12 +19,20 @@ namespace {
 constinit NextFunction<decltype(::unshare)> next_unshare("unshare");
 constinit NextFunction<decltype(::setns)> next_setns("setns");
 
-// Where nobody can see them, the program has one thread.
-bool has_other_threads() {
+// 0 where nobody can see them.
+std::size_t threads_of_process() {
   std::error_code error;
   const std::filesystem::directory_iterator tasks("/proc/thread-self/../", error);
-  const auto threads = static_cast<std::size_t>(std::distance(begin(tasks), end(tasks)));
-  return threads > 1 + service_threads_begun();
+  return static_cast<std::size_t>(std::distance(begin(tasks), end(tasks)));
+}
+
+bool is_alone() {
+  return threads_of_process() == 1;
+}
+
+// Where nobody can see them, the program has one thread.
+bool has_other_threads() {
+  return threads_of_process() > 1 + service_threads_begun();
 }
 
 bool is_refused_for_threads_of_ours() {
@@ -40,7 +48,7 @@ int call(Call call) noexcept {
   if (result == 0) return result;
   const int refusal = errno;
   try {
-    if (is_refused_for_threads_of_ours()) return agent_services()->call_alone(call);
+    if (is_refused_for_threads_of_ours()) return agent_services()->call_alone(call, is_alone);
   } catch (const std::exception&) {
     // No memory: what the kernel said stands.
   }

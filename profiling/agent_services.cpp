@@ -23,7 +23,8 @@ namespace {
 constexpr std::chrono::milliseconds first_pause{100};
 constexpr std::chrono::seconds longest_pause{2};
 constexpr std::chrono::minutes patience_for_an_address{1};
-constexpr std::chrono::milliseconds patience_for_the_kernel{200};
+constexpr std::chrono::milliseconds patience_for_threads{200};
+constexpr std::chrono::milliseconds patience_for_the_kernel{5};
 
 // Sandboxes such as chromium's make a process of one thread, in a network of its own in which nothing is up yet, and
 // end it when it has another one. A thread that waits for clients there waits in vain.
@@ -98,12 +99,15 @@ void AgentServices::stop_threads() {
   black_box_.reset();
 }
 
-int AgentServices::call_alone(const std::function<int()>& call) noexcept {
+int AgentServices::call_alone(const std::function<int()>& call, const std::function<bool()>& is_alone) noexcept {
+  using Clock = std::chrono::steady_clock;
   const bool waits = later_ != nullptr && server_ == nullptr;
   stop_threads();
-  const auto deadline = std::chrono::steady_clock::now() + patience_for_the_kernel;
+  const auto wait_for_threads = Clock::now() + patience_for_threads;
+  while (!is_alone() && Clock::now() < wait_for_threads) ::sched_yield();
+  const auto wait_for_the_kernel = Clock::now() + patience_for_the_kernel;
   int result = call();
-  while (result != 0 && (errno == EINVAL || errno == EUSERS) && std::chrono::steady_clock::now() < deadline) {
+  while (result != 0 && (errno == EINVAL || errno == EUSERS) && Clock::now() < wait_for_the_kernel) {
     ::sched_yield();
     result = call();
   }

@@ -53,8 +53,8 @@ class AgentServices {
   // For good. Does nothing in a forked child of the process that made this.
   void end() noexcept;
   // Calls it once the process has no service threads, begins again, and returns what it returned, with its errno. For
-  // the kernel, a thread exists a little longer than for pthread_join(): the call is repeated meanwhile.
-  int call_alone(const std::function<int()>& call) noexcept;
+  // the kernel, a thread exists a little longer than for pthread_join(): waits until `is_alone`, and a moment more.
+  int call_alone(const std::function<int()>& call, const std::function<bool()>& is_alone) noexcept;
 
  private:
   enum class Taken { say, wait };

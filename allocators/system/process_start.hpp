@@ -1,7 +1,6 @@
 // When a process was started, from /proc: see proc(5).
 #pragma once
 
-#include <cstdint>
 #include <optional>
 
 namespace plateau {
@@ -13,9 +12,5 @@ std::optional<double> process_start_seconds() noexcept;
 // The same from files in the form of /proc/PID/stat and /proc/stat, of a kernel that counts so many ticks a second.
 std::optional<double> process_start_seconds_in(const char* process_file, const char* system_file,
                                                long ticks_per_second) noexcept;
-
-// Clock ticks from the boot to the start of the process whose /proc/PID/stat this is: with its number, its identity.
-// Empty where the file cannot be read. Does not allocate.
-std::optional<std::uint64_t> process_start_ticks_in(const char* process_file) noexcept;
 
 }  // namespace plateau

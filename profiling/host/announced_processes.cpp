@@ -1,8 +1,8 @@
 #include "profiling/host/announced_processes.hpp"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,12 +11,8 @@
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <system_error>
-
-#include "allocators/system/descriptor.hpp"
-#include "allocators/system/process_start.hpp"
 
 namespace plateau {
 namespace {
@@ -64,15 +60,6 @@ std::string file_name(pid_t process) {
   return std::to_string(process) + "-" + std::to_string(process_namespace());
 }
 
-std::string path_in_proc(pid_t process, const char* file) {
-  return "/proc/" + std::to_string(process) + "/" + file;
-}
-
-std::string executable_of(pid_t process) {
-  std::error_code error;
-  return fs::read_symlink(path_in_proc(process, "exe"), error).string();
-}
-
 std::string one_line(std::string_view text) {
   std::string line(text);
   std::replace_if(
@@ -80,82 +67,86 @@ std::string one_line(std::string_view text) {
   return line;
 }
 
-struct Entry {
-  std::uint64_t start_ticks = 0;
-  std::string executable;
-  AnnouncedProcess announced;
-};
-
-std::optional<Entry> read_entry(const fs::path& file, pid_t process) {
-  std::ifstream text(file);
-  Entry entry{.executable = {}, .announced = {.process = process, .program = {}, .address = {}}};
-  text >> entry.start_ticks;
-  text.ignore();
-  std::getline(text, entry.announced.address);
-  std::getline(text, entry.announced.program);
-  std::getline(text, entry.executable);
-  return text.fail() ? std::nullopt : std::optional(std::move(entry));
+// The one who announced holds a lock for as long as it lives and has the same program: in every namespace, and without
+// /proc.
+bool is_held(const Descriptor& file) {
+  return ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
-// A process that has another program now says nothing of the one before.
-bool is_still_there(const Entry& entry) {
-  const pid_t process = entry.announced.process;
-  const auto start = process_start_ticks_in(path_in_proc(process, "stat").c_str());
-  if (!start) return ::kill(process, 0) == 0 || errno != ESRCH;
-  if (*start != entry.start_ticks) return false;
-  const std::string executable = executable_of(process);
-  return executable.empty() || executable == entry.executable;
+bool is_same_file(const Descriptor& file, const fs::path& path) {
+  struct stat opened {};
+  struct stat named {};
+  return ::fstat(file.get(), &opened) == 0 && ::lstat(path.c_str(), &named) == 0 && opened.st_dev == named.st_dev &&
+         opened.st_ino == named.st_ino;
 }
 
-// The number of the process that the file is of; nothing for other files, and those of other namespaces.
+// The number of the process that the file is of; nothing for other files.
 std::optional<pid_t> process_of(const std::string& name) {
   pid_t process = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), process);
-  if (error != std::errc() || process <= 0 || name != file_name(process)) return std::nullopt;
-  return process;
+  const char* const end = name.data() + name.size();
+  const auto [dash, error] = std::from_chars(name.data(), end, process);
+  if (error != std::errc() || process <= 0 || dash == end || *dash != '-') return std::nullopt;
+  return std::all_of(dash + 1, end, [](char digit) { return digit >= '0' && digit <= '9'; }) ? std::optional(process)
+                                                                                             : std::nullopt;
+}
+
+void read_file(const fs::path& path, pid_t process, std::vector<AnnouncedProcess>& processes) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file) return;
+  if (!is_held(file)) {
+    if (is_same_file(file, path)) ::unlink(path.c_str());
+    return;
+  }
+  if (path.filename() != file_name(process)) return;  // of a namespace in which that number is another process
+  std::array<char, 4096> buffer;
+  const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
+  std::string_view text(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  const auto line = [&text] {
+    const std::string_view one = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), one.size() + 1));
+    return std::string(one);
+  };
+  AnnouncedProcess& read = processes.emplace_back();
+  read.process = process;
+  read.address = line();
+  read.program = line();
 }
 
 void read_folder(const std::string& folder, std::vector<AnnouncedProcess>& processes) {
   std::error_code error;
   for (fs::directory_iterator at(folder, error), none; !error && at != none; at.increment(error)) {
-    const auto process = process_of(at->path().filename());
-    if (!process) continue;
-    auto entry = read_entry(at->path(), *process);
-    if (entry && is_still_there(*entry)) {
-      processes.push_back(std::move(entry->announced));
-    } else {
-      ::unlink(at->path().c_str());
-    }
+    if (const auto process = process_of(at->path().filename())) read_file(at->path(), *process, processes);
   }
 }
 
-// Readers find all of it, or nothing.
-bool write_entry(const std::string& file, const std::string& text) {
-  const std::string unfinished = file + ".new";
+// Readers find all of it, or nothing. Returns the file, locked.
+Descriptor write_file(const std::string& path, const std::string& text) {
+  const std::string unfinished = path + ".new";
   ::unlink(unfinished.c_str());
-  const Descriptor made(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!made) return false;
+  Descriptor file(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  if (!file) return file;
   const auto bytes = static_cast<ssize_t>(text.size());
-  if (::write(made.get(), text.data(), text.size()) == bytes && ::rename(unfinished.c_str(), file.c_str()) == 0) {
-    return true;
+  const bool written = ::flock(file.get(), LOCK_EX | LOCK_NB) == 0 &&
+                       ::write(file.get(), text.data(), text.size()) == bytes &&
+                       ::rename(unfinished.c_str(), path.c_str()) == 0;
+  if (!written) {
+    ::unlink(unfinished.c_str());
+    file.reset();
   }
-  ::unlink(unfinished.c_str());
-  return false;
+  return file;
 }
 
 }  // namespace
 
 Announcement::Announcement(std::string_view program, std::string_view address) : process_(::getpid()) {
-  const std::string stat = path_in_proc(process_, "stat");
-  const std::string text = std::to_string(process_start_ticks_in(stat.c_str()).value_or(0)) + "\n" + one_line(address) +
-                           "\n" + one_line(program) + "\n" + one_line(executable_of(process_)) + "\n";
+  announced_processes();  // removes what others left
+  const std::string text = one_line(address) + "\n" + one_line(program) + "\n";
   for (const std::string& folder : possible_folders()) {
     ::mkdir(folder.c_str(), S_IRWXU);
     if (!is_private(folder)) continue;
-    const std::string file = folder + "/" + file_name(process_);
-    if (!write_entry(file, text)) continue;
-    file_ = file;
-    return;
+    path_ = folder + "/" + file_name(process_);
+    file_ = write_file(path_, text);
+    if (file_) return;
   }
 }
 
@@ -164,7 +155,7 @@ void find_announcement_folders() {
 }
 
 Announcement::~Announcement() {
-  if (!file_.empty() && process_ == ::getpid()) ::unlink(file_.c_str());
+  if (file_ && process_ == ::getpid() && is_same_file(file_, path_)) ::unlink(path_.c_str());
 }
 
 std::vector<AnnouncedProcess> announced_processes() {

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "allocators/system/descriptor.hpp"
+
 namespace plateau {
 
 struct AnnouncedProcess {
@@ -22,7 +24,8 @@ struct AnnouncedProcess {
 //   /run/plateau                root's
 //   /tmp/plateau-UID
 //
-// and belongs to the effective user alone; where there is none, nothing is announced.
+// and belongs to the effective user alone; where there is none, nothing is announced. Holds a descriptor, which must
+// not be shared with children.
 class Announcement {
  public:
   Announcement(std::string_view program, std::string_view address);
@@ -31,15 +34,16 @@ class Announcement {
   Announcement& operator=(const Announcement&) = delete;
 
  private:
-  std::string file_;
+  std::string path_;
+  Descriptor file_;  // locked for as long as the process lives
   pid_t process_ = -1;
 };
 
 // Reads the environment, once for the process: before others may change it. What is below calls it, too.
 void find_announcement_folders();
 
-// The processes of the effective user that are announced in any of these folders, in order of their numbers. What a
-// process left that is gone, or is another program by now, is removed; what another container wrote is left alone.
+// The processes of the effective user that are announced in any of these folders, in order of their numbers; those of
+// other containers are not among them. What a process left that is gone, or is another program by now, is removed.
 std::vector<AnnouncedProcess> announced_processes();
 
 }  // namespace plateau
