@@ -53,6 +53,7 @@
 #include "profiling/agent_program.hpp"
 #include "profiling/agent_services.hpp"
 #include "profiling/agent_set_ids.hpp"
+#include "profiling/agent_system_calls.hpp"
 #include "profiling/heap_backends/allocator_inside.hpp"
 #include "profiling/heap_sampler.hpp"
 #include "profiling/purge_pauses.hpp"
@@ -85,7 +86,13 @@ std::string text_of(const char* variable) {
 // Not a static object: the services must stop before the statics of the libraries they use are gone, and those that
 // were made before them are destroyed after the handlers that were registered later.
 void stop() {
-  if (AgentServices* const services = agent_services()) services->end();
+  AgentServices* const services = agent_services();
+  if (services == nullptr) return;
+  if (has_own_filter()) {
+    services->wait_until_idle();
+  } else {
+    services->end();
+  }
 }
 
 // The sampler in the agent sees malloc, and so all of a program whose operator new calls it.
@@ -173,6 +180,7 @@ std::string why_not_here(std::span<char* const> arguments, const ProgramNames& n
   if (std::atexit(stop) != 0) return;
   prepare_for_the_last_thread();
   prepare_for_calls_of_one_thread();
+  watch_system_calls();
   follow_the_programs_ids();
   sample_if_nobody_else_can();
   make_agent_services(std::move(wishes)).begin();

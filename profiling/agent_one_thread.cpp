@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <exception>
 #include <filesystem>
+#include <functional>
 #include <iterator>
 #include <system_error>
 
@@ -38,12 +39,13 @@ bool has_other_threads() {
 bool is_refused_for_threads_of_ours() {
   if (errno != EINVAL && errno != EUSERS) return false;
   AgentServices* const services = agent_services();
-  return services != nullptr && services->is_of_this_process() && service_threads_begun() > 0 && !has_other_threads();
+  return services != nullptr && !is_service_thread(::gettid()) && services->is_of_this_process() &&
+         service_threads_begun() > 0 && !has_other_threads();
 }
 
-// Asks the kernel first: what it allows, or refuses for another reason, costs nothing.
-template <class Call>
-int call(Call call) noexcept {
+}  // namespace
+
+int call_of_one_thread(const std::function<int()>& call) noexcept {
   const int result = call();
   if (result == 0) return result;
   const int refusal = errno;
@@ -55,8 +57,6 @@ int call(Call call) noexcept {
   errno = refusal;
   return result;
 }
-
-}  // namespace
 
 void prepare_for_calls_of_one_thread() noexcept {
   next_unshare.look_up();
@@ -74,7 +74,8 @@ int unshare(int flags) noexcept {
     errno = ENOSYS;
     return -1;
   }
-  return plateau::call([&] { return next(flags); });
+  const auto call = [next, flags] { return next(flags); };
+  return plateau::call_of_one_thread([&call] { return call(); });
 }
 
 int setns(int descriptor, int kind) noexcept {
@@ -83,7 +84,8 @@ int setns(int descriptor, int kind) noexcept {
     errno = ENOSYS;
     return -1;
   }
-  return plateau::call([&] { return next(descriptor, kind); });
+  const auto call = [=] { return next(descriptor, kind); };
+  return plateau::call_of_one_thread([&call] { return call(); });
 }
 
 #pragma GCC visibility pop

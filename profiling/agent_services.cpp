@@ -14,6 +14,7 @@
 #include <boost/asio/ip/udp.hpp>
 
 #include "profiling/host/address_holder.hpp"
+#include "profiling/host/service_work.hpp"
 #include "profiling/http/server_address.hpp"
 #include "profiling/http/server_socket.hpp"
 
@@ -23,6 +24,7 @@ namespace {
 constexpr std::chrono::milliseconds first_pause{100};
 constexpr std::chrono::seconds longest_pause{2};
 constexpr std::chrono::minutes patience_for_an_address{1};
+constexpr std::chrono::seconds patience_for_an_answer{1};
 constexpr std::chrono::milliseconds patience_for_threads{200};
 constexpr std::chrono::milliseconds patience_for_the_kernel{5};
 
@@ -86,6 +88,13 @@ void AgentServices::begin_later() noexcept {
 
 void AgentServices::end() noexcept {
   if (is_of_this_process()) stop_threads();
+}
+
+void AgentServices::wait_until_idle() noexcept {
+  // The time comes from the vDSO.
+  const auto deadline = std::chrono::steady_clock::now() + patience_for_an_answer;
+  while (ServiceWork::is_under_way() && std::chrono::steady_clock::now() < deadline) {
+  }
 }
 
 void AgentServices::stop_threads() {

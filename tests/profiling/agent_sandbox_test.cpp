@@ -168,6 +168,15 @@ INSTANTIATE_TEST_SUITE_P(
                            "say(libc.unshare(0x10000000))"},
                       Call{"unshare_nonsense", "say(libc.unshare(1))"},
                       Call{"setns_nonsense", "say(libc.setns(-1, 0))"},
+                      Call{"unshare_user_past_the_library", "say(libc.syscall(272, 0x10000000))"},
+                      Call{"setns_mount_past_the_library",
+                           "say(libc.syscall(308, os.open('/proc/self/ns/mnt', os.O_RDONLY), 0x20000))"},
+                      Call{"other_calls_past_the_library",  // with six arguments, and one that fails
+                           "libc.syscall.restype = ctypes.c_long\n"
+                           "say(libc.syscall(39) == os.getpid())\n"
+                           "say(libc.syscall(9, None, ctypes.c_long(4096), 3, 0x22, -1, ctypes.c_long(0)) > 0)\n"
+                           "say(libc.syscall(3, -1))\n"
+                           "say(libc.syscall(100000))"},
                       Call{"setresuid_past_the_library",
                            "if os.getuid() == 0: libc.syscall(117, 63999, 63999, 63999)\n"
                            "say(os.getresuid())"}),
@@ -182,6 +191,23 @@ TEST_P(CallOfOneThread, GivesWhatItGivesWithoutTheAgent) {
   EXPECT_EQ(with.status, alone.status);
   EXPECT_EQ(with.out, alone.out);
   EXPECT_EQ(with.error, alone.error);
+}
+
+class RestrictsItself : public ::testing::TestWithParam<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(AgentSandbox, RestrictsItself,
+                         ::testing::Values("filter", "filter_and_quick_exit", "filter_for_all", "filter_by_prctl",
+                                           "filter_for_all_and_quick_exit", "strict", "raw_exit", "raw_exit_of_two"),
+                         [](const auto& one) { return std::string(one.param); });
+
+// The kernel kills a process that asks for anything else than the program does from then on.
+TEST_P(RestrictsItself, EndsAsItDoesWithoutTheAgent) {
+  const std::vector<std::string> program{"timeout", "-s", "KILL", "60", FIXTURES "/restricts_itself", GetParam()};
+  const Finished alone = run_to_end(program);
+  const Finished with = run_to_end(program, with_agent({}, "127.0.0.1:0", {"PLATEAU_PPROF_PROGRAM=restricts_itself"}));
+  EXPECT_EQ(alone.status, 4);
+  EXPECT_EQ(with.status, alone.status);
+  EXPECT_EQ(with.out, alone.out);
 }
 
 TEST(AgentSandbox, IsServedAgainAfterACallOfOneThread) {
