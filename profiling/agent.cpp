@@ -35,6 +35,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -89,7 +90,7 @@ void stop() {
   AgentServices* const services = agent_services();
   if (services == nullptr) return;
   if (has_own_filter()) {
-    services->wait_until_idle();
+    services->wait_until_idle(std::chrono::seconds(1));
   } else {
     services->end();
   }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <exception>
 
 #include "profiling/agent_next_function.hpp"
@@ -17,6 +18,14 @@ constinit AgentServices* services = nullptr;
 constinit NextFunction<decltype(::fork)> next_fork("fork");
 constinit NextFunction<decltype(::daemon)> next_daemon("daemon");
 constinit NextFunction<decltype(::forkpty)> next_forkpty("forkpty");
+
+// A child that is forked while an answer is being made cannot be served. Short ones are waited for.
+void wait_before_fork() noexcept {
+  constexpr std::chrono::milliseconds patience{100};
+  if (services != nullptr && services->wishes().children && services->is_of_this_process()) {
+    AgentServices::wait_until_idle(patience);
+  }
+}
 
 void begin_in_child() noexcept {
   if (services == nullptr || !services->wishes().children) return;
@@ -64,6 +73,7 @@ pid_t fork() noexcept {
     errno = ENOSYS;
     return -1;
   }
+  plateau::wait_before_fork();
   const pid_t child = next();
   if (child == 0) plateau::begin_in_child();
   return child;
@@ -75,6 +85,7 @@ int daemon(int keep_folder, int keep_streams) noexcept {
     errno = ENOSYS;
     return -1;
   }
+  plateau::wait_before_fork();
   const int result = next(keep_folder, keep_streams);
   if (result == 0) plateau::begin_in_child();
   return result;
@@ -86,6 +97,7 @@ int forkpty(int* terminal, char* name, const termios* settings, const winsize* s
     errno = ENOSYS;
     return -1;
   }
+  plateau::wait_before_fork();
   const int child = next(terminal, name, settings, size);
   if (child == 0) plateau::begin_in_child();
   return child;

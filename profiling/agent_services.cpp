@@ -24,7 +24,6 @@ namespace {
 constexpr std::chrono::milliseconds first_pause{100};
 constexpr std::chrono::seconds longest_pause{2};
 constexpr std::chrono::minutes patience_for_an_address{1};
-constexpr std::chrono::seconds patience_for_an_answer{1};
 constexpr std::chrono::milliseconds patience_for_threads{200};
 constexpr std::chrono::milliseconds patience_for_the_kernel{5};
 
@@ -90,9 +89,8 @@ void AgentServices::end() noexcept {
   if (is_of_this_process()) stop_threads();
 }
 
-void AgentServices::wait_until_idle() noexcept {
-  // The time comes from the vDSO.
-  const auto deadline = std::chrono::steady_clock::now() + patience_for_an_answer;
+void AgentServices::wait_until_idle(std::chrono::milliseconds patience) noexcept {
+  const auto deadline = std::chrono::steady_clock::now() + patience;  // from the vDSO
   while (ServiceWork::is_under_way() && std::chrono::steady_clock::now() < deadline) {
   }
 }

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -52,9 +53,9 @@ class AgentServices {
   void begin_later() noexcept;
   // For good. Does nothing in a forked child of the process that made this.
   void end() noexcept;
-  // For an end of the process at which the agent may ask the kernel for nothing: waits for the answer that is being
-  // made, for a second at most, and leaves the threads where they wait.
-  static void wait_until_idle() noexcept;
+  // Waits for so long at most for an answer that is being made, without asking the kernel for anything: a filter of the
+  // program's might forbid it.
+  static void wait_until_idle(std::chrono::milliseconds patience) noexcept;
   // Calls it once the process has no service threads, begins again, and returns what it returned, with its errno. For
   // the kernel, a thread exists a little longer than for pthread_join(): waits until `is_alone`, and a moment more.
   int call_alone(const std::function<int()>& call, const std::function<bool()>& is_alone) noexcept;
