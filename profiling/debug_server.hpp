@@ -39,7 +39,7 @@ struct DebugServerOptions {
   // ADDRESS:PORT, of which port 0 takes a free one; ADDRESS:PORT+, that port or the next one that is free; or
   // unix:/PATH, see parse_server_address().
   std::string address = "127.0.0.1:6060";
-  bool allow_remote = false;                 // needed for an address that is not of this machine alone
+  bool allow_remote = false;  // needed for an address that is not of this machine alone
   // By which clients may call, beside localhost and numeric addresses; "*.example.net" is every name that ends so.
   std::vector<std::string> host_names = {};
   std::string host_names_setting = {};  // where a user lists them: said to a client that calls by another

@@ -21,8 +21,8 @@
 #include "profiling/heap_backends/allocator_inside.hpp"
 #include "profiling/heap_backends/heap_profiler_backend.hpp"
 #include "profiling/legacy_heap.hpp"
-#include "profiling/symbols/mapping_history.hpp"
 #include "profiling/pprof.hpp"
+#include "profiling/symbols/mapping_history.hpp"
 
 namespace plateau {
 namespace heap_profiler_backend {
