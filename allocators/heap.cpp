@@ -5,6 +5,7 @@
 #include "allocators/internal/heap_backend.hpp"
 #include "allocators/jemalloc/control.hpp"
 #include "allocators/malloc_libraries.hpp"
+#include "allocators/unexported_symbols.hpp"
 
 namespace plateau {
 namespace {
@@ -28,6 +29,7 @@ std::unique_ptr<Heap> detect() {
   // An allocator counts only when the object that serves malloc is the one that has its control functions: a library
   // that is merely loaded (as a dependency of another) does not.
   const auto serves = [&library](const char* name) { return !library.empty() && provider_of(name) == library; };
+  if (!prefix_of_own_jemalloc().empty()) return heap_backend::make_jemalloc(provider_of(jemalloc::control_function));
   if (serves(jemalloc::control_function)) return heap_backend::make_jemalloc(std::move(library));
   if (serves("MallocExtension_GetNumericProperty")) return heap_backend::make_tcmalloc(std::move(library));
   if (serves("mi_version")) return heap_backend::make_mimalloc(std::move(library));

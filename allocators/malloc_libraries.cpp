@@ -5,6 +5,8 @@
 
 #include <filesystem>
 
+#include "allocators/runtime_symbol.hpp"
+
 namespace plateau {
 namespace {
 
@@ -45,7 +47,7 @@ std::string object_file_of(const void* address) {
 }
 
 std::string provider_of(const char* symbol) {
-  return object_file_of(dlsym(RTLD_DEFAULT, symbol));
+  return object_file_of(reinterpret_cast<const void*>(runtime_symbol<void()>(symbol)));
 }
 
 std::vector<std::string> malloc_libraries() {

@@ -2,12 +2,19 @@
 //
 //   LD_PRELOAD=libplateau_agent.so PLATEAU_PPROF=127.0.0.1:6060 redis-server
 //
-//   PLATEAU_PPROF               ADDRESS:PORT to listen on
+//   PLATEAU_PPROF               where to listen: ADDRESS:PORT; ADDRESS:PORT+ for the next port that is free, of 64; or
+//                               unix:/run/app-%p.sock, a unix socket, in which %p is the number of the process
+//   PLATEAU_PPROF_PROGRAM       name[,...]: only these programs are served; a name is that of the executable, of
+//                               argv[0], or of an interpreter's script, without folders
+//   PLATEAU_PPROF_CHILDREN      1: forked children that go on are served as well, each at a port or socket of its own,
+//                               or at the parent's when the parent is gone, as after daemon()
+//   PLATEAU_PPROF_HOSTS         name[,...]: by which clients may call (the field Host), beside localhost and numbers;
+//                               *.example.net for every name that ends so
 //   PLATEAU_PPROF_ALLOW_REMOTE  1: the address may be one that other machines reach
 //   PLATEAU_BLACK_BOX           a directory: near the memory limit the last heap profiles are kept there (see
 //                               profiling/black_box.hpp), as PROGRAM-PID-N.heap, the allocator's own text, which takes
 //                               no memory to write and which heap2pprof converts
-//   PLATEAU_PPROF_VERBOSE       1: says on standard error where it listens, or why it does not
+//   PLATEAU_PPROF_VERBOSE       1: says on standard error where it listens, or why it does not and who has the address
 //   PLATEAU_TRACE               purge=1: a line on standard error for every purge, see allocators/purge_lines.hpp, and
 //                               purges in the profile of pauses; also without PLATEAU_PPROF
 //
@@ -17,38 +24,39 @@
 // of malloc, calloc, realloc and free by a subtraction and a jump; operator new and delete are not touched.
 //
 // Programs that the program starts inherit the variables: the first to take the port serves, and the others run on
-// without. A setuid program is left alone. Standard output, exit status, signal handlers and descriptors are the
-// program's own; what it says in vain to the wrong address is the one line that is printed without being asked for.
+// without. Those that serve announce themselves to their user (profiling/host/announced_processes.hpp), and /debug/ of
+// each lists them all. A setuid program is left alone. Standard output, exit status, signal handlers and descriptors
+// are the program's own; what it says in vain to the wrong address is the one line that is printed without being asked
+// for. Its threads end themselves before a call that the kernel allows to a process of one thread only, and begin again
+// (profiling/agent_one_thread.hpp); they keep the root that the program had at its start, so that it may chroot.
 #include <dlfcn.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
-#include <memory>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include <boost/asio/ip/udp.hpp>
+#include <vector>
 
 #include "allocators/heap.hpp"
 #include "allocators/purge_lines.hpp"
 #include "allocators/runtime_symbol.hpp"
 #include "allocators/system/kernel_file.hpp"
+#include "profiling/agent_children.hpp"
 #include "profiling/agent_last_thread.hpp"
+#include "profiling/agent_one_thread.hpp"
+#include "profiling/agent_program.hpp"
+#include "profiling/agent_services.hpp"
 #include "profiling/agent_set_ids.hpp"
-#include "profiling/black_box.hpp"
-#include "profiling/debug_server.hpp"
+#include "profiling/agent_system_calls.hpp"
+#include "profiling/heap_backends/allocator_inside.hpp"
 #include "profiling/heap_sampler.hpp"
-#include "profiling/http/listen_address.hpp"
 #include "profiling/purge_pauses.hpp"
 #include "profiling/sampler/recorder.hpp"
 
@@ -59,9 +67,6 @@ const bool plateau::sampler::records_from_the_start = false;
 
 namespace plateau {
 namespace {
-
-constexpr const char* address_variable = "PLATEAU_PPROF";
-constexpr const char* directory_variable = "PLATEAU_BLACK_BOX";
 
 // Null when it is not set, or empty.
 const char* value_of(const char* variable) {
@@ -74,41 +79,27 @@ bool is_set(const char* variable) {
   return value != nullptr && std::strcmp(value, "1") == 0;
 }
 
-bool is_verbose() {
-  return is_set("PLATEAU_PPROF_VERBOSE");
+std::string text_of(const char* variable) {
+  const char* const value = value_of(variable);
+  return value != nullptr ? value : "";
 }
 
-void say(const char* variable, const char* what) {
-  std::fprintf(stderr, "plateau: %s: %s (process %d)\n", variable, what, static_cast<int>(::getpid()));
-}
-
-// Not owned by static objects: they must stop before the statics of the libraries they use are gone, and those that
+// Not a static object: the services must stop before the statics of the libraries they use are gone, and those that
 // were made before them are destroyed after the handlers that were registered later.
-DebugServer* server = nullptr;
-BlackBox* black_box = nullptr;
-
 void stop() {
-  delete std::exchange(server, nullptr);
-  delete std::exchange(black_box, nullptr);
+  AgentServices* const services = agent_services();
+  if (services == nullptr) return;
+  if (has_own_filter()) {
+    services->wait_until_idle(std::chrono::seconds(1));
+  } else {
+    services->end();
+  }
 }
 
 // The sampler in the agent sees malloc, and so all of a program whose operator new calls it.
 void sample_if_nobody_else_can() {
   if (Heap::process().kind() != AllocatorKind::glibc || !HeapSampler::use(*plateau_sampler())) return;
   HeapSampler::start(HeapSampler::counts().period_bytes);
-}
-
-// Nullptr when it cannot be had.
-template <class Make>
-auto make_or_say_why(const char* variable, Make make) -> decltype(make()) {
-  try {
-    return make();
-  } catch (const std::invalid_argument& error) {
-    say(variable, error.what());
-  } catch (const std::exception& error) {
-    if (is_verbose()) say(variable, error.what());
-  }
-  return nullptr;
 }
 
 // Address space that the server takes where it is limited (RLIMIT_AS): most of it for glibc, whose heaps are of 64 MiB,
@@ -126,37 +117,6 @@ bool is_short_of_memory() {
   const std::uint64_t used =
       kernel_file::number("/proc/thread-self/statm").value_or(0) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   return used + least_address_space > limit.rlim_cur;
-}
-
-// Sandboxes such as chromium's make a process of one thread, in a network of its own in which nothing is up yet, and
-// end it when it has another one. A thread that waits for clients there waits in vain.
-void require_network(const char* address) {
-  const ListenAddress wanted = parse_listen_address(address, is_set("PLATEAU_PPROF_ALLOW_REMOTE"));
-  const boost::asio::ip::udp::endpoint any_port(boost::asio::ip::make_address(wanted.host), 9);
-  const int fd = ::socket(any_port.protocol().family(), SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return;
-  const bool unreachable =
-      ::connect(fd, any_port.data(), static_cast<socklen_t>(any_port.size())) != 0 && errno == ENETUNREACH;
-  ::close(fd);
-  if (unreachable)
-    throw std::runtime_error(std::string("not served: nothing of this network is up, and nobody can reach ") + address);
-}
-
-std::unique_ptr<DebugServer> serve(const char* address) {
-  require_network(address);
-  auto made = std::make_unique<DebugServer>(DebugServerOptions{
-      .address = address, .allow_remote = is_set("PLATEAU_PPROF_ALLOW_REMOTE"), .private_recorder = true});
-  if (is_verbose()) say(address_variable, ("listening on port " + std::to_string(made->port())).c_str());
-  return made;
-}
-
-std::unique_ptr<BlackBox> keep_profiles(const char* directory) {
-  auto made = std::make_unique<BlackBox>(
-      BlackBoxOptions{.directory = directory,
-                      .name = std::string(program_invocation_short_name) + "-" + std::to_string(::getpid()),
-                      .symbolize = false});
-  if (is_verbose()) say(directory_variable, "watching the memory limit");
-  return made;
 }
 
 // An object file's first address, or null.
@@ -180,33 +140,51 @@ bool must_have_one_thread(std::span<char* const> arguments) {
                      [](const char* argument) { return std::string_view(argument) == "--type=zygote"; });
 }
 
-// Why neither a server nor a black box may begin here; null: they may.
-const char* why_not_here(std::span<char* const> arguments) {
+// Why neither a server nor a black box may begin here; empty: they may.
+std::string why_not_here(std::span<char* const> arguments, const ProgramNames& names) {
+  const std::vector<std::string> chosen = comma_separated(text_of("PLATEAU_PPROF_PROGRAM"));
+  const auto is_meant = [&names](const std::string& name) { return names.include(name); };
+  if (!chosen.empty() && std::none_of(chosen.begin(), chosen.end(), is_meant)) {
+    return "not served: PLATEAU_PPROF_PROGRAM names other programs, not " + names.shown();
+  }
   if (is_short_of_memory()) {
     return "not served: memory or the address space is limited (ulimit -v, -d), and less than 512 MiB of it are free";
   }
   if (!has_our_exceptions()) return "not served: the program has a C++ library of its own, not libstdc++";
   if (must_have_one_thread(arguments)) return "not served: a zygote of Chromium's must have one thread";
-  return nullptr;
+  return {};
 }
 
-[[gnu::constructor]] void start(int count, char** arguments) {
+[[gnu::constructor]] void start(int count, char** argument) {
+  const bool serves =
+      value_of(AgentWishes::address_variable) != nullptr || value_of(AgentWishes::directory_variable) != nullptr;
+  if (!serves && value_of("PLATEAU_TRACE") == nullptr) return;
+  const std::span<char* const> arguments(argument, static_cast<std::size_t>(count));
+  const ProgramNames names = program_names(arguments);
+  const std::string reason = why_not_here(arguments, names);
+  if (reason.empty()) find_allocator_inside();
   if (start_purge_trace_from_environment()) record_purge_pauses();
-  const char* const address = value_of(address_variable);
-  const char* const directory = value_of(directory_variable);
-  if (address == nullptr && directory == nullptr) return;
-  if (const char* const reason = why_not_here({arguments, static_cast<std::size_t>(count)})) {
-    if (is_verbose()) say(address != nullptr ? address_variable : directory_variable, reason);
+  if (!serves) return;
+  AgentWishes wishes{.address = text_of(AgentWishes::address_variable),
+                     .directory = text_of(AgentWishes::directory_variable),
+                     .program = names.shown(),
+                     .hosts = comma_separated(text_of(AgentWishes::hosts_variable)),
+                     .allow_remote = is_set("PLATEAU_PPROF_ALLOW_REMOTE"),
+                     .children = is_set("PLATEAU_PPROF_CHILDREN"),
+                     .verbose = is_set("PLATEAU_PPROF_VERBOSE")};
+  if (!reason.empty()) {
+    if (wishes.verbose) {
+      say(wishes.address.empty() ? AgentWishes::directory_variable : AgentWishes::address_variable, reason);
+    }
     return;
   }
   if (std::atexit(stop) != 0) return;
   prepare_for_the_last_thread();
+  prepare_for_calls_of_one_thread();
+  watch_system_calls();
   follow_the_programs_ids();
   sample_if_nobody_else_can();
-  if (directory != nullptr) {
-    black_box = make_or_say_why(directory_variable, [&] { return keep_profiles(directory); }).release();
-  }
-  if (address != nullptr) server = make_or_say_why(address_variable, [&] { return serve(address); }).release();
+  make_agent_services(std::move(wishes)).begin();
 }
 
 }  // namespace

@@ -11,10 +11,13 @@
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 
+#include "allocators/system/kernel_file.hpp"
 #include "profiling/host/private_descriptors.hpp"
 #include "profiling/host/service_thread.hpp"
 
@@ -53,11 +56,49 @@ void watch(const PrivateDescriptors& descriptors) {
   std::exit(0);
 }
 
-void watch_unless_refused(const PrivateDescriptors& descriptors) noexcept {
+template <class Watch>
+void unless_refused(Watch watch) noexcept {
   try {
-    watch(descriptors);
+    watch();
   } catch (const std::exception&) {
     // A sandbox allows no table of its own: the process stays until it is killed.
+  }
+}
+
+// Nothing while the main thread runs; its status when it has left.
+std::optional<int> status_of_the_main_thread() {
+  std::array<char, 2048> buffer;
+  const std::string file = "/proc/thread-self/../" + std::to_string(::getpid()) + "/stat";
+  const std::string_view text = kernel_file::head(file.c_str(), buffer);
+  const auto name_end = text.rfind(')');  // the name may hold anything
+  constexpr std::size_t state = 2;
+  constexpr std::size_t status_column = 52 - 3;  // exit_code of proc(5), behind the name
+  if (name_end == std::string_view::npos || text.size() <= name_end + state) return std::nullopt;
+  if (text[name_end + state] != 'Z' && text[name_end + state] != 'X') return std::nullopt;
+  const auto status = kernel_file::number_in_column(text.substr(name_end + 1), status_column);
+  return static_cast<int>(status.value_or(0) >> 8) & 0xff;
+}
+
+void watch_the_main_thread(const PrivateDescriptors& descriptors) {
+  if (!descriptors.enter()) return;
+  bool is_outlived = false;
+  for (;; std::this_thread::sleep_for(between_looks)) {
+    const auto status = status_of_the_main_thread();
+    if (!status) continue;
+    // The kernel takes the status of the last thread (since 5.17), and threads leave with 0.
+    if (!has_a_thread_of_the_program()) ::_exit(is_outlived ? 0 : *status);
+    is_outlived = true;
+  }
+}
+
+// Ends the process, and is never joined.
+template <class Watch>
+void begin(Watch watch) noexcept {
+  try {
+    const PrivateDescriptors descriptors;
+    static_cast<void>(new ServiceThread("plateau-last", [=] { unless_refused([&] { watch(descriptors); }); }));
+  } catch (const std::exception&) {
+    // No thread is to be had: the process stays until it is killed.
   }
 }
 
@@ -69,14 +110,11 @@ void prepare_for_the_last_thread() noexcept {
 
 void end_with_the_programs_last_thread() noexcept {
   std::array<pid_t, most_service_threads> threads;
-  if (service_threads(threads) == 0) return;
-  try {
-    const PrivateDescriptors descriptors;
-    // Ends the process, and is never joined.
-    static_cast<void>(new ServiceThread("plateau-last", [descriptors] { watch_unless_refused(descriptors); }));
-  } catch (const std::exception&) {
-    // No thread is to be had: the process stays until it is killed.
-  }
+  if (service_threads(threads) > 0) begin(watch);
+}
+
+void end_when_the_main_thread_has() noexcept {
+  if (service_threads_begun() > 0) begin(watch_the_main_thread);
 }
 
 }  // namespace plateau

@@ -12,4 +12,9 @@ void prepare_for_the_last_thread() noexcept;
 // nothing before.
 void end_with_the_programs_last_thread() noexcept;
 
+// The same for a process whose main thread leaves, now or later, by exit(2) itself: that process ends, without
+// handlers, with the main thread's status, or 0 where others have outlived it. Called in the process that has the
+// service threads, no child of it. Costs a look at /proc every 20 ms from then on.
+void end_when_the_main_thread_has() noexcept;
+
 }  // namespace plateau

@@ -1,30 +1,28 @@
 // The functions by which a program changes its user and groups: the C library's, and the agent's threads follow.
 #include "profiling/agent_set_ids.hpp"
 
-#include <dlfcn.h>
 #include <grp.h>
 #include <link.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdint>
 
+#include "profiling/agent_next_function.hpp"
 #include "profiling/host/follow_ids.hpp"
 #include "profiling/host/service_thread.hpp"
 
 namespace plateau {
 namespace {
 
-// The function behind this library's. Looked up once; a program may call it where the dynamic linker must not be asked.
+// Service threads follow when the function behind has done it.
 template <class... Arguments>
 class Next {
  public:
-  using Function = int(Arguments...);
-  explicit constexpr Next(const char* name) : name_(name) {}
+  explicit constexpr Next(const char* name) : function_(name) {}
 
   int operator()(Arguments... arguments) noexcept {
-    Function* const function = look_up();
+    auto* const function = look_up();
     if (function == nullptr) {
       errno = ENOSYS;
       return -1;
@@ -33,18 +31,10 @@ class Next {
     if (result == 0) let_service_threads_follow();
     return result;
   }
-  Function* look_up() noexcept {
-    Function* known = function_.load(std::memory_order_relaxed);
-    if (known == nullptr) {
-      known = reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name_));
-      function_.store(known, std::memory_order_relaxed);
-    }
-    return known;
-  }
+  auto* look_up() noexcept { return function_.look_up(); }
 
  private:
-  const char* name_;
-  std::atomic<Function*> function_{nullptr};
+  NextFunction<int(Arguments...)> function_;
 };
 
 constinit Next<uid_t> next_setuid("setuid");

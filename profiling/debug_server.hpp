@@ -36,12 +36,19 @@ namespace plateau {
 class MetricFamilies;
 
 struct DebugServerOptions {
-  std::string address = "127.0.0.1:6060";    // ADDRESS:PORT; port 0 takes a free one
-  bool allow_remote = false;                 // needed for an address that is not of this machine alone
-  std::vector<std::string> host_names = {};  // by which clients may call, beside localhost and numeric addresses
+  // ADDRESS:PORT, of which port 0 takes a free one; ADDRESS:PORT+, that port or the next one that is free; or
+  // unix:/PATH, see parse_server_address().
+  std::string address = "127.0.0.1:6060";
+  bool allow_remote = false;  // needed for an address that is not of this machine alone
+  // By which clients may call, beside localhost and numeric addresses; "*.example.net" is every name that ends so.
+  std::vector<std::string> host_names = {};
+  std::string host_names_setting = {};  // where a user lists them: said to a client that calls by another
+  // Empty, or the program's name: the server then announces itself to its user, see announced_processes().
+  std::string announce_as = {};
   std::vector<ProfileSource> profiles = process_profiles();
   // Profiles are taken by a thread that has no descriptor of the program's either: for `profiles` that need none, as
-  // process_profiles(). What taking them opens is then out of the program's sight as well.
+  // process_profiles(). What taking them opens is then out of the program's sight as well. The server's threads then
+  // have a root and a folder of their own, too, so that the program may chroot.
   bool private_recorder = false;
   // For the footprint: what the program asked of the heap and did not give back, when it counts that itself.
   std::function<std::optional<std::uint64_t>()> requested_bytes = {};
@@ -52,14 +59,16 @@ struct DebugServerOptions {
 class DebugServer {
  public:
   // Listens when it returns. Throws std::invalid_argument or std::runtime_error, in one line, when the address is
-  // malformed, not allowed, or taken.
+  // malformed, not allowed, or taken (AddressTaken).
   explicit DebugServer(DebugServerOptions options);
   // Ends every connection, and waits for a profile that is just being taken. In a forked child: does nothing.
   ~DebugServer();
   DebugServer(const DebugServer&) = delete;
   DebugServer& operator=(const DebugServer&) = delete;
 
-  std::uint16_t port() const;
+  std::uint16_t port() const;  // 0: a unix socket
+  // As it is to be called: 127.0.0.1:6061, unix:/run/orders.sock.
+  std::string address() const;
 
  private:
   class State;

@@ -10,8 +10,10 @@ namespace {
 
 // pprof takes off what lies below the outermost match, and compares names without their parameters.
 constexpr const char* allocation_functions =
-    "((je|tc|mi|__libc)_)?(malloc|calloc|realloc|reallocarray|memalign|posix_memalign|aligned_alloc|valloc|pvalloc)"
+    "((_rjem|_rjem_je|je|tc|mi|__libc)_)?(malloc|calloc|realloc|reallocarray|memalign|posix_memalign|aligned_alloc|"
+    "valloc|pvalloc)"
     "|mallocx|rallocx|xallocx"
+    "|(_rjem_)?je_(malloc_default|prof_tctx_create)"  // of a jemalloc inside the program
     "|(tc_|mi_)new(array)?(_nothrow|_aligned|_n)*"
     "|operator new(\\[\\])?"
     "|\\[lib(jemalloc|tcmalloc|mimalloc)[^/]*\\]"

@@ -1,11 +1,14 @@
 #include "profiling/heap_profiler.hpp"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <system_error>
@@ -14,10 +17,12 @@
 #include "allocators/heap.hpp"
 #include "allocators/system/descriptor.hpp"
 #include "allocators/system/whole_file.hpp"
+#include "allocators/unexported_symbols.hpp"
+#include "profiling/heap_backends/allocator_inside.hpp"
 #include "profiling/heap_backends/heap_profiler_backend.hpp"
 #include "profiling/legacy_heap.hpp"
-#include "profiling/symbols/mapping_history.hpp"
 #include "profiling/pprof.hpp"
+#include "profiling/symbols/mapping_history.hpp"
 
 namespace plateau {
 namespace heap_profiler_backend {
@@ -26,7 +31,13 @@ namespace {
 class NoProfiler final : public Backend {
  public:
   ProfileReply available() const override {
-    return {false, std::string(to_string(Heap::process().kind())) +
+    const Heap& heap = Heap::process();
+    std::error_code error;
+    if (heap.kind() == AllocatorKind::unknown && std::filesystem::equivalent(heap.library(), "/proc/self/exe", error)) {
+      const std::string& jemalloc = jemalloc_out_of_reach();
+      return {false, !jemalloc.empty() ? jemalloc : "the program has an allocator of its own, which nobody else knows"};
+    }
+    return {false, std::string(to_string(heap.kind())) +
                        " has no heap profiler: start the program with libplateau_sampler.so first in LD_PRELOAD"};
   }
   bool active() const override { return false; }
@@ -52,6 +63,7 @@ Backend& own_profiler() {
 
 Backend& backend() {
   Backend& own = own_profiler();
+  if (!prefix_of_own_jemalloc().empty()) return own;  // a sampler in front of malloc sees nothing of it
   return !own.available().done && sampler().available().done ? sampler() : own;
 }
 
@@ -114,8 +126,11 @@ ProfileReply write_file(const std::string& path, Write write) {
   }
 }
 
+// A sandbox may know files without a name, and none in memory alone.
 Descriptor memory_file() {
-  return Descriptor(memfd_create("heap profile", MFD_CLOEXEC));
+  Descriptor file(memfd_create("heap profile", MFD_CLOEXEC));
+  if (!file) file.reset(::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  return file;
 }
 
 std::ifstream reader_of(const Descriptor& file) {

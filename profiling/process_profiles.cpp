@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "profiling/cpu_profiler.hpp"
+#include "profiling/heap_backends/allocator_inside.hpp"
 #include "profiling/heap_profiler.hpp"
 #include "profiling/pause_profile.hpp"
 #include "profiling/profile_difference.hpp"
@@ -21,8 +22,14 @@ Profile taken(HeapSnapshot snapshot, bool available) {
   throw std::runtime_error(snapshot.reason);
 }
 
+// A jemalloc inside the program that nobody can ask is what the profile is not of.
 Profile take_heap() {
-  return taken(HeapProfiler::snapshot(), HeapProfiler::available().done);
+  Profile profile = taken(HeapProfiler::snapshot(), HeapProfiler::available().done);
+  if (const std::string& missing = jemalloc_out_of_reach(); !missing.empty()) {
+    if (profile.samples().empty()) throw ProfileUnavailable(missing);
+    profile.comments.push_back("only what malloc gave is here: " + missing);
+  }
+  return profile;
 }
 
 // Not every allocator that has heap profiles has this one.

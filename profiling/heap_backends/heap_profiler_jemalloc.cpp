@@ -1,6 +1,10 @@
+#include <sys/stat.h>
+
+#include <cctype>
 #include <string>
 
 #include "allocators/jemalloc/control.hpp"
+#include "allocators/unexported_symbols.hpp"
 #include "profiling/heap_backends/heap_profiler_backend.hpp"
 
 namespace plateau::heap_profiler_backend {
@@ -10,7 +14,14 @@ class Jemalloc final : public Backend {
  public:
   ProfileReply available() const override {
     if (is_on("opt.prof")) return {true, {}};
-    return {false, "jemalloc profiles only when started with prof:true in MALLOC_CONF"};
+    if (!is_on("config.prof")) {
+      return {false, "this jemalloc was built without --enable-prof and cannot profile: build it with that"};
+    }
+    std::string reason = "jemalloc profiles only when started with prof:true in MALLOC_CONF";
+    if (const std::string& prefix = prefix_of_own_jemalloc(); !prefix.empty()) {
+      reason += "; the program's own, with the prefix " + prefix + ", may read " + upper_case(prefix) + "MALLOC_CONF";
+    }
+    return {false, reason};
   }
 
   bool active() const override { return is_on("opt.prof") && is_on("prof.active"); }
@@ -20,6 +31,10 @@ class Jemalloc final : public Backend {
   ProfileReply write(int fd) override {
     const std::string path = "/proc/thread-self/fd/" + std::to_string(fd);
     if (jemalloc::write("prof.dump", path.c_str()) != jemalloc::ControlError::none) {
+      struct stat status {};
+      if (::stat(path.c_str(), &status) != 0) {
+        return {false, "jemalloc writes its dump to a path, and there is no /proc here to give one: a chroot?"};
+      }
       return {false, "jemalloc could not write its dump: no space left?"};
     }
     return {true, {}};
@@ -39,6 +54,11 @@ class Jemalloc final : public Backend {
   }
 
  private:
+  static std::string upper_case(std::string text) {
+    for (char& letter : text) letter = static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
+    return text;
+  }
+
   static bool is_on(const char* name) { return jemalloc::read<bool>(name).value_or(false); }
 
   ProfileReply set_active(bool on) {

@@ -2,7 +2,10 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sched.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -73,21 +76,57 @@ std::vector<Pipe> pipes_to_itself() {
   return std::vector<int>(pipes.front().begin(), pipes.front().end());
 }
 
-// `kept` in rising order.
-[[maybe_unused]] void unshare_all_but(std::span<const int> kept) {
+// `kept` in rising order. False, and nothing has changed, where the kernel (before 5.9) or a sandbox has no
+// close_range.
+bool unshare_at_once(std::span<const int> kept) {
   unsigned first = 0;
   unsigned flags = CLOSE_RANGE_UNSHARE;
   const auto close_up_to = [&](unsigned last) {
-    if (first <= last && ::close_range(first, last, static_cast<int>(flags)) != 0) {
-      fail("cannot have descriptors of its own (close_range)");
-    }
-    if (first <= last) flags = 0;  // the table is this thread's own from then on
+    if (first > last) return true;
+    if (::close_range(first, last, static_cast<int>(flags)) != 0) return false;
+    flags = 0;  // the table is this thread's own from then on
+    return true;
   };
   for (const int fd : kept) {
-    if (fd > 0) close_up_to(static_cast<unsigned>(fd) - 1);
+    if (fd > 0 && !close_up_to(static_cast<unsigned>(fd) - 1)) return false;
     first = static_cast<unsigned>(fd) + 1;
   }
-  close_up_to(~0U);
+  return close_up_to(~0U);
+}
+
+std::vector<int> open_descriptors() {
+  std::vector<int> open;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at("/proc/thread-self/fd", error), none; !error && at != none;
+       at.increment(error)) {
+    const std::string name = at->path().filename();
+    int fd = -1;
+    std::from_chars(name.data(), name.data() + name.size(), fd);
+    if (fd >= 0) open.push_back(fd);
+  }
+  if (!error) return open;
+  constexpr rlim_t most = 65536;
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  for (rlim_t fd = 0; fd < std::min(limit.rlim_cur, most); ++fd) open.push_back(static_cast<int>(fd));
+  return open;
+}
+
+// The same in two steps. The kernel itself: the agent stands in front of unshare().
+bool unshare_one_by_one(std::span<const int> kept) {
+  if (::syscall(SYS_unshare, CLONE_FILES) != 0) return false;
+  for (const int fd : open_descriptors()) {
+    if (std::find(kept.begin(), kept.end(), fd) == kept.end()) ::close(fd);
+  }
+  return true;
+}
+
+// What a library writes to standard error must never end up in a socket that got its number. A folder without a file
+// /dev/null has at least itself, which nobody can write to by O_PATH.
+void occupy(int fd) {
+  int opened = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (opened < 0) opened = ::open("/", O_PATH | O_CLOEXEC);
+  if (opened != fd) fail("cannot open /dev/null");
 }
 
 }  // namespace
@@ -100,11 +139,9 @@ bool PrivateDescriptors::enter() const {
 #else
   const auto kept = descriptors_of_libunwind(backtrace_);
   if (!kept) return false;
-  unshare_all_but(*kept);
-  // So that what a library writes to standard error never ends up in a socket that got its number.
+  if (!unshare_at_once(*kept) && !unshare_one_by_one(*kept)) return false;
   for (int fd = 0; fd <= STDERR_FILENO; ++fd) {
-    if (std::find(kept->begin(), kept->end(), fd) != kept->end()) continue;
-    if (::open("/dev/null", O_RDWR | O_CLOEXEC) != fd) fail("cannot open /dev/null");
+    if (std::find(kept->begin(), kept->end(), fd) == kept->end()) occupy(fd);
   }
   return true;
 #endif

@@ -25,8 +25,9 @@ class PrivateDescriptors {
   // opens once for all threads: where it is loaded, that pipe stays open here under its numbers.
   //
   // False, and nothing is changed, where threads must not differ in their descriptors: libunwind's pipe cannot be told
-  // from pipes of the program's; or ThreadSanitizer, which takes equal numbers of two tables for one descriptor. Throws
-  // std::system_error when the kernel (before 5.9) or a sandbox does not allow it.
+  // from pipes of the program's; or ThreadSanitizer, which takes equal numbers of two tables for one descriptor. False
+  // also where a sandbox allows neither close_range (which kernels before 5.9 do not have) nor unshare. Throws
+  // std::system_error when 0, 1 and 2 cannot be occupied.
   bool enter() const;
 
  private:

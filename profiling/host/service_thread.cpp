@@ -27,6 +27,7 @@ constexpr std::size_t guard_bytes = 4096;
 constinit std::array<std::atomic<pid_t>, most_service_threads> running{};
 constinit std::atomic<pid_t> process_of_running{0};
 constinit std::atomic<bool> hidden_from_set_id{false};
+constinit std::atomic<std::size_t> begun{0};
 
 // The calling thread has a place while it lives. One too many has none, and is one of the program's threads to others.
 class Place {
@@ -71,6 +72,10 @@ bool is_service_thread(pid_t thread) noexcept {
   return std::find(threads.begin(), end, thread) != end;
 }
 
+std::size_t service_threads_begun() noexcept {
+  return begun.load();
+}
+
 void hide_service_threads_from_set_id() {
   // libunwind, which tcmalloc brings, takes the place of half of the unwinder that pthread_exit() uses.
   if (runtime_symbol<void()>("unw_backtrace") != nullptr) return;
@@ -98,15 +103,18 @@ ServiceThread::ServiceThread(const char* name, std::function<void()> run)
   ::pthread_attr_init(&attributes);
   ::pthread_attr_setstack(&attributes, static_cast<std::byte*>(stack_) + guard_bytes, stack_bytes);
   const SignalsForOthers signals;
+  begun.fetch_add(1);
   const int error = ::pthread_create(&thread_, &attributes, enter, this);
   ::pthread_attr_destroy(&attributes);
   if (error == 0) return;
+  begun.fetch_sub(1);
   unmap_pages(stack_, guard_bytes + stack_bytes);
   throw std::system_error(error, std::generic_category(), "cannot start a thread");
 }
 
 ServiceThread::~ServiceThread() {
   ::pthread_join(thread_, nullptr);
+  begun.fetch_sub(1);
   unmap_pages(stack_, guard_bytes + stack_bytes);
 }
 

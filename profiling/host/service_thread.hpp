@@ -23,6 +23,10 @@ bool is_service_thread(pid_t thread) noexcept;
 constexpr std::size_t most_service_threads = 64;
 std::size_t service_threads(std::array<pid_t, most_service_threads>& threads) noexcept;
 
+// How many ServiceThreads are alive, those that have just begun and have no number yet among them; more in a child made
+// by fork.
+std::size_t service_threads_begun() noexcept;
+
 // Has ServiceThreads that are made from then on left out when glibc changes the user or the groups of all threads: it
 // ends the process when that works in one thread and not in another, and the program's thread may have capabilities
 // that ours lack (PR_SET_KEEPCAPS). Whoever calls this lets them follow, see follow_ids.hpp. Does nothing where

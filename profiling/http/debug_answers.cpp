@@ -9,6 +9,7 @@
 
 #include "profiling/footprint.hpp"
 #include "profiling/formats/profile_text.hpp"
+#include "profiling/host/announced_processes.hpp"
 #include "profiling/http/markup_text.hpp"
 #include "profiling/http/process_metrics.hpp"
 #include "profiling/mappings.hpp"
@@ -64,6 +65,8 @@ HttpAnswer DebugAnswers::page(const DebugRequest& request, std::string_view body
       return footprint(request);
     case DebugPage::metrics:
       return metrics();
+    case DebugPage::processes:
+      return processes(request.html);
     case DebugPage::profile:
       break;
   }
@@ -99,6 +102,7 @@ HttpAnswer DebugAnswers::index() const {
   row("symbol", "symbol", "", "POST 0x1+0x2: the functions at these addresses");
   row("../footprint", "footprint", "", "where RSS is, step by step, and what can close the largest gap");
   row("../../metrics", "metrics", "", "for Prometheus");
+  row("../", "processes", "", "the processes of this user that are served, and where");
   return {.content_type = html,
           .body = fmt::format(
               "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>/debug/pprof/</title>\n"
@@ -108,6 +112,29 @@ HttpAnswer DebugAnswers::index() const {
               "<p>count: stacks, now or in the last profile that was taken.</p>\n"
               "<p>For pprof: <code>pprof http://HOST/debug/pprof/heap</code>; <code>?seconds=N</code> for what changed "
               "meanwhile, <code>?debug=1</code> to read it here, <code>?gc=1</code> to purge first.</p>\n"
+              "</body></html>\n",
+              rows)};
+}
+
+HttpAnswer DebugAnswers::processes(bool as_page) {
+  std::string lines;
+  std::string rows;
+  for (const AnnouncedProcess& one : announced_processes()) {
+    const bool is_unix = one.address.starts_with("unix:");
+    const std::string where = is_unix ? one.address : "http://" + one.address + "/debug/pprof/";
+    lines += fmt::format("{} {} {}\n", one.process, one.program, where);
+    const std::string text = markup_text(where);
+    rows += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td></tr>\n", one.process, markup_text(one.program),
+                        is_unix ? text : fmt::format("<a href=\"{}\">{}</a>", text, text));
+  }
+  if (!as_page) return {.body = lines};
+  return {.content_type = html,
+          .body = fmt::format(
+              "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>/debug/</title>\n"
+              "<style>body{{font-family:sans-serif}}td{{padding:.1em 1em .1em 0}}td:first-child{{text-align:right}}"
+              "</style></head><body>\n<h1>/debug/</h1>\n<p>The processes of this user that are served.</p>\n"
+              "<table>\n<tr><th>process</th><th>program</th><th>address</th></tr>\n{}</table>\n"
+              "<p>A unix socket: <code>curl --unix-socket PATH http://localhost/debug/pprof/heap</code>.</p>\n"
               "</body></html>\n",
               rows)};
 }

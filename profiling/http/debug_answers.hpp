@@ -40,6 +40,7 @@ class DebugAnswers {
 
  private:
   HttpAnswer index() const;
+  static HttpAnswer processes(bool as_page);
   HttpAnswer symbols(std::string_view addresses);
   HttpAnswer metrics() const;
   HttpAnswer footprint(const DebugRequest& request) const;

@@ -24,16 +24,44 @@ bool is_loopback(const urls::authority_view& authority) {
   return authority.host_type() == urls::host_type::ipv6 && authority.host_ipv6_address().is_loopback();
 }
 
+// As it is spelled, without its end if it is very long.
+std::string host_name(const urls::authority_view& authority) {
+  constexpr std::size_t longest_name = 255;
+  const auto spelled = authority.encoded_host();
+  return {spelled.data(), std::min(spelled.size(), longest_name)};
+}
+
+// A name that is complete may end in a dot.
+bool is_called(std::string_view host, std::string_view name) {
+  if (host.ends_with('.')) host.remove_suffix(1);
+  const auto same = [](std::string_view left, std::string_view right) {
+    return urls::grammar::ci_is_equal(urls::string_view(left.data(), left.size()),
+                                      urls::string_view(right.data(), right.size()));
+  };
+  if (!name.starts_with("*.")) return same(host, name);
+  const std::string_view end = name.substr(1);
+  return host.size() > end.size() && same(host.substr(host.size() - end.size()), end);
+}
+
 // A page of a foreign site can make a browser call a name that it points at this address (DNS rebinding), but it cannot
 // make the browser send another name than its own. A number is no name.
 bool is_own_name(const urls::authority_view& authority, const RequestRules& rules) {
   const urls::host_type type = authority.host_type();
   if (type == urls::host_type::ipv4 || type == urls::host_type::ipv6) return !rules.loopback || is_loopback(authority);
   if (type != urls::host_type::name) return false;
-  const auto same = [&](std::string_view name) {
-    return urls::grammar::ci_is_equal(authority.encoded_host(), urls::string_view(name.data(), name.size()));
-  };
-  return same("localhost") || std::any_of(rules.host_names.begin(), rules.host_names.end(), same);
+  const std::string host = host_name(authority);
+  if (urls::grammar::ci_is_equal(host, "localhost")) return true;
+  return std::any_of(rules.host_names.begin(), rules.host_names.end(),
+                     [&host](std::string_view name) { return is_called(host, name); });
+}
+
+Refusal unknown_name(const urls::authority_view& authority, const RequestRules& rules) {
+  std::string reason =
+      "the Host field names another host, " + host_name(authority) + "; call this server by its number or as localhost";
+  if (!rules.host_names_setting.empty()) {
+    reason += ", or list the name in " + std::string(rules.host_names_setting);
+  }
+  return {403, std::move(reason)};
 }
 
 std::optional<Refusal> refuse_method(const RequestHead& head, DebugPage page) {
@@ -52,6 +80,7 @@ std::optional<DebugRequest> find_page(std::string_view path, std::span<const Pro
   };
   if (path == "/debug/footprint") return page(DebugPage::footprint);
   if (path == "/metrics") return page(DebugPage::metrics);
+  if (path == "/debug" || path == "/debug/") return page(DebugPage::processes);
   if (path == "/" || path == "/debug/pprof" || path == "/debug/pprof/") return page(DebugPage::index);
   for (const std::string_view prefix : {"/debug/pprof/", "/pprof/"}) {
     if (!path.starts_with(prefix)) continue;
@@ -71,8 +100,8 @@ std::optional<DebugRequest> find_page(std::string_view path, std::span<const Pro
 bool only_shows(std::string_view target) {
   const auto request = find_page(target.substr(0, target.find('?')), {});
   if (!request) return false;
-  return request->page == DebugPage::index || request->page == DebugPage::footprint ||
-         request->page == DebugPage::metrics;
+  return request->page == DebugPage::index || request->page == DebugPage::processes ||
+         request->page == DebugPage::footprint || request->page == DebugPage::metrics;
 }
 
 // Fetch Metadata, https://www.w3.org/TR/fetch-metadata/: "none" is what the user typed or bookmarked. Another port of
@@ -124,17 +153,21 @@ std::optional<Refusal> read_profile_parameters(const urls::params_view& paramete
   return std::nullopt;
 }
 
-}  // namespace
-
-std::optional<Refusal> refuse_foreigner(const RequestHead& head, const RequestRules& rules) {
+std::optional<Refusal> refuse_host(const RequestHead& head, const RequestRules& rules) {
+  if (rules.any_host) return std::nullopt;
   if (!head.host) return Refusal{400, "the request needs one Host field"};
   const auto authority = urls::parse_authority(*head.host);
   if (!authority || authority->has_userinfo()) return Refusal{400, "the Host field is malformed"};
-  if (!is_own_name(*authority, rules)) {
-    return Refusal{403, "the Host field names another host; call this server by its number or as localhost"};
-  }
+  if (!is_own_name(*authority, rules)) return unknown_name(*authority, rules);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Refusal> refuse_foreigner(const RequestHead& head, const RequestRules& rules) {
+  if (const auto refusal = refuse_host(head, rules)) return refusal;
   // Browsers send Origin with every POST, and with what scripts of another site ask for, but not with its pictures.
-  const bool foreign_origin = head.origin && *head.origin != "http://" + std::string(*head.host);
+  const bool foreign_origin = head.origin && *head.origin != "http://" + std::string(head.host.value_or(""));
   if (foreign_origin || comes_from_another_site(head)) {
     return Refusal{403, "requests from pages of another site are refused"};
   }

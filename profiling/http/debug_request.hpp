@@ -31,12 +31,15 @@ struct RequestHead {
 // Which clients are served, and with what.
 struct RequestRules {
   std::span<const ProfileSource> profiles = {};
-  bool loopback = true;                          // listens on a loopback address only
-  std::span<const std::string> host_names = {};  // by which clients may call, beside localhost and numeric addresses
-  std::chrono::seconds longest{600};             // recording
+  bool loopback = true;   // listens on a loopback address only
+  bool any_host = false;  // where no browser comes, as to a unix socket, the Host field may be anything
+  // By which clients may call, beside localhost and numeric addresses; "*.example.net" is every name that ends so.
+  std::span<const std::string> host_names = {};
+  std::string_view host_names_setting = {};  // that the refusal of another name tells of
+  std::chrono::seconds longest{600};         // recording
 };
 
-enum class DebugPage { index, profile, cmdline, symbol, footprint, metrics };
+enum class DebugPage { index, profile, cmdline, symbol, footprint, metrics, processes };
 
 struct DebugRequest {
   DebugPage page = DebugPage::index;
@@ -56,8 +59,8 @@ struct Refusal {
 };
 
 // Returns why a client is none of this server's: it calls the server by a foreign name, or a page of another site made
-// it ask. A link on such a page may lead to a page that only shows something (the index, the footprint, the metrics),
-// and to nothing else: a picture of another site must neither begin a profile nor purge the heap.
+// it ask. A link on such a page may lead to a page that only shows something (the index, the processes, the footprint,
+// the metrics), and to nothing else: a picture of another site must neither begin a profile nor purge the heap.
 std::optional<Refusal> refuse_foreigner(const RequestHead& head, const RequestRules& rules);
 
 // The result refers to `head` and `rules`. Throws std::bad_alloc only.

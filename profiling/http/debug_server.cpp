@@ -14,26 +14,28 @@
 #include <boost/asio/post.hpp>
 
 #include "allocators/heap.hpp"
+#include "profiling/host/announced_processes.hpp"
 #include "profiling/host/closed_in_children.hpp"
+#include "profiling/host/own_folders.hpp"
 #include "profiling/host/private_descriptors.hpp"
 #include "profiling/host/service_thread.hpp"
 #include "profiling/host/worker_threads.hpp"
 #include "profiling/http/debug_answers.hpp"
 #include "profiling/http/debug_service.hpp"
 #include "profiling/http/http_service.hpp"
-#include "profiling/http/listen_address.hpp"
 #include "profiling/http/profile_recorder.hpp"
+#include "profiling/http/server_address.hpp"
+#include "profiling/http/server_socket.hpp"
 
 namespace plateau {
 
 namespace asio = boost::asio;
-using asio::ip::tcp;
-
 class DebugServer::State {
  public:
   explicit State(DebugServerOptions options)
-      : options_(std::move(options)), address_(parse_listen_address(options_.address, options_.allow_remote)) {
+      : options_(std::move(options)), address_(parse_server_address(options_.address, options_.allow_remote)) {
     Heap::process();  // looked up here, so that it outlives this server at exit
+    find_announcement_folders();
     if (!options_.private_recorder) recorder_.emplace(ProfileRecorder::Begin::now);
     std::future<Listening> listening = started_.get_future();
     thread_.emplace("plateau-http", [this] { run(); });
@@ -57,11 +59,13 @@ class DebugServer::State {
   State& operator=(const State&) = delete;
 
   std::uint16_t port() const { return listening_.port; }
+  const std::string& address() const { return listening_.address; }
   bool in_the_process_that_made_it() const { return process_ == ::getpid(); }
 
  private:
   struct Listening {
     std::uint16_t port = 0;
+    std::string address = {};
     asio::thread_pool* workers = nullptr;
     asio::io_context* io = nullptr;
   };
@@ -78,22 +82,27 @@ class DebugServer::State {
     bool listens = false;
     try {
       const bool private_descriptors = private_descriptors_.enter();
+      if (options_.private_recorder) keep_own_folders();
       if (!recorder_) recorder_.emplace(ProfileRecorder::Begin::with_first_profile);
       // One is there from the start, to stop the event loop; the other waits for the first request.
       WorkerThreads workers("plateau-answer", 2, 1);
       DebugAnswers answers(options_.profiles, options_.requested_bytes, options_.more_metrics);
-      DebugService debug(
-          answers, *recorder_,
-          {.profiles = options_.profiles, .loopback = address_.is_loopback, .host_names = options_.host_names},
-          workers);
+      DebugService debug(answers, *recorder_,
+                         {.profiles = options_.profiles,
+                          .loopback = address_.tcp.is_loopback,
+                          .any_host = address_.is_unix(),
+                          .host_names = options_.host_names,
+                          .host_names_setting = options_.host_names_setting},
+                         workers);
       HttpService service(debug);
       asio::io_context io(1);
-      tcp::acceptor acceptor = listen_on(io, address_);
-      const std::uint16_t port = acceptor.local_endpoint().port();
-      const ClosedInChildren closed_in_children(private_descriptors ? -1 : acceptor.native_handle());
-      asio::co_spawn(io, service.accept(std::move(acceptor)), asio::detached);
+      ServerSocket socket(io, address_);
+      const ClosedInChildren closed_in_children(private_descriptors ? -1 : socket.acceptor().native_handle());
+      std::optional<Announcement> announcement;
+      if (!options_.announce_as.empty()) announcement.emplace(options_.announce_as, socket.address());
+      asio::co_spawn(io, service.accept(std::move(socket.acceptor())), asio::detached);
       listens = true;
-      started_.set_value({port, &workers.pool(), &io});
+      started_.set_value({socket.port(), socket.address(), &workers.pool(), &io});
       while (!io.stopped()) run_until_stopped(io);
       told_to_stop_.acquire();
       workers.join();
@@ -104,7 +113,7 @@ class DebugServer::State {
 
   const pid_t process_ = ::getpid();
   const DebugServerOptions options_;
-  const ListenAddress address_;
+  const ServerAddress address_;
   const PrivateDescriptors private_descriptors_;
   std::optional<ProfileRecorder> recorder_;
   Listening listening_;
@@ -122,6 +131,10 @@ DebugServer::~DebugServer() {
 
 std::uint16_t DebugServer::port() const {
   return state_->port();
+}
+
+std::string DebugServer::address() const {
+  return state_->address();
 }
 
 }  // namespace plateau

@@ -1,5 +1,6 @@
 #include "profiling/http/http_service.hpp"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -80,6 +81,7 @@ asio::awaitable<void> HttpService::accept(tcp::acceptor acceptor) {
       auto [error, socket] = co_await acceptor.async_accept(with_error);
       accepted = !error;
       if (accepted) {
+        ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
         make_room();
         // Else the new one is closed: all others have sent a request.
         if (connections_.size() < most_connections()) {

@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "profiling/host/service_thread.hpp"
+#include "profiling/host/service_work.hpp"
 
 namespace plateau {
 
@@ -16,6 +17,7 @@ template <class Executor, class Function>
 auto run_on(Executor executor, Function function) -> boost::asio::awaitable<decltype(function())> {
   auto there = [function = std::move(function)]() mutable -> boost::asio::awaitable<decltype(function())> {
     become_service_thread("plateau-answer");
+    const ServiceWork work;
     co_return function();
   };
   co_return co_await boost::asio::co_spawn(std::move(executor), std::move(there), boost::asio::use_awaitable);

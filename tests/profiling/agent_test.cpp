@@ -25,12 +25,6 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 namespace fs = std::filesystem;
 
-// Runs a script that ends when its input does, and says "ready" before.
-std::vector<std::string> python(const std::string& script) {
-  return {"/usr/bin/python3", "-c", "import os, sys, signal\n" + script};
-}
-const std::string until_end_of_input = "print('ready', flush=True)\nsys.stdin.read()\n";
-
 bool serves(std::uint16_t port) {
   try {
     return get(port, "/metrics").result_int() == 200;

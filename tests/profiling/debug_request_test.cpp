@@ -10,6 +10,7 @@
 namespace plateau {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -55,6 +56,8 @@ const DebugRequest& request_of(const Understood& understood) {
 TEST(DebugRequest, FindsEveryPage) {
   EXPECT_EQ(request_of(get("/debug/pprof/")).page, DebugPage::index);
   EXPECT_EQ(request_of(get("/debug/pprof")).page, DebugPage::index);
+  EXPECT_EQ(request_of(get("/debug/")).page, DebugPage::processes);
+  EXPECT_EQ(request_of(get("/debug")).page, DebugPage::processes);
   EXPECT_EQ(request_of(get("/debug/pprof/cmdline")).page, DebugPage::cmdline);
   EXPECT_EQ(request_of(get("/debug/pprof/symbol")).page, DebugPage::symbol);
   EXPECT_EQ(request_of(get("/debug/footprint")).page, DebugPage::footprint);
@@ -158,7 +161,36 @@ TEST(DebugRequest, ARemoteServerIsCalledByNumberOrByAGivenName) {
   const RequestRules remote{.loopback = false, .host_names = names};
   EXPECT_EQ(status_with_host("192.0.2.1:6060", remote), 200U);
   EXPECT_EQ(status_with_host("Service.Internal:6060", remote), 200U);
+  EXPECT_EQ(status_with_host("service.internal.:6060", remote), 200U) << "a complete name";
   EXPECT_EQ(status_with_host("evil.example", remote), 403U);
+}
+
+TEST(DebugRequest, AllNamesOfADomainCanBeGiven) {
+  const std::array<std::string, 1> names{"*.orders.svc"};
+  const RequestRules rules{.host_names = names};
+  for (const char* const host : {"a.orders.svc", "a.b.Orders.svc:6060"}) {
+    EXPECT_EQ(status_with_host(host, rules), 200U) << host;
+  }
+  for (const char* const host : {"orders.svc", ".orders.svc", "aorders.svc", "a.orders.svc.evil.example", "*"}) {
+    EXPECT_NE(status_with_host(host, rules), 200U) << host;
+  }
+}
+
+TEST(DebugRequest, ARefusalNamesTheHostAndWhereNamesAreListed) {
+  const auto reason = [](const RequestRules& rules) {
+    return std::get<Refusal>(ask({.method = "GET", .target = "/metrics", .host = "orders:6060"}, rules)).reason;
+  };
+  EXPECT_THAT(reason({.host_names_setting = "HOSTS"}),
+              AllOf(HasSubstr("host, orders;"), HasSubstr("list the name in HOSTS")));
+  EXPECT_THAT(reason({}), Not(HasSubstr("list")));
+}
+
+TEST(DebugRequest, WhereNoBrowserComesTheHostMayBeAnything) {
+  const RequestRules rules{.any_host = true};
+  for (const char* const host : {"d", "evil.example", "", "a b"})
+    EXPECT_EQ(status_with_host(host, rules), 200U) << host;
+  EXPECT_EQ(status_of(ask({.method = "GET", .target = "/metrics"}, rules)), 200U) << "no Host at all";
+  EXPECT_EQ(status_of(ask({.method = "GET", .target = "/metrics", .origin = "http://evil.example"}, rules)), 403U);
 }
 
 TEST(DebugRequest, PagesOfAnotherSiteAreRefused) {

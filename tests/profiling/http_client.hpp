@@ -19,6 +19,8 @@ class HttpClient {
  public:
   // Connects to 127.0.0.1.
   explicit HttpClient(std::uint16_t port);
+  // Connects to a unix socket. Throws std::system_error.
+  explicit HttpClient(const std::string& socket_file);
 
   void send(std::string_view bytes);
   // Throws boost::system::system_error when the server closes instead.
@@ -37,5 +39,8 @@ std::string request(std::string_view method, std::string_view target, std::strin
 
 // One request on a connection of its own.
 HttpReply get(std::uint16_t port, std::string_view target, std::string_view fields = {});
+HttpReply get(const std::string& socket_file, std::string_view target);
+// For a server that calls itself by a name.
+HttpReply get_from_host(std::uint16_t port, const std::string& host, std::string_view target);
 
 }  // namespace plateau::testing

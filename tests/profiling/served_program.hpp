@@ -1,4 +1,4 @@
-// A program that nobody wrote for the agent, with the agent. AGENT is the agent's file.
+// Programs that nobody wrote for the agent, with the agent. AGENT is the agent's file.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,14 @@ inline Environment with_agent(const std::string& libraries = {}, const std::stri
   return more;
 }
 
+// In the line by which the agent says where it listens. Throws std::runtime_error, with the line, for another one.
+inline std::uint16_t port_in(const std::string& line) {
+  const std::string words = "listening on port ";
+  const auto at = line.find(words);
+  if (at == std::string::npos) throw std::runtime_error("the agent said: " + line);
+  return static_cast<std::uint16_t>(std::stoi(line.substr(at + words.size())));
+}
+
 // A program with the agent, which says on standard error where it listens.
 class Served : public ChildProgram {
  public:
@@ -30,11 +38,7 @@ class Served : public ChildProgram {
   // The environment has the agent already, on a port of the kernel's choice: others can be another test's.
   Served(std::vector<std::string> arguments, Environment environment)
       : ChildProgram(std::move(arguments), verbose(std::move(environment))) {
-    const std::string line = read_error_line();
-    const std::string words = "listening on port ";
-    const auto at = line.find(words);
-    if (at == std::string::npos) throw std::runtime_error("the agent said: " + line);
-    port_ = static_cast<std::uint16_t>(std::stoi(line.substr(at + words.size())));
+    port_ = port_in(read_error_line());
   }
   std::uint16_t port() const { return port_; }
   unsigned status(const std::string& target) const { return get(port_, target).result_int(); }
@@ -47,5 +51,11 @@ class Served : public ChildProgram {
   }
   std::uint16_t port_ = 0;
 };
+
+// Runs a script that ends when its input does, and says "ready" before.
+inline std::vector<std::string> python(const std::string& script) {
+  return {"/usr/bin/python3", "-c", "import os, sys, signal\n" + script};
+}
+inline const std::string until_end_of_input = "print('ready', flush=True)\nsys.stdin.read()\n";
 
 }  // namespace plateau::testing
