@@ -156,6 +156,7 @@ std::string why_not_here(std::span<char* const> arguments, const ProgramNames& n
 }
 
 [[gnu::constructor]] void start(int count, char** argument) {
+  prepare_for_children();
   const bool serves =
       value_of(AgentWishes::address_variable) != nullptr || value_of(AgentWishes::directory_variable) != nullptr;
   if (!serves && value_of("PLATEAU_TRACE") == nullptr) return;

@@ -48,16 +48,17 @@ void begin_in_child() noexcept {
 
 }  // namespace
 
+void prepare_for_children() noexcept {
+  next_fork.look_up();
+  next_daemon.look_up();
+  next_forkpty.look_up();
+}
+
 AgentServices* agent_services() noexcept {
   return services;
 }
 
 AgentServices& make_agent_services(AgentWishes wishes) {
-  if (wishes.children) {
-    next_fork.look_up();
-    next_daemon.look_up();
-    next_forkpty.look_up();
-  }
   services = new AgentServices(std::move(wishes));
   return *services;
 }
