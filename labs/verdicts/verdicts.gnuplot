@@ -1,7 +1,7 @@
 # The margin of every judged row in every run; left of the line, it does not hold.
 # gnuplot -e "idle_file='…'; neighbour_file='…'; labels_file='…'; output_file='…'" verdicts.gnuplot
 rows = int(system(sprintf("wc -l < '%s'", labels_file)))
-set terminal svg size 1000, 90 + 26 * rows font "sans-serif,12" background "white"
+set terminal svg size 1000, 90 + 26 * rows font "sans-serif,12" background "white" noenhanced
 set output output_file
 set title "Margin of each judged row, every run (% of its target)"
 set xlabel "margin, %"
