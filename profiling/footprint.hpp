@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,17 +13,28 @@
 
 namespace plateau {
 
+// Bytes of live blocks that were never touched, by the stack that asked for them.
+struct UntouchedBlocks {
+  std::uint64_t bytes = 0;
+  std::span<const std::uintptr_t> stack = {};  // as of ProgramMapping
+};
+
 struct Footprint {
+  std::string program;    // its name
   std::string allocator;  // name and version
   std::uint64_t rss_bytes = 0;
   std::uint64_t peak_rss_bytes = 0;
   HeapStatistics heap;                           // as it was read; what is not known is empty
   std::optional<std::uint64_t> huge_page_bytes;  // of RSS, in transparent huge pages
   std::vector<ProgramMapping> mappings;          // that the program made itself, and stacks of threads
+  std::optional<ResidentMemory> resident;        // whose the pages are; empty where the kernel has no smaps
+  std::vector<UntouchedBlocks> untouched;        // large ones, as far as they were sampled
   std::vector<MeasuredPart> parts;               // see measure_waterfall()
 
   const MeasuredPart& residual() const { return parts.back(); }
   const MeasuredPart& largest_gap() const { return plateau::largest_gap(parts); }
+  // Whether that is worth a word: a tenth of RSS at least.
+  bool has_gap() const { return largest_gap().bytes >= static_cast<std::int64_t>(rss_bytes / 10); }
 };
 
 // Takes the footprint of the calling process. `requested_bytes` is what the program counted itself as asked for and not

@@ -28,6 +28,15 @@ struct SampledStack {
   double in_use_bytes = 0;
 };
 
+// A live block that was recorded.
+struct SampledBlock {
+  const void* block = nullptr;
+  double bytes = 0;                        // its own
+  double stands_for_bytes = 0;             // see poisson.hpp
+  const std::uintptr_t* frames = nullptr;  // as of SampledStack
+  std::size_t depth = 0;
+};
+
 struct SamplerInterface {
   static constexpr const char* symbol = "plateau_sampler";  // const SamplerInterface* plateau_sampler()
 
@@ -37,6 +46,9 @@ struct SamplerInterface {
   SamplerCounts (*counts)();
   // Visits every stack that has allocated, while the program goes on.
   void (*for_each_stack)(void (*visit)(void* context, const SampledStack& stack), void* context);
+  // Visits the recorded blocks of at least so many bytes that are live, while the program goes on.
+  void (*for_each_block)(std::size_t least_bytes, void (*visit)(void* context, const SampledBlock& block),
+                         void* context);
   // Whether blocks of the calling thread are left out from now on; gives what was in force before.
   bool (*ignore_thread)(bool ignored);
 };

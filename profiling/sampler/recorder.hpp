@@ -57,6 +57,7 @@ class Recorder {
   }
   SamplerCounts counts() const;
   const AllocatingStacks& stacks() const { return stacks_; }
+  const BlockTable& blocks() const { return blocks_; }
 
  private:
   bool configured();
