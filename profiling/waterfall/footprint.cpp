@@ -55,6 +55,7 @@ Footprint take_footprint(std::optional<std::uint64_t> requested_bytes) {
     result.huge_page_bytes = anonymous->huge_page_bytes;
     input.lazily_freed_bytes = anonymous->lazily_freed_bytes;
   }
+  result.group = group_memory();
   result.parts = measure_waterfall(input);
   return result;
 }

@@ -172,7 +172,7 @@ TEST(MemoryHeadroom, FindsTheNearestLimitAboveInVersionTwo) {
   cgroups.write("v2/pod/memory.stat", "anon 500000\nfile 90000\ninactive_file 50000\nactive_file 40000\n");
   const MemoryHeadroom headroom(std::nullopt, cgroups.files);
   EXPECT_EQ(headroom.limit_bytes(), 1'000'000u);
-  EXPECT_EQ(headroom.used_bytes(), 550'000u);
+  EXPECT_EQ(headroom.used_bytes(), 510'000u) << "cached pages of files are no reason to act";
   EXPECT_THAT(headroom.source(), EndsWith("v2/pod/memory.max"));
 }
 
