@@ -170,7 +170,7 @@ class Table {
       row.alive_bytes += alive_bytes;
       row.samples += recorded(alive, alive_bytes, holders_.period);
       holders_.alive_bytes += alive_bytes;
-      if (made != alive) holders_.tells_made = true;
+      if (made > alive) holders_.tells_made = true;
     });
   }
 
@@ -239,11 +239,11 @@ std::optional<std::size_t> probable_holder(const Holders& holders) {
 
 Bounded Holders::bounded(const HolderRow& row) const {
   if (seconds <= 0) return Bounded::unknown;
-  if (row.grown_bytes > 0 && row.growth_samples >= enough_samples) {
-    // What comes and goes differs by the root of what was recorded; so does a random walk.
+  if (row.grown_bytes > 0) {
+    // What comes and goes differs by the root of what was recorded; of what all stays each sample counts.
     const double error = 3 * std::sqrt(row.samples + row.growth_samples) / std::max(row.samples, 1.0) * row.alive_bytes;
-    const bool all_stay = tells_made && row.survival() > 0.9;
-    if (all_stay || row.grown_bytes > error) return Bounded::no;
+    const bool all_stay = tells_made && row.survival() > 0.9 && row.growth_samples >= enough_samples / 2;
+    if (all_stay || (row.growth_samples >= enough_samples && row.grown_bytes > error)) return Bounded::no;
   }
   return row.samples >= enough_samples ? Bounded::yes : Bounded::unknown;
 }

@@ -38,7 +38,7 @@ std::string_view word_of(Bounded bounded) {
 
 std::string rate(const Holders& holders, const HolderRow& row) {
   if (holders.seconds <= 0) return "-";
-  if (row.growth_samples > 0 && row.growth_samples < enough_samples)
+  if (row.growth_samples > 0 && row.growth_samples < enough_samples / 2)
     return fmt::format("{:.0f} samples", std::ceil(row.growth_samples));
   return fmt::format("{:+.3f}", row.grown_bytes / holders.seconds / megabyte);
 }
@@ -48,9 +48,15 @@ std::string with_place(const HolderRow& row) {
 }
 
 std::string sentence(const Holders& holders) {
-  if (const std::string few = too_few_samples(holders); !few.empty()) return few;
   if (!holders.probable) {
+    if (const std::string few = too_few_samples(holders); !few.empty()) return few;
     if (holders.seconds <= 0) return "one look tells nothing of growth: ask with seconds (heap2pprof: --base)";
+    const auto grows = std::find_if(holders.rows.begin(), holders.rows.end(),
+                                    [&](const HolderRow& row) { return holders.bounded(row) == Bounded::no; });
+    if (grows != holders.rows.end()) {
+      return fmt::format("allocated here: {}; {:+.3f} MB/s; who holds it is not to be seen, as others of its blocks go",
+                         with_place(*grows), grows->grown_bytes / holders.seconds / megabyte);
+    }
     return fmt::format("nothing grew in {:.1f} s beyond what comes and goes", holders.seconds);
   }
   const HolderRow& row = holders.rows[*holders.probable];
@@ -71,15 +77,17 @@ std::string sentence(const Holders& holders) {
 }  // namespace
 
 std::string too_few_samples(const Holders& holders) {
-  if (holders.seconds <= 0 || holders.period <= 1 || holders.grown_bytes <= 0) return {};
+  if (holders.seconds <= 0 || holders.period <= 1 || holders.grown_bytes <= 0 || holders.probable) return {};
   double most = 0;
   double sum = 0;
   for (const HolderRow& row : holders.rows) {
+    if (holders.bounded(row) == Bounded::no) return {};
+    if (row.grown_bytes <= 0) continue;
     most = std::max(most, row.growth_samples);
-    if (row.grown_bytes > 0) sum += row.growth_samples;
+    sum += row.growth_samples;
   }
-  if (most >= enough_samples || sum <= 0) return {};
-  const double times = enough_samples / std::max(most, 1.0) * 2;
+  if (sum <= 0) return {};
+  const double times = std::max(enough_samples / std::max(most, 1.0) * 2, 2.0);
   const double wait = std::max(std::ceil(holders.seconds * times / 10) * 10, 60.0);
   auto period = static_cast<std::uint64_t>(4096);
   while (static_cast<double>(period) * 2 * times <= static_cast<double>(holders.period)) period *= 2;

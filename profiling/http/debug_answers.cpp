@@ -42,6 +42,23 @@ std::optional<std::uint64_t> parse_address(std::string_view text) {
   return address;
 }
 
+double in_megabytes(std::uint64_t bytes) {
+  return static_cast<double>(bytes) / 1e6;
+}
+
+// What RSS did after a purge tells what the memory was.
+std::string after_purge(const FirstLook& first, std::uint64_t rss_bytes, double seconds) {
+  const double before = in_megabytes(first.rss_before_purge);
+  const double purged = in_megabytes(first.footprint.rss_bytes);
+  const double now = in_megabytes(rss_bytes);
+  if (before - purged < 0.1 * before)
+    return fmt::format("{:.0f} MB after {:.0f} s: hardly anything was free in whole pages", now, seconds);
+  if (now - purged > 0.5 * (before - purged))
+    return fmt::format("back at {:.0f} MB in {:.0f} s: free pages that are used again, not fragmentation", now,
+                       seconds);
+  return fmt::format("still {:.0f} MB after {:.0f} s: free pages that nobody has needed since", now, seconds);
+}
+
 }  // namespace
 
 HttpAnswer refusal_answer(const Refusal& refusal) {
@@ -206,11 +223,11 @@ FirstLook DebugAnswers::look(const DebugRequest& request, std::optional<Profile>
   if (request.page == DebugPage::footprint) {
     first.footprint = take_footprint();
     if (request.purge_first) {
-      const std::uint64_t before = first.footprint.rss_bytes;
+      first.rss_before_purge = first.footprint.rss_bytes;
       const HeapReply reply = Heap::process().purge();
       first.footprint = take_footprint();
-      first.purged = reply.done ? fmt::format("purged: {:.0f} -> {:.0f} MB", static_cast<double>(before) / 1e6,
-                                              static_cast<double>(first.footprint.rss_bytes) / 1e6)
+      first.purged = reply.done ? fmt::format("purged: {:.0f} -> {:.0f} MB", in_megabytes(first.rss_before_purge),
+                                              in_megabytes(first.footprint.rss_bytes))
                                 : "not purged: " + std::string(reply.reason);
     }
   }
@@ -228,13 +245,7 @@ HttpAnswer DebugAnswers::change(const DebugRequest& request, const FirstLook& fi
       EarlierFootprint{.seconds = seconds, .rss_bytes = first.footprint.rss_bytes, .parts = first.footprint.parts};
   now.purged = first.purged;
   if (request.purge_first && first.purged.starts_with("purged")) {
-    const auto grown = static_cast<double>(now.rss_bytes) - static_cast<double>(first.footprint.rss_bytes);
-    now.purged += fmt::format("; {:.0f} MB after {:.0f} s", static_cast<double>(now.rss_bytes) / 1e6, seconds);
-    if (grown > 0.2 * static_cast<double>(now.rss_bytes)) {
-      now.purged += ": free pages that are used again, or new live blocks, and not fragmentation";
-    } else {
-      now.purged += ": what is left is not used again soon, or is pinned by live blocks";
-    }
+    now.purged += "; " + after_purge(first, now.rss_bytes, seconds);
   }
   if (heap && first.heap) {
     const Holders found = find_holders(*heap, &*first.heap, seconds, symbolizer_);

@@ -26,6 +26,7 @@ struct FirstLook {
   std::chrono::steady_clock::time_point when = {};
   std::optional<Profile> heap = {};
   Footprint footprint = {};
+  std::uint64_t rss_before_purge = 0;
   std::string purged = {};  // what a purge at the beginning gave back
 };
 

@@ -20,7 +20,7 @@ void for_each_stack(void (*visit)(void*, const SampledStack&), void* context) {
 
 void for_each_block(std::size_t least_bytes, void (*visit)(void*, const SampledBlock&), void* context) {
   recorder.blocks().for_each([&](const void* block, const RecordedBlock& record) {
-    if (record.weight.objects == 0) return;
+    if (record.weight.objects == 0 || record.stack == of_ignored_threads) return;
     const auto stands_for = static_cast<double>(record.weight.bytes);
     const double bytes = stands_for * Weight::object_scale / static_cast<double>(record.weight.objects);
     if (bytes < static_cast<double>(least_bytes)) return;

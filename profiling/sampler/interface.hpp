@@ -9,12 +9,13 @@ namespace plateau::sampler {
 
 struct SamplerCounts {
   std::uint64_t period_bytes = 0;
-  std::uint64_t recorded = 0;      // blocks, since the start
-  std::uint64_t live = 0;          // of those
-  std::uint64_t blocks_lost = 0;   // not in the in-use figures: the table of live blocks was full
-  std::uint64_t bytes_lost = 0;    // that those stand for
-  std::uint64_t stacks_lost = 0;   // recorded under the empty stack: the table of stacks was full
-  std::uint64_t frees_unseen = 0;  // recorded blocks freed by another way than free and operator delete
+  std::uint64_t recorded = 0;       // blocks, since the start
+  std::uint64_t live = 0;           // of those
+  std::uint64_t blocks_lost = 0;    // not in the in-use figures: the table of live blocks was full
+  std::uint64_t bytes_lost = 0;     // that those stand for
+  std::uint64_t stacks_lost = 0;    // recorded under the empty stack: the table of stacks was full
+  std::uint64_t ignored_bytes = 0;  // live, of threads that are left out, about
+  std::uint64_t frees_unseen = 0;   // recorded blocks freed by another way than free and operator delete
   bool active = false;
 };
 

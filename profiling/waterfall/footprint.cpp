@@ -46,6 +46,7 @@ Footprint take_footprint(std::optional<std::uint64_t> requested_bytes) {
                        .shared_bytes = memory->shared_bytes,
                        .mappings = result.mappings,
                        .sampled_live_bytes = sampled_live_bytes(),
+                       .own_heap_bytes = HeapSampler::counts().ignored_bytes,
                        .untouched_bytes = untouched.heap_bytes};
   if (result.resident) {
     input.resident = &*result.resident;

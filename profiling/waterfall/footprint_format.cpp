@@ -110,14 +110,18 @@ std::string arenas_text(const ResidentMemory& resident) {
   std::uint64_t in_use = 0;
   std::uint64_t free = 0;
   std::uint64_t trimmed = 0;
+  std::uint64_t trimmable = 0;
   for (const ResidentMemory::Arena& arena : resident.arenas) {
     in_use += arena.in_use_bytes;
     free += arena.free_bytes;
     trimmed += arena.trimmed_bytes;
+    trimmable += arena.trimmable_bytes;
   }
-  return fmt::format("glibc: {} arenas for {} threads: {} in use, {} free and resident, {} free and given back",
-                     resident.arenas.size(), resident.threads, megabytes_or_unknown(in_use), megabytes_or_unknown(free),
-                     megabytes_or_unknown(trimmed));
+  return fmt::format(
+      "glibc: arenas: {}, threads: {}; {} in use, {} free and resident ({} of them in whole pages: ?gc=1), {} free and "
+      "given back",
+      resident.arenas.size(), resident.threads, megabytes_or_unknown(in_use), megabytes_or_unknown(free),
+      megabytes_or_unknown(trimmable), megabytes_or_unknown(trimmed));
 }
 
 }  // namespace

@@ -42,6 +42,12 @@ std::uint64_t arena_live_bytes(const WaterfallInput& input) {
   return std::min(at_most, told - std::min(told, input.untouched_bytes));
 }
 
+// Plateau's own live blocks, where they are in a part of their own.
+Bytes own_heap_bytes(const WaterfallInput& input) {
+  if (!knows_arenas(input) || input.heap.requested) return 0;
+  return std::min(input.own_heap_bytes, arena_live_bytes(input) + input.resident->large_block_bytes);
+}
+
 // The pages of an allocator that tells nothing of its blocks, when they are known.
 Bytes pages_of_the_silent(const WaterfallInput& input) {
   if (input.resident == nullptr || knows_arenas(input) || input.heap.allocated) return std::nullopt;
@@ -50,7 +56,8 @@ Bytes pages_of_the_silent(const WaterfallInput& input) {
 
 Bytes live_bytes(const WaterfallInput& input) {
   if (input.heap.requested) return std::nullopt;
-  if (knows_arenas(input)) return arena_live_bytes(input) + input.resident->large_block_bytes;
+  if (knows_arenas(input))
+    return difference(arena_live_bytes(input) + input.resident->large_block_bytes, own_heap_bytes(input));
   if (const Bytes pages = pages_of_the_silent(input); pages && input.sampled_live_bytes)
     return std::min(*pages, *difference(input.sampled_live_bytes, input.untouched_bytes));
   return difference(input.heap.allocated, input.untouched_bytes);
@@ -158,7 +165,7 @@ Bytes anonymous_bytes(const WaterfallInput& input) {
 }
 
 Bytes own_bytes(const WaterfallInput& input) {
-  return input.resident != nullptr ? Bytes(input.resident->own_bytes) : std::nullopt;
+  return input.resident != nullptr ? Bytes(input.resident->own_bytes + *own_heap_bytes(input)) : std::nullopt;
 }
 
 constexpr std::array parts{
@@ -292,7 +299,7 @@ constexpr std::array parts{
                   .measure = anonymous_bytes},
     WaterfallPart{.id = "plateau",
                   .name = "Plateau itself",
-                  .meaning = "tables, threads' stacks and libraries of the agent and the sampler",
+                  .meaning = "live blocks, tables, threads' stacks and libraries of the agent and the sampler",
                   .closed_by = "running without them",
                   .not_closed_by = "anything in the program",
                   .is_ours = true,

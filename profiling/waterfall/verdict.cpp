@@ -100,6 +100,13 @@ std::string knob_or(const std::vector<Knob>& knobs, std::string_view otherwise) 
   return knobs.empty() ? std::string(otherwise) : knobs.front().name;
 }
 
+std::uint64_t trimmable_bytes(const Footprint& footprint) {
+  std::uint64_t sum = 0;
+  if (!footprint.resident) return sum;
+  for (const ResidentMemory::Arena& arena : footprint.resident->arenas) sum += arena.trimmable_bytes;
+  return sum;
+}
+
 std::string of_allocator(const Footprint& footprint, const Rates& rates, double live) {
   const MeasuredPart& part = *largest_of(footprint.parts, Keeper::allocator);
   const std::vector<Knob> knobs = knobs_of(footprint);
@@ -110,7 +117,9 @@ std::string of_allocator(const Footprint& footprint, const Rates& rates, double 
     const std::size_t arenas = footprint.resident ? footprint.resident->arenas.size() : 0;
     const std::string where = arenas > 0 ? fmt::format(" in {} glibc arena{}", arenas, arenas == 1 ? "" : "s") : "";
     return fmt::format("{} free{}{}: the allocator keeps it; {}", size, where, beside,
-                       knob_or(knobs, "live blocks pin its pages, and no setting gives them back"));
+                       knob_or(knobs, trimmable_bytes(footprint) > footprint.rss_bytes / 10
+                                          ? "no setting; malloc_trim(0) now and then, here by ?gc=1"
+                                          : "live blocks pin its pages, and no setting gives them back"));
   }
   if (id == "caches") {
     const std::uint64_t threads = footprint.resident ? footprint.resident->threads : 0;
@@ -143,21 +152,18 @@ std::string of_outside(const Footprint& footprint, const Rates& rates) {
 }
 
 std::vector<Knob> knobs_of_glibc(const ResidentMemory& resident) {
-  std::vector<std::uint64_t> trimmable;
-  Knob trim{"malloc_trim(0), here by ?gc=1"};
+  std::uint64_t free = 0;
   Knob large{"MALLOC_MMAP_THRESHOLD_=131072 (restart)"};
   Knob top{"MALLOC_TRIM_THRESHOLD_=131072 (restart)"};
   for (const ResidentMemory::Arena& arena : resident.arenas) {
-    trimmable.push_back(arena.free_bytes);
-    trim.bytes += arena.trimmable_bytes;
+    free += arena.free_bytes;
     large.bytes += arena.large_bytes;
     top.bytes += arena.top_bytes;
   }
-  // With two arenas, what is free in those serves the threads of all others too.
-  std::sort(trimmable.rbegin(), trimmable.rend());
+  // What is free in two arenas then serves the threads of all others too.
   Knob fewer{"MALLOC_ARENA_MAX=2 (restart)"};
-  for (std::size_t i = 2; i < trimmable.size(); ++i) fewer.bytes += trimmable[i];
-  return {fewer, trim, large, top};
+  if (const std::size_t count = resident.arenas.size(); count > 2) fewer.bytes = free / count * (count - 2);
+  return {fewer, large, top};
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ struct WaterfallInput {
   // below 0; with it no part is larger than RSS.
   const ResidentMemory* resident = nullptr;
   std::optional<std::uint64_t> sampled_live_bytes = {};  // taken where the allocator does not tell its live blocks
+  std::uint64_t own_heap_bytes = 0;                      // of live blocks, as far as sampled: Plateau's
   std::uint64_t untouched_bytes = 0;  // of live blocks, as far as sampled: never touched, and so not resident
 };
 
