@@ -224,9 +224,14 @@ std::optional<std::size_t> probable_holder(const Holders& holders) {
   const auto rank = [&](const HolderRow& row) {
     return std::pair(!row.insertion.empty() && holders.tells_made, row.grown_objects);
   };
+  const bool something_grows = std::any_of(holders.rows.begin(), holders.rows.end(),
+                                           [&](const HolderRow& row) { return holders.bounded(row) == Bounded::no; });
   for (std::size_t i = 0; i < holders.rows.size(); ++i) {
     const HolderRow& row = holders.rows[i];
-    if (holders.bounded(row) != Bounded::no) continue;
+    // Where something grows, small elements that all stay are few samples, and tell more than many of a payload.
+    const bool takes_elements = something_grows && !row.insertion.empty() && holders.tells_made &&
+                                row.growth_samples > 0 && row.samples >= enough_samples / 2;
+    if (holders.bounded(row) != Bounded::no && !takes_elements) continue;
     if (holders.tells_made && row.survival() < hardly_any_freed) continue;
     // A leak beside the one that matters is none to name first.
     if (row.grown_bytes < 0.01 * holders.grown_bytes) continue;

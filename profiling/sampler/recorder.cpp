@@ -78,14 +78,14 @@ void Recorder::record(const void* block, const Weight& weight, const void* calle
     frees_unseen_.fetch_add(1, std::memory_order_relaxed);
   }
   totals_of(stack).allocated.add(weight);
-  recorded_.fetch_add(1, std::memory_order_relaxed);
+  if (stack != of_ignored_threads) recorded_.fetch_add(1, std::memory_order_relaxed);
   keep(block, {weight, stack});
 }
 
 void Recorder::keep(const void* block, const RecordedBlock& record) {
   filter_.add(block);
   if (blocks_.insert(block, record)) {
-    live_.fetch_add(1, std::memory_order_relaxed);
+    if (record.stack != of_ignored_threads) live_.fetch_add(1, std::memory_order_relaxed);
     return;
   }
   filter_.remove(block);
@@ -98,7 +98,7 @@ std::optional<RecordedBlock> Recorder::take(const void* block) {
   const std::optional<RecordedBlock> record = blocks_.take(block);
   if (record) {
     filter_.remove(block);
-    live_.fetch_sub(1, std::memory_order_relaxed);
+    if (record->stack != of_ignored_threads) live_.fetch_sub(1, std::memory_order_relaxed);
   }
   return record;
 }

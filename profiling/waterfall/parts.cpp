@@ -307,7 +307,7 @@ constexpr std::array parts{
                   .measure = own_bytes},
     WaterfallPart{.id = "rest",
                   .name = "untracked (residual)",
-                  .meaning = "of two moments; else stacks, mmap, other allocators; below 0: pages never touched",
+                  .meaning = "stacks, relocations, mmap, other allocators; below 0: pages counted but never touched",
                   .closed_by = "the program: /proc/PID/smaps names the mappings",
                   .not_closed_by = "any setting of the allocator"},
 };

@@ -42,7 +42,7 @@ double a_second(std::int64_t now, std::int64_t before, double seconds) {
   return static_cast<double>(now - before) / seconds;
 }
 
-// What grows, by keeper, in bytes a second. Below a thousandth of RSS a second, or 50 kB, it is noise.
+// What grows, by keeper, in bytes a second. Less than 500 kB in all, or 0.3 % of RSS, is noise.
 struct Rates {
   std::array<double, keepers> of{};
   double rss = 0;
@@ -60,7 +60,7 @@ Rates rates_of(const Footprint& footprint) {
   for (std::size_t i = 0; i < keepers; ++i) rates.of[i] = a_second(now[i], before[i], seconds);
   rates.rss = a_second(static_cast<std::int64_t>(footprint.rss_bytes),
                        static_cast<std::int64_t>(footprint.earlier->rss_bytes), seconds);
-  const double least = std::max(50e3, 1e-3 * static_cast<double>(footprint.rss_bytes));
+  const double least = std::max(500e3, 3e-3 * static_cast<double>(footprint.rss_bytes)) / seconds;
   rates.is_growing = std::max(rates.rss, *std::max_element(rates.of.begin(), rates.of.begin() + 3)) >= least;
   return rates;
 }

@@ -124,7 +124,7 @@ TEST(DebugRequest, ParametersThatNobodyUnderstandsAreRefusedAndNamed) {
   }
   EXPECT_THAT(std::get<Refusal>(get("/debug/footprint?second=5")).reason,
               HasSubstr("unknown parameter second; there are: debug, gc, seconds"));
-  EXPECT_EQ(status_of(get("/metrics?name[]=up")), 200U) << "scrapers add their own";
+  EXPECT_EQ(status_of(get("/metrics?name%5B%5D=up")), 200U) << "scrapers add their own";
 }
 
 TEST(DebugRequest, AFootprintPurgesFirstAndLooksTwice) {
