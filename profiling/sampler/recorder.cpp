@@ -3,6 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
@@ -58,7 +59,7 @@ void Recorder::on_allocation(void* block, std::size_t bytes, const void* caller)
     if (thread.passes(bytes)) return;
   }
   const std::uint64_t drawn_with = thread.period;
-  thread.period = thread.ignored ? period_of_ignored_threads : period();
+  thread.period = thread.ignored ? std::min(period(), period_of_ignored_threads) : period();
   thread.countdown = thread.gaps.next(thread.period);
   if (block == nullptr || !active()) return;
   thread.recording = true;

@@ -107,6 +107,23 @@ std::uint64_t trimmable_bytes(const Footprint& footprint) {
   return sum;
 }
 
+// Those that have next to nothing are of threads of no account, Plateau's among them.
+std::size_t arenas_with_a_share(const Footprint& footprint, std::uint64_t free_bytes) {
+  if (!footprint.resident) return 0;
+  const auto& arenas = footprint.resident->arenas;
+  return static_cast<std::size_t>(std::count_if(arenas.begin(), arenas.end(), [&](const ResidentMemory::Arena& arena) {
+    return arena.free_bytes >= free_bytes / 200;
+  }));
+}
+
+// Who can tell more of an interpreter's own heap.
+std::string_view advice_for(std::string_view interpreter) {
+  if (interpreter == "python3") return "PYTHONMALLOC=malloc (restart) gives its blocks stacks here";
+  if (interpreter == "node") return "--max-old-space-size bounds it, --inspect shows its objects";
+  if (interpreter == "java") return "-Xmx bounds it, jcmd PID GC.class_histogram shows its objects";
+  return "the interpreted program holds it; its own tools show objects";
+}
+
 std::string of_allocator(const Footprint& footprint, const Rates& rates, double live) {
   const MeasuredPart& part = *largest_of(footprint.parts, Keeper::allocator);
   const std::vector<Knob> knobs = knobs_of(footprint);
@@ -114,7 +131,7 @@ std::string of_allocator(const Footprint& footprint, const Rates& rates, double 
   const std::string size = megabytes(static_cast<double>(part.bytes));
   const std::string_view id = part.part->id;
   if (id == "free") {
-    const std::size_t arenas = footprint.resident ? footprint.resident->arenas.size() : 0;
+    const std::size_t arenas = arenas_with_a_share(footprint, static_cast<std::uint64_t>(part.bytes));
     const std::string where = arenas > 0 ? fmt::format(" in {} glibc arena{}", arenas, arenas == 1 ? "" : "s") : "";
     return fmt::format("{} free{}{}: the allocator keeps it; {}", size, where, beside,
                        knob_or(knobs, trimmable_bytes(footprint) > footprint.rss_bytes / 10
@@ -148,21 +165,23 @@ std::string of_outside(const Footprint& footprint, const Rates& rates) {
   return fmt::format(
       "not the heap: {} ({}) {}{}: {}", megabytes(bytes), share_text(bytes, footprint),
       part->part->id == "interpreter" ? footprint.resident->interpreter + "'s own heap" : std::string(part->part->name),
-      growth_text(rates, Keeper::outside), part->part->closed_by);
+      growth_text(rates, Keeper::outside),
+      part->part->id == "interpreter" ? advice_for(footprint.resident->interpreter) : part->part->closed_by);
 }
 
 std::vector<Knob> knobs_of_glibc(const ResidentMemory& resident) {
-  std::uint64_t free = 0;
+  std::uint64_t free_beside_main = 0;
   Knob large{"MALLOC_MMAP_THRESHOLD_=131072 (restart)"};
   Knob top{"MALLOC_TRIM_THRESHOLD_=131072 (restart)"};
   for (const ResidentMemory::Arena& arena : resident.arenas) {
-    free += arena.free_bytes;
+    if (!arena.is_main) free_beside_main += arena.free_bytes;
     large.bytes += arena.large_bytes;
     top.bytes += arena.top_bytes;
   }
-  // What is free in two arenas then serves the threads of all others too.
+  // What is free in one arena beside the main one then serves the threads of all others too.
   Knob fewer{"MALLOC_ARENA_MAX=2 (restart)"};
-  if (const std::size_t count = resident.arenas.size(); count > 2) fewer.bytes = free / count * (count - 2);
+  if (const std::size_t count = resident.arenas.size(); count > 2)
+    fewer.bytes = free_beside_main / (count - 1) * (count - 2);
   return {fewer, large, top};
 }
 
