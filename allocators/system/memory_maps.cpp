@@ -85,7 +85,7 @@ std::vector<MemoryMap> own_memory_maps() {
   return memory_maps_in(smaps);
 }
 
-ResidentPages::ResidentPages() : pagemap_(::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC)) {}
+ResidentPages::ResidentPages() : pagemap_(::open("/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC)) {}
 
 ResidentPages::~ResidentPages() {
   if (pagemap_ >= 0) ::close(pagemap_);
@@ -124,7 +124,7 @@ bool read_own_memory(std::uint64_t address, void* to, std::size_t bytes) {
   iovec local{to, bytes};
   iovec remote{reinterpret_cast<void*>(address), bytes};
   if (::process_vm_readv(::getpid(), &local, 1, &remote, 1, 0) == static_cast<ssize_t>(bytes)) return true;
-  const int memory = ::open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+  const int memory = ::open("/proc/thread-self/mem", O_RDONLY | O_CLOEXEC);
   if (memory < 0) return false;
   const bool read = ::pread(memory, to, bytes, static_cast<off_t>(address)) == static_cast<ssize_t>(bytes);
   ::close(memory);

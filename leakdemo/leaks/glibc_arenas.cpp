@@ -1,7 +1,6 @@
 #include <malloc.h>
 
 #include <cstdint>
-#include <cstring>
 #include <list>
 #include <memory>
 #include <vector>
@@ -22,11 +21,15 @@ constexpr std::size_t rows = 4'096;
   kept = std::make_unique<char[]>(2 * row_bytes);
 }
 
-class Indexer : public Service {
+template <bool trims>
+class Indexer final : public Service {
  public:
-  void operate(std::uint64_t /*i*/) final {
+  void operate(std::uint64_t /*i*/) override {
     kept_.emplace_back();
-    pool_.emplace_back([&kept = kept_.back()] { index_documents(kept); });
+    pool_.emplace_back([&kept = kept_.back()] {
+      index_documents(kept);
+      if (trims) ::malloc_trim(0);
+    });
   }
 
  private:
@@ -35,13 +38,10 @@ class Indexer : public Service {
 };
 
 // The fault: each thread has an arena of its own, in which its peak stays free for nobody else.
-class ArenaForEachThread final : public Indexer {};
+using ArenaForEachThread = Indexer<false>;
 
-// The repair: one arena, in which each burst finds what the one before has freed. Without a rebuild: MALLOC_ARENA_MAX.
-class OneArena final : public Indexer {
- public:
-  OneArena() { ::mallopt(M_ARENA_MAX, 1); }
-};
+// The repair: who knows that a peak is over has it trimmed. Without a rebuild, fewer peaks stay: MALLOC_ARENA_MAX=2.
+using TrimmedArenas = Indexer<true>;
 
 }  // namespace
 
@@ -52,7 +52,7 @@ constinit const Leak glibc_arenas{
     .place = {"free blocks"},
     .operations = 10,
     .bytes_per_operation = row_bytes * rows,
-    .make = fault_or_repair<ArenaForEachThread, OneArena>,
+    .make = fault_or_repair<ArenaForEachThread, TrimmedArenas>,
 };
 
 }  // namespace plateau::leakdemo

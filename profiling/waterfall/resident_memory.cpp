@@ -109,7 +109,7 @@ void claim_mimalloc_memory(std::span<const MemoryMap> maps, AddressClaims& claim
 // Programs whose own heaps are of mappings, behind no malloc.
 std::string interpreter_of(std::span<const MemoryMap> maps) {
   std::error_code error;
-  std::vector<std::string> files{std::filesystem::read_symlink("/proc/self/exe", error).filename()};
+  std::vector<std::string> files{std::filesystem::read_symlink("/proc/thread-self/exe", error).filename()};
   for (const MemoryMap& map : maps) {
     if (map.inode != 0) files.push_back(map.name.substr(map.name.rfind('/') + 1));
   }

@@ -143,6 +143,10 @@ std::string of_allocator(const Footprint& footprint, const Rates& rates, double 
     return fmt::format("{} in caches of {} threads{}: the allocator keeps it; {}", size, threads, beside,
                        knob_or(knobs, part.part->closed_by));
   }
+  if (id == "pages" && !bytes_of(footprint.parts, "live"))
+    return fmt::format("{} ({}) of mimalloc{}: it does not tell how much of that is live; libplateau_sampler.so does",
+                       size, share_text(static_cast<double>(part.bytes), footprint),
+                       growth_text(rates, Keeper::allocator));
   if (id == "slabs")
     return fmt::format("{} free in slabs that live blocks pin{}: fragmentation; no decay and no purge helps", size,
                        beside);
