@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <numeric>
+#include <string_view>
+#include <utility>
 
 namespace plateau {
 namespace {
@@ -212,7 +213,27 @@ std::vector<Knob> knobs_of(const Footprint& footprint) {
   return knobs;
 }
 
-std::string verdict(const Footprint& footprint) {
+namespace {
+
+// A group that is full of what no process has in RSS.
+std::string of_group(const Footprint& footprint) {
+  if (!footprint.group) return {};
+  const GroupMemory& group = *footprint.group;
+  if (group.held_bytes < 2 * footprint.rss_bytes || group.held_bytes < group.limit_bytes / 2) return {};
+  std::pair<std::string_view, std::uint64_t> most{"anon, of other processes", 0};
+  const std::uint64_t anonymous = group.contents.anonymous.value_or(0);
+  most.second = anonymous - std::min(anonymous, footprint.rss_bytes);
+  for (const auto& [name, bytes] : {std::pair{"shmem", group.contents.shared},
+                                    {"kernel", group.contents.kernel},
+                                    {"sock", group.contents.sockets}}) {
+    if (bytes.value_or(0) > most.second) most = {name, *bytes};
+  }
+  return fmt::format("; beside it, its group is at {:.0f} of {:.0f} MB: {} of {}",
+                     static_cast<double>(group.usage_bytes) / 1e6, static_cast<double>(group.limit_bytes) / 1e6,
+                     megabytes(static_cast<double>(most.second)), most.first);
+}
+
+std::string of_process(const Footprint& footprint) {
   const Rates rates = rates_of(footprint);
   const auto live = static_cast<double>(by_keeper(footprint.parts)[static_cast<std::size_t>(Keeper::program)]);
   switch (subject_of(footprint, rates)) {
@@ -223,6 +244,12 @@ std::string verdict(const Footprint& footprint) {
     default:
       return of_outside(footprint, rates);
   }
+}
+
+}  // namespace
+
+std::string verdict(const Footprint& footprint) {
+  return of_process(footprint) + of_group(footprint);
 }
 
 }  // namespace plateau
