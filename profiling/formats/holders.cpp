@@ -221,16 +221,14 @@ class Table {
 std::optional<std::size_t> probable_holder(const Holders& holders) {
   constexpr double hardly_any_freed = 0.9;
   std::optional<std::size_t> best;
-  const auto rank = [&](const HolderRow& row) {
-    return std::pair(!row.insertion.empty() && holders.tells_made, row.grown_objects);
-  };
+  const auto rank = [&](const HolderRow& row) { return std::pair(!row.insertion.empty(), row.grown_objects); };
   const bool something_grows = std::any_of(holders.rows.begin(), holders.rows.end(),
                                            [&](const HolderRow& row) { return holders.bounded(row) == Bounded::no; });
   for (std::size_t i = 0; i < holders.rows.size(); ++i) {
     const HolderRow& row = holders.rows[i];
     // Where something grows, small elements that all stay are few samples, and tell more than many of a payload.
-    const bool takes_elements = something_grows && !row.insertion.empty() && holders.tells_made &&
-                                row.growth_samples > 0 && row.samples >= enough_samples / 2;
+    const bool takes_elements = something_grows && !row.insertion.empty() && row.grown_bytes > 0 &&
+                                row.growth_samples >= (holders.tells_made ? 1 : 3) && row.samples >= enough_samples / 2;
     if (holders.bounded(row) != Bounded::no && !takes_elements) continue;
     if (holders.tells_made && row.survival() < hardly_any_freed) continue;
     // A leak beside the one that matters is none to name first.

@@ -60,7 +60,9 @@ std::string sentence(const Holders& holders) {
     return fmt::format("nothing grew in {:.1f} s beyond what comes and goes", holders.seconds);
   }
   const HolderRow& row = holders.rows[*holders.probable];
-  std::string text = "probably holds it: " + with_place(row);
+  // Without a container, and without a word on what was freed, only the place of the allocation is known.
+  const bool is_known = holders.tells_made || !row.insertion.empty();
+  std::string text = (is_known ? "probably holds it: " : "allocated here: ") + with_place(row);
   if (!row.insertion.empty()) text += " by " + row.insertion;
   if (holders.tells_made)
     text += fmt::format("; {} made, {} alive", grouped(row.made_objects), grouped(row.alive_objects));

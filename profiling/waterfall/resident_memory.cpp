@@ -100,7 +100,8 @@ void claim_mimalloc_memory(std::span<const MemoryMap> maps, AddressClaims& claim
     if (!map.is_anonymous() || !map.writable || map.resident_bytes == 0) continue;
     for (std::uint64_t start = map.start; start < map.limit;) {
       const std::uint64_t limit = std::min(map.limit, (start & ~(segment - 1)) + segment);
-      if (is_in_heap(reinterpret_cast<const void*>(start))) claims.claim(start, limit, Owner::heap);
+      // The very start of a segment counts as the end of the one before.
+      if (is_in_heap(reinterpret_cast<const void*>(start + 64))) claims.claim(start, limit, Owner::heap);
       start = limit;
     }
   }
