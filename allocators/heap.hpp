@@ -22,7 +22,7 @@ std::string_view to_string(AllocatorKind kind);
 // The order is that of the RSS waterfall: each step contains the one before it.
 struct HeapStatistics {
   std::optional<std::uint64_t> requested;  // asked for by the program, before rounding to size classes
-  std::optional<std::uint64_t> allocated;  // in live blocks, rounded to size classes
+  std::optional<std::uint64_t> allocated;  // in live blocks, rounded to size classes; none of `cached`
   std::optional<std::uint64_t> active;     // in pages that hold at least one live block
   std::optional<std::uint64_t>
       resident;  // active, plus dirty pages and metadata: what the allocator keeps from the kernel
@@ -33,6 +33,7 @@ struct HeapStatistics {
   std::optional<std::uint64_t> muzzy;          // in unused pages given back lazily (MADV_FREE)
   std::optional<std::uint64_t> purges;         // count of purge passes since start
   std::optional<std::uint64_t> madvise_calls;  // count of madvise (or equal) calls since start
+  std::optional<std::uint64_t> cached;         // freed, and kept in caches of threads; part of active, not of allocated
   // These are SlabStatistics; only Heap::statistics_with_slabs() fills them in.
   std::optional<std::uint64_t> slab_bytes;
   std::optional<std::uint64_t> slab_region_bytes;

@@ -29,6 +29,7 @@ inline constexpr std::array heap_fields{
     HeapField{"muzzy", &HeapStatistics::muzzy},
     HeapField{"purges", &HeapStatistics::purges},
     HeapField{"madvise_calls", &HeapStatistics::madvise_calls},
+    HeapField{"cached", &HeapStatistics::cached},
     HeapField{"slab_bytes", &HeapStatistics::slab_bytes},
     HeapField{"slab_region_bytes", &HeapStatistics::slab_region_bytes},
 };

@@ -17,7 +17,7 @@ template <class Visit>
 void for_each_use(const std::vector<CgroupLimit>& limits, Visit visit) {
   std::uint64_t used = 0;
   for (const CgroupLimit& limit : limits) {
-    used = std::max(used, limit.group.working_set().value_or(0));
+    used = std::max(used, limit.group.held().value_or(0));
     visit(limit, used);
   }
 }

@@ -4,11 +4,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <fstream>
 #include <future>
+#include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "allocators/memory_headroom.hpp"
 #include "profiling/heap_profiler.hpp"
@@ -17,7 +20,9 @@
 #include "profiling/host/memory_reserve.hpp"
 #include "profiling/host/private_descriptors.hpp"
 #include "profiling/host/service_thread.hpp"
+#include "profiling/legacy_heap.hpp"
 #include "profiling/symbolizer.hpp"
+#include "profiling/waterfall/group_memory.hpp"
 
 namespace plateau {
 namespace fs = std::filesystem;
@@ -143,12 +148,25 @@ class BlackBox::Writer {
   void write(std::uint64_t number) {
     const fs::path raw = file(number, ".heap");
     throw_unless_done(HeapProfiler::dump_raw(raw));
+    add_group(raw);
     if (!options_.symbolize) return;
     reserve_.release();
-    throw_unless_done(HeapProfiler::dump(file(number, ".pb.gz"), &symbolizer_));
+    throw_unless_done(HeapProfiler::dump(file(number, ".pb.gz"), &symbolizer_, comments_of_group()));
     fs::remove(raw);
     const std::uint64_t used = headroom_.used_bytes();
     if (used + 2 * options_.reserve_bytes < headroom_.limit_bytes()) reserve_.refill();
+  }
+
+  static std::vector<std::string> comments_of_group() {
+    const std::optional<GroupMemory> group = group_memory();
+    if (!group) return {};
+    return {"its group has " + to_text(*group)};
+  }
+
+  // Other readers of dumps skip such a line; ours keeps it as a comment.
+  static void add_group(const fs::path& raw) {
+    for (const std::string& comment : comments_of_group())
+      std::ofstream(raw, std::ios::app) << legacy_heap_comment << comment << '\n';
   }
 
   void remove(std::uint64_t number) const {

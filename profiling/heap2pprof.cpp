@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -30,6 +31,7 @@
 #include "profiling/formats/pprof_import.hpp"
 #include "profiling/formats/pprof_reader.hpp"
 #include "profiling/formats/top_table.hpp"
+#include "profiling/holders.hpp"
 #include "profiling/legacy_heap.hpp"
 #include "profiling/mappings.hpp"
 #include "profiling/number_option.hpp"
@@ -51,6 +53,7 @@ struct Options {
   std::string names = "short";
   bool full_names = false;
   bool top = false;
+  bool holders = false;
   bool partial = false;
   std::uint64_t rows = 30;
   Symbolizer::Options symbols;
@@ -205,8 +208,27 @@ std::string output_of(const std::string& file, const Options& options) {
   return name + ".pb.gz";
 }
 
+// Growth a second, where both profiles say when they were taken, and else in all.
+void show_holders(const Profile& later, const std::string& file, Symbolizer& symbolizer, const Options& options) {
+  std::optional<Profile> earlier;
+  double seconds = 0;
+  if (!options.base.empty()) {
+    earlier = read(options.base, options);
+    const std::int64_t nanoseconds = later.time_nanos - earlier->time_nanos;
+    const bool is_known = later.time_nanos > 0 && earlier->time_nanos > 0 && nanoseconds > 0;
+    if (!is_known) warn(file, {"the dumps do not say when they were taken: growth is as if in one second"});
+    seconds = is_known ? static_cast<double>(nanoseconds) / 1e9 : 1;
+  }
+  const Holders found = find_holders(later, earlier ? &*earlier : nullptr, seconds, symbolizer);
+  fmt::print("{}", to_text(found, name_of(file), options.rows));
+}
+
 void convert(const std::string& file, Symbolizer& symbolizer, const Options& options) {
   Profile profile = read(file, options);
+  if (options.holders) {
+    show_holders(profile, file, symbolizer, options);
+    if (!options.top && options.flame.empty() && options.output.empty()) return;
+  }
   if (!options.base.empty()) profile = change(std::move(profile), read(options.base, options), symbolizer);
   const bool is_look = options.top || !options.flame.empty();
   if (is_look) look(profile, symbolizer, options, file);
@@ -244,13 +266,16 @@ int main(int argc, char** argv) {
       "profile.proto "
       "itself is read too",
       "heap2pprof"};
-  app.footer("Without -o, --top or --flame each FILE.heap becomes FILE.pb.gz; standard input goes to standard output.");
+  app.footer(
+      "Without -o, --top, --holders or --flame each FILE.heap becomes FILE.pb.gz; standard input goes to standard "
+      "output.");
   app.add_option("FILE", options.files, "dumps; - or nothing: standard input");
   app.add_option("-o,--output", options.output, "write the profile here; - is standard output");
   app.add_option("--binary", options.binary, "the program, when it is not where it ran");
   app.add_option("--base", options.base, "subtract this earlier dump: what is left is what changed");
   app.add_flag("--top", options.top, "print the functions that hold most");
-  add_whole_number(app, "--rows", options.rows, "of --top", 1, 1'000'000)->capture_default_str();
+  app.add_flag("--holders", options.holders, "print who holds the heap: made, alive, and with --base what grows");
+  add_whole_number(app, "--rows", options.rows, "of --top and --holders", 1, 1'000'000)->capture_default_str();
   app.add_option("--flame", options.flame, "draw a flame graph into this .svg or .html");
   app.add_option("--sample-index", options.sample_index,
                  "for --top and --flame: inuse_space (default), inuse_objects, alloc_space, alloc_objects");

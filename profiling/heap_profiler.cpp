@@ -182,10 +182,12 @@ HeapSnapshot HeapProfiler::growth() {
   }
 }
 
-ProfileReply HeapProfiler::dump(const std::string& path, Symbolizer* symbolizer) {
+ProfileReply HeapProfiler::dump(const std::string& path, Symbolizer* symbolizer,
+                                const std::vector<std::string>& comments) {
   const NotRecorded not_recorded;
-  const HeapSnapshot taken = snapshot();
+  HeapSnapshot taken = snapshot();
   if (!taken.profile) return {false, taken.reason};
+  taken.profile->comments.insert(taken.profile->comments.end(), comments.begin(), comments.end());
   const std::string encoded = encode_pprof(*taken.profile, symbolizer);
   return write_file(path, [&](WholeFile& file) {
     file.stream() << encoded;

@@ -9,6 +9,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "allocators/reply.hpp"
 #include "profiling/profile.hpp"
@@ -48,8 +49,9 @@ class HeapProfiler {
   static HeapSnapshot growth();
 
   // Writes snapshot() to `path` as pprof reads it (gzipped profile.proto); the file is complete or absent, never
-  // half-written. Without `symbolizer` it has addresses only.
-  static ProfileReply dump(const std::string& path, Symbolizer* symbolizer);
+  // half-written. Without `symbolizer` it has addresses only. `comments` are added to its own.
+  static ProfileReply dump(const std::string& path, Symbolizer* symbolizer,
+                           const std::vector<std::string>& comments = {});
 
   // The same in the allocator's own text, which heap2pprof converts. The cheapest: nothing is read or symbolised.
   static ProfileReply dump_raw(const std::string& path);

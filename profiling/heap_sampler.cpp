@@ -142,6 +142,10 @@ void HeapSampler::for_each_stack(void (*visit)(void*, const SampledStack&), void
   if (const auto* const loaded = loaded_sampler()) loaded->for_each_stack(visit, context);
 }
 
+void HeapSampler::for_each_block(std::size_t least_bytes, void (*visit)(void*, const SampledBlock&), void* context) {
+  if (const auto* const loaded = loaded_sampler()) loaded->for_each_block(least_bytes, visit, context);
+}
+
 bool HeapSampler::ignore_this_thread(bool ignored) {
   const auto* const loaded = loaded_sampler();
   return loaded != nullptr && loaded->ignore_thread(ignored);

@@ -24,6 +24,7 @@ namespace plateau {
 
 using SamplerCounts = sampler::SamplerCounts;
 using SampledStack = sampler::SampledStack;
+using SampledBlock = sampler::SampledBlock;
 
 class HeapSampler {
  public:
@@ -51,6 +52,11 @@ class HeapSampler {
 
   // The estimates themselves. Nothing is visited when not available. Thread-safe; allocates nothing.
   static void for_each_stack(void (*visit)(void* context, const SampledStack& stack), void* context);
+
+  // The recorded blocks of at least so many bytes that are live. Nothing is visited when not available. Thread-safe;
+  // allocates nothing. A block may be freed while it is visited: its memory must not be read.
+  static void for_each_block(std::size_t least_bytes, void (*visit)(void* context, const SampledBlock& block),
+                             void* context);
 
   // Sets whether blocks of the calling thread are left out; gives what was in force before. Allocates nothing.
   static bool ignore_this_thread(bool ignored);

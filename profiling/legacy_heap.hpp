@@ -15,6 +15,7 @@
 #include <iosfwd>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "profiling/heap_profile.hpp"
@@ -35,6 +36,9 @@ struct LegacyHeap {
   // Sentences on what was odd about the text; comments of the profile too.
   std::vector<std::string> notes;
 };
+
+// Begins a line behind the mappings that is a comment of the profile; other readers skip it.
+inline constexpr std::string_view legacy_heap_comment = "# plateau: ";
 
 struct LegacyHeapLimits {
   // Of memory for stacks and values. A dump of 60,000 stacks takes 15 MB.

@@ -1,6 +1,7 @@
-// Memory that no malloc has given out: anonymous mappings that the program made itself, and stacks of its threads, each
-// with the stack that made it. libplateau_sampler.so, which stands in front of mmap and pthread_create, sees them come
-// and go; what was there before it was loaded, and what is mapped by other ways, is not known.
+// Memory that no malloc has given out: mappings that the program made itself (anonymous, shared, of files), what it
+// took by brk, and stacks of its threads, each with the stack that made it. libplateau_sampler.so, which stands in
+// front of mmap, sbrk and pthread_create, sees them come and go; what was there before it was loaded, and what is
+// mapped by other ways, is not known.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +14,14 @@ struct ProgramMapping {
   std::uint64_t resident_bytes = 0;
   std::span<const std::uintptr_t> stack = {};  // leaf first, return addresses; valid for ever, the same for the same
   bool is_thread_stack = false;
+  bool is_shared = false;  // shared anonymous memory, or a file of tmpfs (memfd, /dev/shm)
+  bool is_file = false;    // any other file
+  std::uintptr_t start = 0;
+  std::uintptr_t limit = 0;
 };
 
 // Of this moment, those with resident pages; empty where the sampler is not loaded. Thread-safe. Throws std::bad_alloc.
-// Cost: a system call (mincore) for each mapping, and one for each 256 MiB of a large one.
+// Cost: a system call for each mapping, and one for each 256 MiB of a large one.
 std::vector<ProgramMapping> program_mappings();
 
 }  // namespace plateau

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <numeric>
 #include <span>
 #include <string>
 #include <utility>
@@ -19,10 +20,26 @@ namespace {
 
 constexpr auto inuse_space = static_cast<std::size_t>(HeapColumn::inuse_space);
 
-std::int64_t in_use_of(const Profile& heap) {
-  std::int64_t sum = 0;
-  for (const Profile::Sample& sample : heap.samples()) sum += heap.values(sample)[inuse_space];
-  return sum;
+// Bytes in use of each sample that were touched at all.
+std::vector<std::int64_t> resident_values(const Profile& heap, std::span<const UntouchedBlocks> untouched) {
+  std::map<std::vector<std::uint64_t>, std::int64_t> absent;
+  for (const UntouchedBlocks& blocks : untouched)
+    absent[{blocks.stack.begin(), blocks.stack.end()}] += static_cast<std::int64_t>(blocks.bytes);
+  std::vector<std::int64_t> values;
+  values.reserve(heap.samples().size());
+  for (const Profile::Sample& sample : heap.samples()) {
+    std::int64_t bytes = heap.values(sample)[inuse_space];
+    if (!absent.empty()) {
+      const auto stack = heap.stack(sample);
+      if (const auto found = absent.find({stack.begin(), stack.end()}); found != absent.end()) {
+        const std::int64_t less = std::clamp<std::int64_t>(found->second, 0, std::max<std::int64_t>(bytes, 0));
+        found->second -= less;  // a stack may have several samples
+        bytes -= less;
+      }
+    }
+    values.push_back(bytes);
+  }
+  return values;
 }
 
 // RSS in two: live blocks, which have stacks, and all the rest, which has names.
@@ -47,11 +64,10 @@ Division divide(const Footprint& footprint, std::int64_t profiled) {
   Division division;
   bool live_is_told = false;
   for (const MeasuredPart& measured : footprint.parts) {
-    const bool has_stacks = measured.part->id == part_id::mapped || measured.part->id == part_id::stacks;
     if (!measured.part->is_gap) {
       division.live += measured.bytes;
       live_is_told = true;
-    } else if (!has_stacks) {
+    } else {
       division.rest.push_back(measured);
     }
   }
@@ -62,16 +78,18 @@ Division divide(const Footprint& footprint, std::int64_t profiled) {
   return division;
 }
 
-// Adds the in-use bytes of `heap`, in proportion, so that they are `total` exactly.
-void add_scaled(Profile& profile, const Profile& heap, std::int64_t in_use, std::int64_t total) {
-  const double factor = static_cast<double>(total) / static_cast<double>(in_use);
+// Adds `values`, in proportion, so that they are `total` exactly; they add up to `sum`.
+void add_scaled(Profile& profile, const Profile& heap, std::span<const std::int64_t> values, std::int64_t sum,
+                std::int64_t total) {
+  const double factor = static_cast<double>(total) / static_cast<double>(sum);
   std::int64_t before = 0;  // running sums, rounded: no error builds up
   std::int64_t rounded_before = 0;
   std::vector<std::uint64_t> stack;
-  for (const Profile::Sample& sample : heap.samples()) {
-    before += heap.values(sample)[inuse_space];
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const Profile::Sample& sample = heap.samples()[i];
+    before += values[i];
     const std::int64_t rounded =
-        before == in_use ? total : static_cast<std::int64_t>(static_cast<double>(before) * factor);
+        before == sum ? total : static_cast<std::int64_t>(static_cast<double>(before) * factor);
     const std::array value{rounded - rounded_before};
     rounded_before = rounded;
     if (value[0] == 0) continue;
@@ -83,21 +101,32 @@ void add_scaled(Profile& profile, const Profile& heap, std::int64_t in_use, std:
   }
 }
 
-// Mappings that were made by the same stack are one sample.
-void add_mappings(Profile& profile, std::span<const ProgramMapping> mappings) {
-  std::map<std::pair<const std::uintptr_t*, bool>, std::pair<const ProgramMapping*, std::int64_t>> by_stack;
+std::string_view part_of(const ProgramMapping& mapping) {
+  if (mapping.is_thread_stack) return part_id::stacks;
+  if (mapping.is_shared) return part_id::shared;
+  return mapping.is_file ? part_id::file : part_id::mapped;
+}
+
+// Adds what of `part` has stacks, and returns the bytes that have none. Mappings that were made by the same stack are
+// one sample; together they are no more than the part.
+std::int64_t add_mappings(Profile& profile, const MeasuredPart& part, std::span<const ProgramMapping> mappings) {
+  std::map<const std::uintptr_t*, std::pair<std::span<const std::uintptr_t>, std::int64_t>> by_stack;
   for (const ProgramMapping& mapping : mappings) {
-    auto& [first, bytes] = by_stack[{mapping.stack.data(), mapping.is_thread_stack}];
-    first = &mapping;
+    if (part_of(mapping) != part.part->id) continue;
+    auto& [stack, bytes] = by_stack[mapping.stack.data()];
+    stack = mapping.stack;
     bytes += static_cast<std::int64_t>(mapping.resident_bytes);
   }
+  std::int64_t left = part.bytes;
   for (const auto& [key, sum] : by_stack) {
-    const auto& [mapping, bytes] = sum;
-    const WaterfallPart& part = waterfall_part(mapping->is_thread_stack ? part_id::stacks : part_id::mapped);
-    std::vector<std::uint64_t> stack{profile.named_frame(part.name)};
-    stack.insert(stack.end(), mapping->stack.begin(), mapping->stack.end());
+    const std::int64_t bytes = std::min(sum.second, left);
+    if (bytes <= 0) continue;
+    std::vector<std::uint64_t> stack{profile.named_frame(part.part->name)};
+    stack.insert(stack.end(), sum.first.begin(), sum.first.end());
     profile.add(stack, std::array{bytes});
+    left -= bytes;
   }
+  return left;
 }
 
 void add_named(Profile& profile, std::string_view group, std::string_view name, std::int64_t bytes) {
@@ -109,12 +138,14 @@ void add_named(Profile& profile, std::string_view group, std::string_view name, 
 }  // namespace
 
 Profile rss_profile(const std::optional<Profile>& heap, const Footprint& footprint) {
-  const std::int64_t profiled = heap ? in_use_of(*heap) : 0;
+  const std::vector<std::int64_t> values =
+      heap ? resident_values(*heap, footprint.untouched) : std::vector<std::int64_t>{};
+  const std::int64_t profiled = std::accumulate(values.begin(), values.end(), std::int64_t{0});
   Division division = divide(footprint, profiled);
 
   Profile profile(std::vector<ValueType>{{"rss", "bytes"}});
   profile.default_type = "rss";
-  profile.comments.push_back("allocator: " + footprint.allocator);
+  if (!heap) profile.comments.push_back("allocator: " + footprint.allocator);  // a heap profile says so itself
   if (heap) {
     profile.period = heap->period;
     profile.drop_frames = heap->drop_frames;
@@ -133,11 +164,11 @@ Profile rss_profile(const std::optional<Profile>& heap, const Footprint& footpri
     profile.comments.push_back("stacks of live blocks are scaled from " + std::to_string(profiled) + " bytes to " +
                                std::to_string(with_stacks));
   }
-  if (with_stacks > 0) add_scaled(profile, *heap, profiled, with_stacks);
+  if (with_stacks > 0) add_scaled(profile, *heap, values, profiled, with_stacks);
   add_named(profile, "[heap]", heap ? "live blocks without a stack" : "live blocks", division.live - with_stacks);
-  add_mappings(profile, footprint.mappings);
-  for (const auto& [part, bytes] : division.rest) {
-    add_named(profile, part->told_by == ToldBy::kernel ? "[kernel]" : "[heap]", part->name, bytes);
+  for (const MeasuredPart& part : division.rest) {
+    const std::int64_t without_stack = add_mappings(profile, part, footprint.mappings);
+    add_named(profile, part.part->told_by == ToldBy::kernel ? "[kernel]" : "[heap]", part.part->name, without_stack);
   }
   return profile;
 }

@@ -13,7 +13,7 @@ namespace plateau {
 // Sample type rss/bytes; all values are positive and add up to footprint.rss_bytes exactly. `heap` is a heap profile
 // of the same moment, or nothing, and then live blocks are one synthetic stack. Mappings of the program's own and
 // stacks of threads have the stacks that made them, where footprint.mappings has them, below a frame that says which it
-// is.
+// is; shared memory and files likewise.
 //
 // Two figures have to be made to agree, and the profile's comments say by how much:
 // - the profile of live blocks is an estimate: stacks that add up to more than the allocator has in live blocks are

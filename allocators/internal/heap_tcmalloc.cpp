@@ -25,6 +25,10 @@ class TcmallocHeap final : public Heap {
   HeapStatistics statistics() override {
     HeapStatistics result;
     result.allocated = property("generic.current_allocated_bytes");
+    const auto thread = property("tcmalloc.current_total_thread_cache_bytes");
+    const auto central = property("tcmalloc.central_cache_free_bytes");
+    const auto transfer = property("tcmalloc.transfer_cache_free_bytes");
+    if (thread && central && transfer) result.cached = *thread + *central + *transfer;
     const auto heap = property("generic.heap_size");
     const auto free = property("tcmalloc.pageheap_free_bytes");
     const auto unmapped = property("tcmalloc.pageheap_unmapped_bytes");

@@ -26,6 +26,7 @@ struct Figures {
   Mib retained{"stats.retained"};
   Mib metadata{"stats.metadata"};
   // Of an arena.
+  Mib cached{"stats.arenas.0.tcache_bytes"};
   Mib dirty_pages{"stats.arenas.0.pdirty"};
   Mib muzzy_pages{"stats.arenas.0.pmuzzy"};
   Mib dirty_purges{"stats.arenas.0.dirty_npurge"};
@@ -78,7 +79,11 @@ class JemallocHeap final : public Heap {
   HeapStatistics statistics() override {
     jemalloc::refresh_statistics();
     HeapStatistics result;
-    result.allocated = figures_.allocated.read<std::size_t>().optional();
+    result.cached = figures_.cached.read<std::size_t>(all_arenas).optional();
+    // jemalloc counts what lies in caches of threads as allocated.
+    if (const auto allocated = figures_.allocated.read<std::size_t>()) {
+      result.allocated = allocated.value - std::min<std::uint64_t>(allocated.value, result.cached.value_or(0));
+    }
     result.active = figures_.active.read<std::size_t>().optional();
     result.resident = figures_.resident.read<std::size_t>().optional();
     result.mapped = figures_.mapped.read<std::size_t>().optional();

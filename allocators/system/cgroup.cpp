@@ -1,7 +1,9 @@
 #include "allocators/system/cgroup.hpp"
 
 #include <algorithm>
+#include <array>
 #include <fstream>
+#include <span>
 #include <string_view>
 
 #include "allocators/system/kernel_file.hpp"
@@ -130,6 +132,8 @@ Cgroup::Cgroup(CgroupVersion version, const fs::path& folder)
     peak_file_ = folder / "memory.max_usage_in_bytes";
     events_file_ = folder / "memory.oom_control";
     hierarchy_file_ = folder / "memory.use_hierarchy";
+    kernel_file_ = folder / "memory.kmem.usage_in_bytes";
+    sockets_file_ = folder / "memory.kmem.tcp.usage_in_bytes";
   }
 }
 
@@ -167,6 +171,31 @@ std::optional<std::uint64_t> Cgroup::working_set() const noexcept {
   if (!used) return std::nullopt;
   const std::uint64_t inactive = inactive_file().value_or(0);
   return *used > inactive ? *used - inactive : 0;
+}
+
+std::optional<std::uint64_t> Cgroup::held() const noexcept {
+  const Number used = usage();
+  if (!used) return std::nullopt;
+  const CgroupContents now = contents();
+  const std::uint64_t cached = now.inactive_file.value_or(0) + now.active_file.value_or(0);
+  return *used > cached ? *used - cached : 0;
+}
+
+CgroupContents Cgroup::contents() const noexcept {
+  constexpr std::array<std::string_view, 7> of_v2{"anon",   "active_file", "inactive_file", "shmem",
+                                                  "kernel", "slab",        "sock"};
+  constexpr std::array<std::string_view, 4> of_v1{"total_rss", "total_active_file", "total_inactive_file",
+                                                  "total_shmem"};
+  std::array<Number, of_v2.size()> values;
+  if (version_ == CgroupVersion::v2) {
+    kernel_file::numbers_behind(statistics_file_.c_str(), of_v2, values);
+  } else {
+    kernel_file::numbers_behind(statistics_file_.c_str(), of_v1, std::span(values).first<of_v1.size()>());
+    values[4] = kernel_file::number(kernel_file_.c_str());
+    values[6] = kernel_file::number(sockets_file_.c_str());
+  }
+  const auto& [anonymous, active, inactive, shared, kernel, slab, sockets] = values;
+  return {anonymous, active, inactive, shared, kernel, slab, sockets};
 }
 
 std::optional<std::uint64_t> Cgroup::oom_kills() const noexcept {

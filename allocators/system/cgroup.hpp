@@ -29,6 +29,17 @@ struct CgroupPlace {
 // path of the group, of which the front part is not mounted: the longest end of it that is there is taken.
 std::optional<CgroupPlace> find_cgroup(CgroupVersion version, const CgroupFiles& files = {});
 
+// What fills a group, its children's included. Figures that a kernel does not tell are empty.
+struct CgroupContents {
+  std::optional<std::uint64_t> anonymous;      // heaps, stacks: in RSS of its processes
+  std::optional<std::uint64_t> active_file;    // cached pages of files, used lately; mapped ones are in RSS as well
+  std::optional<std::uint64_t> inactive_file;  // those that nobody used lately
+  std::optional<std::uint64_t> shared;         // tmpfs (an emptyDir of medium Memory, /dev/shm), shared memory
+  std::optional<std::uint64_t> kernel;         // for the group's processes: slab, stacks, page tables
+  std::optional<std::uint64_t> slab;           // of those
+  std::optional<std::uint64_t> sockets;        // buffers of connections
+};
+
 // One group. Making it allocates and touches no file; reads allocate nothing, and are empty for a file or a line that
 // is not there. Thread-safe.
 class Cgroup {
@@ -52,6 +63,10 @@ class Cgroup {
   std::optional<std::uint64_t> inactive_file() const noexcept;
   // Usage without those. Empty without a usage.
   std::optional<std::uint64_t> working_set() const noexcept;
+  // Usage without any cached pages of files: the kernel also takes the active ones before it kills. Empty without a
+  // usage.
+  std::optional<std::uint64_t> held() const noexcept;
+  CgroupContents contents() const noexcept;
   // How often a process was killed for want of memory, here or below.
   std::optional<std::uint64_t> oom_kills() const noexcept;
   // How often the group was at its limit and nothing could be taken back. Version 2 only.
@@ -76,6 +91,8 @@ class Cgroup {
   std::string peak_file_;
   std::string events_file_;
   std::string statistics_file_;
+  std::string kernel_file_;   // v1
+  std::string sockets_file_;  // v1
   std::string hierarchy_file_;
 };
 

@@ -20,7 +20,7 @@ enum class LeakKind {
   unreachable,   // no pointer leads to it any more
   reachable,     // held by something that never lets go
   outside_heap,  // mappings and stacks, which no malloc has given out
-  no_leak,       // RSS grows, live memory does not
+  no_leak,       // RSS grows, live memory does not; or the other way round
 };
 
 std::string_view to_string(LeakKind kind);
@@ -69,6 +69,10 @@ extern const Leak dropped_jemalloc_arena;
 extern const Leak fragmentation;
 extern const Leak idle_pages;
 extern const Leak unloaded_plugin;
+extern const Leak growing_memfd;
+extern const Leak thread_caches;
+extern const Leak glibc_arenas;
+extern const Leak untouched_blocks;
 
 inline constexpr std::array all_leaks{
     &lost_pointer,           &missing_virtual_destructor,
@@ -80,7 +84,9 @@ inline constexpr std::array all_leaks{
     &observer_never_removed, &recycled_capacity,
     &mmap_without_munmap,    &dropped_jemalloc_arena,
     &fragmentation,          &idle_pages,
-    &unloaded_plugin,
+    &unloaded_plugin,        &growing_memfd,
+    &thread_caches,          &glibc_arenas,
+    &untouched_blocks,
 };
 
 // Null when there is none of that name.

@@ -318,7 +318,9 @@ class Reader {
     if (is_heap_header(last_)) return note_another_dump();
     while (const auto line = next()) {
       if (is_heap_header(*line)) return note_another_dump();
-      if (begins_symbols(*line)) {
+      if (line->starts_with(legacy_heap_comment)) {
+        builder_.comment(std::string_view(*line).substr(legacy_heap_comment.size()));
+      } else if (begins_symbols(*line)) {
         is_in_symbols = true;
       } else if (line->starts_with("---")) {
         is_in_symbols = false;

@@ -33,6 +33,8 @@ class LegacyHeapBuilder {
   void add(std::span<const std::uint64_t> stack, const HeapRow& row, std::span<const ThreadRow> threads = {});
   void add_mapping(Mapping mapping);
   void note(std::string sentence);
+  // Not odd, but worth to be kept with the profile.
+  void comment(std::string_view sentence) { heap_.profile.comments.emplace_back(sentence); }
   bool has_begun() const { return !heap_.format.empty(); }
 
   // The sum over all stacks, as in the text: not unsampled.

@@ -4,12 +4,40 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
 
 namespace plateau {
 namespace {
 
 constexpr std::size_t page_bytes = 4096;
+
+// What is mapped now; a place is free while its start is 0. One too many is not listed.
+struct OwnPages {
+  std::atomic<std::uintptr_t> start{0};
+  std::atomic<std::size_t> bytes{0};
+};
+constinit std::array<OwnPages, 1024> own_pages{};
+
+void list(std::uintptr_t start, std::size_t bytes) noexcept {
+  for (OwnPages& place : own_pages) {
+    std::uintptr_t nobody = 0;
+    if (place.start.load(std::memory_order_relaxed) != 0 || !place.start.compare_exchange_strong(nobody, start))
+      continue;
+    place.bytes.store(bytes, std::memory_order_release);
+    return;
+  }
+}
+
+void forget(std::uintptr_t start) noexcept {
+  for (OwnPages& place : own_pages) {
+    if (place.start.load(std::memory_order_relaxed) != start) continue;
+    place.bytes.store(0, std::memory_order_relaxed);
+    place.start.store(0, std::memory_order_release);
+    return;
+  }
+}
 
 }  // namespace
 
@@ -26,14 +54,28 @@ void* map_unlocked_pages(std::size_t bytes) noexcept {
       pages = nullptr;
     }
   }
+  if (pages != nullptr) list(reinterpret_cast<std::uintptr_t>(pages), bytes);
   errno = saved_errno;
   return pages;
 }
 
 void unmap_pages(void* pages, std::size_t bytes) noexcept {
   const int saved_errno = errno;
+  forget(reinterpret_cast<std::uintptr_t>(pages));
   ::syscall(SYS_munmap, pages, bytes);
   errno = saved_errno;
+}
+
+std::size_t unlocked_pages(UnlockedPages* pages, std::size_t capacity) noexcept {
+  std::size_t count = 0;
+  for (const OwnPages& place : own_pages) {
+    const std::uintptr_t start = place.start.load(std::memory_order_acquire);
+    const std::size_t bytes = place.bytes.load(std::memory_order_acquire);
+    if (start == 0 || bytes == 0) continue;
+    if (count < capacity) pages[count] = {start, bytes};
+    ++count;
+  }
+  return count;
 }
 
 bool guard_page(void* page) noexcept {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace plateau {
 
@@ -12,6 +13,15 @@ namespace plateau {
 void* map_unlocked_pages(std::size_t bytes) noexcept;
 
 void unmap_pages(void* pages, std::size_t bytes) noexcept;
+
+struct UnlockedPages {
+  std::uintptr_t start = 0;
+  std::size_t bytes = 0;
+};
+
+// Copies up to `capacity` of those that are mapped now, by this library's copy of these functions, and gives how many
+// there are: a page of the debug server tells them apart from the program's memory. Of the first 1024.
+std::size_t unlocked_pages(UnlockedPages* pages, std::size_t capacity) noexcept;
 
 // Makes the page inaccessible: what runs over into it is a fault. False when the kernel does not.
 bool guard_page(void* page) noexcept;

@@ -1,14 +1,18 @@
 #include "profiling/http/debug_answers.hpp"
 
+#include <errno.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <iterator>
 
+#include "allocators/heap.hpp"
 #include "profiling/footprint.hpp"
 #include "profiling/formats/profile_text.hpp"
+#include "profiling/holders.hpp"
 #include "profiling/host/announced_processes.hpp"
 #include "profiling/http/markup_text.hpp"
 #include "profiling/http/process_metrics.hpp"
@@ -38,6 +42,23 @@ std::optional<std::uint64_t> parse_address(std::string_view text) {
   return address;
 }
 
+double in_megabytes(std::uint64_t bytes) {
+  return static_cast<double>(bytes) / 1e6;
+}
+
+// What RSS did after a purge tells what the memory was.
+std::string after_purge(const FirstLook& first, std::uint64_t rss_bytes, double seconds) {
+  const double before = in_megabytes(first.rss_before_purge);
+  const double purged = in_megabytes(first.footprint.rss_bytes);
+  const double now = in_megabytes(rss_bytes);
+  if (before - purged < 0.1 * before)
+    return fmt::format("{:.0f} MB after {:.0f} s: hardly anything was free in whole pages", now, seconds);
+  if (now - purged > 0.5 * (before - purged))
+    return fmt::format("back at {:.0f} MB in {:.0f} s: free pages that are used again, not fragmentation", now,
+                       seconds);
+  return fmt::format("still {:.0f} MB after {:.0f} s: free pages that nobody has needed since", now, seconds);
+}
+
 }  // namespace
 
 HttpAnswer refusal_answer(const Refusal& refusal) {
@@ -63,6 +84,7 @@ HttpAnswer DebugAnswers::page(const DebugRequest& request, std::string_view body
       return symbols(body.empty() ? request.query : body);
     case DebugPage::footprint:
       return footprint(request);
+    case DebugPage::holders:
     case DebugPage::metrics:
       return metrics();
     case DebugPage::processes:
@@ -100,20 +122,22 @@ HttpAnswer DebugAnswers::index() const {
   }
   row("cmdline", "cmdline", "", "the arguments of this process, with NUL between them");
   row("symbol", "symbol", "", "POST 0x1+0x2: the functions at these addresses");
-  row("../footprint", "footprint", "", "where RSS is, step by step, and what can close the largest gap");
+  row("../footprint", "footprint", "", "where RSS is, in one sentence and step by step, and which setting helps");
+  row("../holders?seconds=30", "holders", "", "who holds the heap: made, alive and growing, by function");
   row("../../metrics", "metrics", "", "for Prometheus");
   row("../", "processes", "", "the processes of this user that are served, and where");
   return {.content_type = html,
           .body = fmt::format(
-              "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>/debug/pprof/</title>\n"
+              "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{0} ({1}): "
+              "/debug/pprof/</title>\n"
               "<style>body{{font-family:sans-serif}}td{{padding:.1em 1em .1em 0}}td:first-child{{text-align:right}}"
-              "</style></head><body>\n<h1>/debug/pprof/</h1>\n"
-              "<table>\n<tr><th>count</th><th>profile</th><th></th></tr>\n{}</table>\n"
+              "</style></head><body>\n<h1>{0} (process {1}): /debug/pprof/</h1>\n"
+              "<table>\n<tr><th>count</th><th>profile</th><th></th></tr>\n{2}</table>\n"
               "<p>count: stacks, now or in the last profile that was taken.</p>\n"
               "<p>For pprof: <code>pprof http://HOST/debug/pprof/heap</code>; <code>?seconds=N</code> for what changed "
               "meanwhile, <code>?debug=1</code> to read it here, <code>?gc=1</code> to purge first.</p>\n"
               "</body></html>\n",
-              rows)};
+              markup_text(program_invocation_short_name), ::getpid(), rows)};
 }
 
 HttpAnswer DebugAnswers::processes(bool as_page) {
@@ -165,15 +189,81 @@ HttpAnswer DebugAnswers::metrics() const {
   return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = families.text()};
 }
 
-HttpAnswer DebugAnswers::footprint(const DebugRequest& request) const {
-  const Footprint taken = take_footprint(requested_bytes_ ? requested_bytes_() : std::nullopt);
-  if (request.readable) return {.body = to_text(taken)};
-  if (!request.html) return {.content_type = "application/json", .body = to_json(taken)};
+Footprint DebugAnswers::take_footprint() const {
+  return plateau::take_footprint(requested_bytes_ ? requested_bytes_() : std::nullopt);
+}
+
+HttpAnswer DebugAnswers::footprint(const DebugRequest& request) {
+  Footprint taken = take_footprint();
+  const auto now = std::chrono::steady_clock::now();
+  {
+    const std::lock_guard lock(last_footprint_mutex_);
+    if (last_footprint_) {
+      taken.earlier = last_footprint_;
+      taken.earlier->seconds = std::chrono::duration<double>(now - last_footprint_time_).count();
+    }
+    last_footprint_ = EarlierFootprint{.rss_bytes = taken.rss_bytes, .parts = taken.parts};
+    last_footprint_time_ = now;
+  }
+  return shown(request, taken);
+}
+
+HttpAnswer DebugAnswers::shown(const DebugRequest& request, const Footprint& footprint) const {
+  if (request.readable) return {.body = to_text(footprint)};
+  if (!request.html) return {.content_type = "application/json", .body = to_json(footprint)};
+  const std::string title = markup_text(fmt::format("RSS of {} ({})", footprint.program, ::getpid()));
   return {.content_type = html,
-          .body =
-              "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>/debug/footprint</title>"
-              "</head><body><pre>\n" +
-              markup_text(to_text(taken)) + "</pre></body></html>\n"};
+          .body = fmt::format("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{}</title>"
+                              "</head><body><pre>\n{}</pre></body></html>\n",
+                              title, markup_text(to_text(footprint)))};
+}
+
+FirstLook DebugAnswers::look(const DebugRequest& request, std::optional<Profile> heap) const {
+  FirstLook first{.heap = std::move(heap)};
+  if (request.page == DebugPage::footprint) {
+    first.footprint = take_footprint();
+    if (request.purge_first) {
+      first.rss_before_purge = first.footprint.rss_bytes;
+      const HeapReply reply = Heap::process().purge();
+      first.footprint = take_footprint();
+      first.purged = reply.done ? fmt::format("purged: {:.0f} -> {:.0f} MB", in_megabytes(first.rss_before_purge),
+                                              in_megabytes(first.footprint.rss_bytes))
+                                : "not purged: " + std::string(reply.reason);
+    }
+  }
+  first.when = std::chrono::steady_clock::now();
+  return first;
+}
+
+HttpAnswer DebugAnswers::change(const DebugRequest& request, const FirstLook& first, std::optional<Profile> heap) {
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - first.when).count();
+  if (request.page == DebugPage::holders) {
+    return holders(request, *heap, first.heap ? &*first.heap : nullptr, first.heap ? seconds : 0);
+  }
+  Footprint now = take_footprint();
+  now.earlier =
+      EarlierFootprint{.seconds = seconds, .rss_bytes = first.footprint.rss_bytes, .parts = first.footprint.parts};
+  now.purged = first.purged;
+  if (request.purge_first && first.purged.starts_with("purged")) {
+    now.purged += "; " + after_purge(first, now.rss_bytes, seconds);
+  }
+  if (heap && first.heap) {
+    const Holders found = find_holders(*heap, &*first.heap, seconds, symbolizer_);
+    if (found.probable) now.grows_under = found.rows[*found.probable].function;
+  }
+  return shown(request, now);
+}
+
+HttpAnswer DebugAnswers::holders(const DebugRequest& request, const Profile& now, const Profile* earlier,
+                                 double seconds) {
+  const Holders found = find_holders(now, earlier, seconds, symbolizer_);
+  if (!request.readable && !request.html) return {.content_type = "application/json", .body = to_json(found)};
+  const std::string title = fmt::format("{} (process {})", program_invocation_short_name, ::getpid());
+  if (request.readable) return {.body = to_text(found, title)};
+  return {.content_type = html,
+          .body = fmt::format("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>who holds the "
+                              "heap of {}</title></head><body><pre>\n{}</pre></body></html>\n",
+                              markup_text(title), markup_text(to_text(found, title)))};
 }
 
 }  // namespace plateau

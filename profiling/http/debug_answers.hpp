@@ -2,14 +2,17 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "profiling/footprint.hpp"
 #include "profiling/http/debug_request.hpp"
 #include "profiling/http/http_answer.hpp"
 #include "profiling/symbolizer.hpp"
@@ -17,6 +20,15 @@
 namespace plateau {
 
 class MetricFamilies;
+
+// What was seen at the beginning of a span, for a page that tells of change.
+struct FirstLook {
+  std::chrono::steady_clock::time_point when = {};
+  std::optional<Profile> heap = {};
+  Footprint footprint = {};
+  std::uint64_t rss_before_purge = 0;
+  std::string purged = {};  // what a purge at the beginning gave back
+};
 
 HttpAnswer refusal_answer(const Refusal& refusal);
 
@@ -33,6 +45,11 @@ class DebugAnswers {
         requested_bytes_(std::move(requested_bytes)),
         more_metrics_(std::move(more_metrics)) {}
 
+  // Of DebugPage::footprint and holders, at the beginning of a span; purges first if asked to. `heap` is a heap profile
+  // of the moment, or nothing.
+  FirstLook look(const DebugRequest& request, std::optional<Profile> heap) const;
+  // At its end.
+  HttpAnswer change(const DebugRequest& request, const FirstLook& first, std::optional<Profile> heap);
   // Of every page but DebugPage::profile. `body` is that of the request.
   HttpAnswer page(const DebugRequest& request, std::string_view body);
   // The profile that was taken for `request`.
@@ -43,13 +60,20 @@ class DebugAnswers {
   static HttpAnswer processes(bool as_page);
   HttpAnswer symbols(std::string_view addresses);
   HttpAnswer metrics() const;
-  HttpAnswer footprint(const DebugRequest& request) const;
+  Footprint take_footprint() const;
+  HttpAnswer footprint(const DebugRequest& request);
+  HttpAnswer shown(const DebugRequest& request, const Footprint& footprint) const;
+  HttpAnswer holders(const DebugRequest& request, const Profile& now, const Profile* earlier, double seconds);
 
   std::span<const ProfileSource> profiles_;
   std::vector<std::atomic<std::uint64_t>> last_counts_;  // samples of the last profile of each source
   std::function<std::optional<std::uint64_t>()> requested_bytes_;
   std::function<void(MetricFamilies&)> more_metrics_;
   Symbolizer symbolizer_;
+  // The last footprint that was asked for, to tell growth by.
+  std::mutex last_footprint_mutex_;
+  std::chrono::steady_clock::time_point last_footprint_time_;
+  std::optional<EarlierFootprint> last_footprint_;
 };
 
 }  // namespace plateau

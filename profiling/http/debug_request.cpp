@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <initializer_list>
 
 #include <boost/url.hpp>
 
@@ -79,6 +80,7 @@ std::optional<DebugRequest> find_page(std::string_view path, std::span<const Pro
     return request;
   };
   if (path == "/debug/footprint") return page(DebugPage::footprint);
+  if (path == "/debug/holders") return page(DebugPage::holders);
   if (path == "/metrics") return page(DebugPage::metrics);
   if (path == "/debug" || path == "/debug/") return page(DebugPage::processes);
   if (path == "/" || path == "/debug/pprof" || path == "/debug/pprof/") return page(DebugPage::index);
@@ -100,8 +102,11 @@ std::optional<DebugRequest> find_page(std::string_view path, std::span<const Pro
 bool only_shows(std::string_view target) {
   const auto request = find_page(target.substr(0, target.find('?')), {});
   if (!request) return false;
+  // A footprint can purge first.
+  const std::string_view query = target.substr(std::min(target.find('?'), target.size()));
+  const bool purges = !query.empty() && query != "?debug=1";
   return request->page == DebugPage::index || request->page == DebugPage::processes ||
-         request->page == DebugPage::footprint || request->page == DebugPage::metrics;
+         (request->page == DebugPage::footprint && !purges) || request->page == DebugPage::metrics;
 }
 
 // Fetch Metadata, https://www.w3.org/TR/fetch-metadata/: "none" is what the user typed or bookmarked. Another port of
@@ -124,32 +129,74 @@ std::optional<std::uint64_t> flag(const urls::params_view& parameters, std::stri
   return parse_number(parameter(parameters, name).value_or("0"));
 }
 
-std::optional<Refusal> read_profile_parameters(const urls::params_view& parameters, const RequestRules& rules,
-                                               DebugRequest& request) {
-  const ProfileSource& source = *request.source;
+// What is not understood is not left out: "?second=5" would be answered with something else than was meant.
+std::optional<Refusal> refuse_unknown(const urls::params_view& parameters,
+                                      std::initializer_list<std::string_view> known) {
+  for (const auto& one : parameters) {
+    if (std::find(known.begin(), known.end(), std::string_view(one.key)) != known.end()) continue;
+    std::string names;
+    for (const std::string_view name : known) names += (names.empty() ? "" : ", ") + std::string(name);
+    return Refusal{400, "unknown parameter " + std::string(one.key) + (names.empty() ? "" : "; there are: " + names)};
+  }
+  return std::nullopt;
+}
+
+// `debug`, `gc`, `inuse` and the number of `seconds`, as far as a page has them.
+std::optional<Refusal> read_common_parameters(const urls::params_view& parameters, const RequestRules& rules,
+                                              DebugRequest& request) {
   const auto debug = flag(parameters, "debug");
   const auto gc = flag(parameters, "gc");
   if (!debug) return Refusal{400, "debug is not a number"};
   if (!gc) return Refusal{400, "gc is not a number"};
   request.readable = *debug > 0;
   request.purge_first = *gc > 0;
-
-  if (const auto inuse = parameter(parameters, "inuse")) {
-    if (*inuse != "last") return Refusal{400, "inuse can only be: last"};
-    request.keep_inuse = true;
-  }
   if (const auto text = parameter(parameters, "seconds")) {
     const auto seconds = parse_number(*text);
     if (!seconds || *seconds == 0) return Refusal{400, "seconds is not a positive whole number"};
     if (*seconds > static_cast<std::uint64_t>(rules.longest.count())) {
       return Refusal{400, "seconds is more than " + std::to_string(rules.longest.count())};
     }
-    if (!source.record) return Refusal{400, "seconds: " + source.name + " has no profile over time"};
     request.seconds = std::chrono::seconds(*seconds);
-  } else if (!source.snapshot) {
-    request.seconds = default_recording;
   }
+  return std::nullopt;
+}
+
+std::optional<Refusal> read_profile_parameters(const urls::params_view& parameters, const RequestRules& rules,
+                                               DebugRequest& request) {
+  const ProfileSource& source = *request.source;
+  if (auto refusal = refuse_unknown(parameters, {"debug", "gc", "inuse", "seconds"})) return refusal;
+  if (auto refusal = read_common_parameters(parameters, rules, request)) return refusal;
+  if (const auto inuse = parameter(parameters, "inuse")) {
+    if (*inuse != "last") return Refusal{400, "inuse can only be: last"};
+    request.keep_inuse = true;
+  }
+  if (request.seconds && !source.record) {
+    return Refusal{400, "seconds: " + source.name + " has no profile over time"};
+  }
+  if (!request.seconds && !source.snapshot) request.seconds = default_recording;
   if (request.seconds && request.readable) return Refusal{400, "seconds and debug cannot be had together"};
+  return std::nullopt;
+}
+
+std::optional<Refusal> read_parameters(const urls::params_view& parameters, const RequestRules& rules,
+                                       DebugRequest& request) {
+  switch (request.page) {
+    case DebugPage::profile:
+      return read_profile_parameters(parameters, rules, request);
+    case DebugPage::footprint:
+      if (auto refusal = refuse_unknown(parameters, {"debug", "gc", "seconds"})) return refusal;
+      return read_common_parameters(parameters, rules, request);
+    case DebugPage::holders:
+      if (auto refusal = refuse_unknown(parameters, {"debug", "seconds"})) return refusal;
+      return read_common_parameters(parameters, rules, request);
+    case DebugPage::index:
+    case DebugPage::cmdline:
+      return refuse_unknown(parameters, {});
+    case DebugPage::symbol:   // the query is addresses
+    case DebugPage::metrics:  // scrapers add their own
+    case DebugPage::processes:
+      break;
+  }
   return std::nullopt;
 }
 
@@ -183,11 +230,7 @@ std::variant<DebugRequest, Refusal> understand(const RequestHead& head, const Re
   if (const auto refusal = refuse_method(head, request->page)) return *refusal;
   request->query = url->encoded_query();
   request->html = head.accept.find("text/html") != std::string_view::npos;
-  if (request->page == DebugPage::profile) {
-    if (const auto refusal = read_profile_parameters(url->params(), rules, *request)) return *refusal;
-  } else if (const auto debug = flag(url->params(), "debug"); request->page == DebugPage::footprint) {
-    request->readable = debug.value_or(0) > 0;
-  }
+  if (const auto refusal = read_parameters(url->params(), rules, *request)) return *refusal;
   return *request;
 }
 

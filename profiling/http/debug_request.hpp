@@ -39,12 +39,12 @@ struct RequestRules {
   std::chrono::seconds longest{600};         // recording
 };
 
-enum class DebugPage { index, profile, cmdline, symbol, footprint, metrics, processes };
+enum class DebugPage { index, profile, cmdline, symbol, footprint, holders, metrics, processes };
 
 struct DebugRequest {
   DebugPage page = DebugPage::index;
   const ProfileSource* source = nullptr;        // of DebugPage::profile
-  std::optional<std::chrono::seconds> seconds;  // a recording; else a snapshot
+  std::optional<std::chrono::seconds> seconds;  // a recording, or two looks; else a snapshot
   bool keep_inuse = false;                      // `inuse=last`
   bool purge_first = false;                     // `gc=1`
   bool readable = false;                        // `debug=1`: plain text

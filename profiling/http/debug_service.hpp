@@ -46,6 +46,8 @@ class DebugService final : public HttpHandler {
   };
 
   boost::asio::awaitable<HttpAnswer> profile(const DebugRequest& request, boost::asio::ip::tcp::socket& client);
+  // A page that looks twice, or purges.
+  boost::asio::awaitable<HttpAnswer> change(const DebugRequest& request, boost::asio::ip::tcp::socket& client);
   boost::asio::awaitable<std::unique_ptr<Recording>> record(const DebugRequest& request);
   // Ends a recording whose client has left, of `source` or, when null, of any. Gives whether there was one.
   boost::asio::awaitable<bool> end_abandoned(const ProfileSource* source);

@@ -8,6 +8,8 @@
 #include <iterator>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "allocators/heap.hpp"
 #include "allocators/process_memory.hpp"
@@ -15,6 +17,7 @@
 #include "allocators/system/kernel_file.hpp"
 #include "allocators/system/process_start.hpp"
 #include "profiling/metric_families.hpp"
+#include "profiling/waterfall/group_memory.hpp"
 
 namespace plateau {
 namespace {
@@ -90,10 +93,34 @@ void add_allocator(MetricFamilies& families) {
                    number(now.madvise_calls));
 }
 
+// What holds the process's group, and what fills it; nothing where no group is limited.
+void add_group(MetricFamilies& families) {
+  const std::optional<GroupMemory> group = group_memory();
+  if (!group) return;
+  families.gauge("cgroup_memory_limit_bytes", "Limit of the memory cgroup with the least room on the way up.",
+                 static_cast<double>(group->limit_bytes));
+  families.gauge("cgroup_memory_usage_bytes", "Memory that counts against that limit.",
+                 static_cast<double>(group->usage_bytes));
+  families.gauge("cgroup_memory_held_bytes", "Of the usage: without cached pages of files, which the kernel can drop.",
+                 static_cast<double>(group->held_bytes));
+  std::vector<std::pair<std::string, double>> contents;
+  for (const auto& [kind, bytes] : {std::pair{"anon", group->contents.anonymous},
+                                    {"active_file", group->contents.active_file},
+                                    {"inactive_file", group->contents.inactive_file},
+                                    {"shmem", group->contents.shared},
+                                    {"kernel", group->contents.kernel},
+                                    {"slab", group->contents.slab},
+                                    {"sock", group->contents.sockets}}) {
+    if (bytes) contents.emplace_back(kind, static_cast<double>(*bytes));
+  }
+  families.gauges("cgroup_memory_bytes", "What fills that cgroup; slab is part of kernel.", "kind", contents);
+}
+
 }  // namespace
 
 void add_process_metrics(MetricFamilies& families) {
   add_process(families);
+  add_group(families);
   add_allocator(families);
 }
 

@@ -63,6 +63,25 @@ class BlockTable {
   // Takes the record out; empty when the block was not recorded.
   std::optional<RecordedBlock> take(const void* block);
 
+  // Visits each block that is in the table, while others come and go. Costs a look at each place that ever was needed.
+  template <class Visit>
+  void for_each(Visit visit) const {
+    for (const auto& mapped : blocks_) {
+      const BucketBlock* const block = mapped.find();
+      if (block == nullptr) continue;
+      for (const Bucket& bucket : *block) {
+        for (std::size_t i = 0; i < ways; ++i) {
+          const std::uintptr_t key = bucket.keys[i].load(std::memory_order_acquire);
+          if (key == free_place || key == being_written) continue;
+          const RecordedBlock record = bucket.records[i];
+          std::atomic_thread_fence(std::memory_order_acquire);
+          if (bucket.keys[i].load(std::memory_order_relaxed) != key) continue;  // it has left meanwhile
+          visit(reinterpret_cast<const void*>(key), record);
+        }
+      }
+    }
+  }
+
  private:
   static constexpr std::size_t ways = 8;
   static constexpr std::size_t buckets = capacity / ways;

@@ -18,6 +18,17 @@ void for_each_stack(void (*visit)(void*, const SampledStack&), void* context) {
   });
 }
 
+void for_each_block(std::size_t least_bytes, void (*visit)(void*, const SampledBlock&), void* context) {
+  recorder.blocks().for_each([&](const void* block, const RecordedBlock& record) {
+    if (record.weight.objects == 0 || record.stack == of_ignored_threads) return;
+    const auto stands_for = static_cast<double>(record.weight.bytes);
+    const double bytes = stands_for * Weight::object_scale / static_cast<double>(record.weight.objects);
+    if (bytes < static_cast<double>(least_bytes)) return;
+    const auto frames = recorder.stacks().stack(record.stack);
+    visit(context, {block, bytes, stands_for, frames.data(), frames.size()});
+  });
+}
+
 bool ignore_thread(bool ignored) {
   const bool before = thread_state.ignored;
   thread_state.ignored = ignored;
@@ -29,6 +40,7 @@ constexpr SamplerInterface sampler_interface{
     .stop = [] { recorder.stop(); },
     .counts = [] { return recorder.counts(); },
     .for_each_stack = for_each_stack,
+    .for_each_block = for_each_block,
     .ignore_thread = ignore_thread,
 };
 

@@ -9,12 +9,13 @@ namespace plateau::sampler {
 
 struct SamplerCounts {
   std::uint64_t period_bytes = 0;
-  std::uint64_t recorded = 0;      // blocks, since the start
-  std::uint64_t live = 0;          // of those
-  std::uint64_t blocks_lost = 0;   // not in the in-use figures: the table of live blocks was full
-  std::uint64_t bytes_lost = 0;    // that those stand for
-  std::uint64_t stacks_lost = 0;   // recorded under the empty stack: the table of stacks was full
-  std::uint64_t frees_unseen = 0;  // recorded blocks freed by another way than free and operator delete
+  std::uint64_t recorded = 0;       // blocks, since the start
+  std::uint64_t live = 0;           // of those
+  std::uint64_t blocks_lost = 0;    // not in the in-use figures: the table of live blocks was full
+  std::uint64_t bytes_lost = 0;     // that those stand for
+  std::uint64_t stacks_lost = 0;    // recorded under the empty stack: the table of stacks was full
+  std::uint64_t ignored_bytes = 0;  // live, of threads that are left out, about
+  std::uint64_t frees_unseen = 0;   // recorded blocks freed by another way than free and operator delete
   bool active = false;
 };
 
@@ -28,6 +29,15 @@ struct SampledStack {
   double in_use_bytes = 0;
 };
 
+// A live block that was recorded.
+struct SampledBlock {
+  const void* block = nullptr;
+  double bytes = 0;                        // its own
+  double stands_for_bytes = 0;             // see poisson.hpp
+  const std::uintptr_t* frames = nullptr;  // as of SampledStack
+  std::size_t depth = 0;
+};
+
 struct SamplerInterface {
   static constexpr const char* symbol = "plateau_sampler";  // const SamplerInterface* plateau_sampler()
 
@@ -37,6 +47,9 @@ struct SamplerInterface {
   SamplerCounts (*counts)();
   // Visits every stack that has allocated, while the program goes on.
   void (*for_each_stack)(void (*visit)(void* context, const SampledStack& stack), void* context);
+  // Visits the recorded blocks of at least so many bytes that are live, while the program goes on.
+  void (*for_each_block)(std::size_t least_bytes, void (*visit)(void* context, const SampledBlock& block),
+                         void* context);
   // Whether blocks of the calling thread are left out from now on; gives what was in force before.
   bool (*ignore_thread)(bool ignored);
 };

@@ -3,11 +3,13 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -138,14 +140,26 @@ std::uintptr_t rounded_up(std::size_t bytes) {
   return (bytes + page - 1) & ~(page - 1);
 }
 
+// The kernel counts files of tmpfs, memfd among them, as shared anonymous memory (RssShmem).
+bool is_shared_memory(int flags, int file) {
+  if ((flags & MAP_ANONYMOUS) != 0) return (flags & MAP_TYPE) != MAP_PRIVATE;
+  struct statfs system {};
+  return ::fstatfs(file, &system) == 0 && system.f_type == TMPFS_MAGIC;
+}
+
 void* map(void* wanted, std::size_t bytes, int protection, int flags, int file, off_t offset, const void* caller) {
   // The kernel itself: whoever else stands before it may allocate.
   const long result = ::syscall(SYS_mmap, wanted, bytes, protection, flags, file, offset);
   auto* const mapped = reinterpret_cast<void*>(result);
-  if (mapped == MAP_FAILED || (flags & MAP_ANONYMOUS) == 0 || !is_recorded(caller)) return mapped;
+  if (mapped == MAP_FAILED || !is_recorded(caller)) return mapped;
   const int saved_errno = errno;
   const auto start = reinterpret_cast<std::uintptr_t>(mapped);
-  const Range range{start, start + rounded_up(bytes), stack_of(caller), false};
+  const bool in_memory = is_shared_memory(flags, file);
+  const Range range{.start = start,
+                    .limit = start + rounded_up(bytes),
+                    .stack = stack_of(caller),
+                    .is_shared = in_memory,
+                    .is_file = !in_memory && (flags & MAP_ANONYMOUS) == 0};
   {
     const Locked locked;
     add_range(range);
@@ -177,7 +191,7 @@ class RecordedThread {
     }
     thread_state.recording = false;
     const Locked locked;
-    add_range({start_, limit_, stack, true});
+    add_range({.start = start_, .limit = limit_, .stack = stack, .is_thread_stack = true});
   }
   ~RecordedThread() {
     const Locked locked;
@@ -197,15 +211,31 @@ std::size_t read(MappedRange* out, std::size_t capacity) {
   const auto all = ranges == nullptr ? std::span<const Range>{} : ranges->ranges();
   for (std::size_t i = 0; i < std::min(capacity, all.size()); ++i) {
     const auto frames = stacks.stack(all[i].stack);
-    out[i] = {all[i].start, all[i].limit, frames.data(), frames.size(), all[i].is_thread_stack};
+    out[i] = {all[i].start,           all[i].limit,     frames.data(), frames.size(),
+              all[i].is_thread_stack, all[i].is_shared, all[i].is_file};
   }
   return all.size();
 }
 
-constexpr MappedMemoryInterface mapped_memory{.read = read};
+constexpr MappedMemoryInterface mapped_memory{.read = read, .own_pages = unlocked_pages};
+
+// After the end of the brk heap went from `before` to `after`.
+void record_break(std::uintptr_t before, std::uintptr_t after, const void* caller) {
+  if (after == before || !is_recorded(caller)) return;
+  const std::uint32_t stack = after > before ? stack_of(caller) : 0;
+  const Locked locked;
+  if (after > before) {
+    add_range({.start = before, .limit = after, .stack = stack});
+  } else {
+    remove_range(after, before);
+  }
+}
 
 }  // namespace
 }  // namespace plateau::sampler
+
+// glibc's own, behind what stands here; no look-up, which might allocate in the middle of an allocator's call.
+extern "C" void* __sbrk(std::intptr_t increment) noexcept;  // NOLINT(bugprone-reserved-identifier)
 
 // Not in the sampler's namespace: heap profiles drop what a function of the sampler calls (drop_frames).
 static void* run_recorded_thread(void* argument) {
@@ -259,6 +289,23 @@ void* mremap(void* mapped, std::size_t old_bytes, std::size_t bytes, int flags, 
     plateau::sampler::add_range(*range);
   }
   return moved;
+}
+
+void* sbrk(std::intptr_t increment) noexcept {
+  void* const before = __sbrk(increment);
+  const auto start = reinterpret_cast<std::uintptr_t>(before);
+  if (increment != 0 && start != UINTPTR_MAX) {
+    plateau::sampler::record_break(start, start + static_cast<std::uintptr_t>(increment), __builtin_return_address(0));
+  }
+  return before;
+}
+
+int brk(void* end) noexcept {
+  const auto before = reinterpret_cast<std::uintptr_t>(__sbrk(0));
+  const auto after = reinterpret_cast<std::uintptr_t>(end);
+  if (__sbrk(static_cast<std::intptr_t>(after - before)) == reinterpret_cast<void*>(-1)) return -1;
+  plateau::sampler::record_break(before, after, __builtin_return_address(0));
+  return 0;
 }
 
 int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*routine)(void*),

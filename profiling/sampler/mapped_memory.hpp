@@ -1,9 +1,12 @@
-// What libplateau_sampler.so shows of memory that no malloc has given out: anonymous mappings that the program made
-// itself, and stacks of threads; each with the stack that made it. C functions behind one symbol, as in interface.hpp.
+// What libplateau_sampler.so shows of memory that no malloc has given out: mappings that the program made itself,
+// anonymous, shared and of files, what it took by brk, and stacks of threads; each with the stack that made it. C
+// functions behind one symbol, as in interface.hpp.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+
+#include "profiling/host/unlocked_pages.hpp"
 
 namespace plateau::sampler {
 
@@ -13,6 +16,8 @@ struct MappedRange {
   const std::uintptr_t* frames = nullptr;  // of whoever made it: leaf first, return addresses; never freed
   std::size_t depth = 0;
   bool is_thread_stack = false;
+  bool is_shared = false;  // shared anonymous memory, or a file of tmpfs
+  bool is_file = false;    // any other file
 };
 
 struct MappedMemoryInterface {
@@ -22,6 +27,8 @@ struct MappedMemoryInterface {
   // Copies up to `capacity` ranges, and gives how many there are. The caller must not map memory meanwhile: it asks
   // for the number first.
   std::size_t (*read)(MappedRange* ranges, std::size_t capacity);
+  // The same of the pages that the sampler itself has: its tables.
+  std::size_t (*own_pages)(UnlockedPages* pages, std::size_t capacity);
 };
 
 }  // namespace plateau::sampler

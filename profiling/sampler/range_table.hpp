@@ -15,6 +15,8 @@ struct Range {
   std::uintptr_t limit = 0;  // first address after it
   std::uint32_t stack = 0;   // of whoever made it
   bool is_thread_stack = false;
+  bool is_shared = false;  // shared anonymous memory, or a file of tmpfs
+  bool is_file = false;    // any other file
 };
 
 // Not thread-safe. Ranges are kept in order and never overlap. O(log n) to find, O(n) to add and remove: some

@@ -3,6 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
@@ -15,6 +16,9 @@ constinit thread_local ThreadState thread_state;
 constinit Recorder recorder;
 
 namespace {
+
+// They allocate little, of which the footprint tells.
+constexpr std::uint64_t period_of_ignored_threads = 16 * 1024;
 
 std::uint64_t new_seed(std::uint64_t nth) {
   timespec now{};
@@ -55,9 +59,9 @@ void Recorder::on_allocation(void* block, std::size_t bytes, const void* caller)
     if (thread.passes(bytes)) return;
   }
   const std::uint64_t drawn_with = thread.period;
-  thread.period = period();
+  thread.period = thread.ignored ? std::min(period(), period_of_ignored_threads) : period();
   thread.countdown = thread.gaps.next(thread.period);
-  if (block == nullptr || thread.ignored || !active()) return;
+  if (block == nullptr || !active()) return;
   thread.recording = true;
   record(block, weight_of(bytes, drawn_with), caller);
   thread.recording = false;
@@ -66,22 +70,23 @@ void Recorder::on_allocation(void* block, std::size_t bytes, const void* caller)
 void Recorder::record(const void* block, const Weight& weight, const void* caller) {
   blocks_.prefetch(block);
   CapturedFrames frames;
-  const std::uint32_t stack = stacks_.find_or_add(capture_stack(frames, caller));
+  const std::uint32_t stack =
+      thread_state.ignored ? of_ignored_threads : stacks_.find_or_add(capture_stack(frames, caller));
   if (stack == AllocatingStacks::overflow) stacks_lost_.fetch_add(1, std::memory_order_relaxed);
   // An address that is here already was given back by a way that is not seen, such as an allocator's own function.
   if (const auto stale = may_hold(block) ? take(block) : std::nullopt) {
     count_freed(*stale);
     frees_unseen_.fetch_add(1, std::memory_order_relaxed);
   }
-  stacks_.totals(stack).allocated.add(weight);
-  recorded_.fetch_add(1, std::memory_order_relaxed);
+  totals_of(stack).allocated.add(weight);
+  if (stack != of_ignored_threads) recorded_.fetch_add(1, std::memory_order_relaxed);
   keep(block, {weight, stack});
 }
 
 void Recorder::keep(const void* block, const RecordedBlock& record) {
   filter_.add(block);
   if (blocks_.insert(block, record)) {
-    live_.fetch_add(1, std::memory_order_relaxed);
+    if (record.stack != of_ignored_threads) live_.fetch_add(1, std::memory_order_relaxed);
     return;
   }
   filter_.remove(block);
@@ -94,7 +99,7 @@ std::optional<RecordedBlock> Recorder::take(const void* block) {
   const std::optional<RecordedBlock> record = blocks_.take(block);
   if (record) {
     filter_.remove(block);
-    live_.fetch_sub(1, std::memory_order_relaxed);
+    if (record->stack != of_ignored_threads) live_.fetch_sub(1, std::memory_order_relaxed);
   }
   return record;
 }
@@ -112,6 +117,7 @@ SamplerCounts Recorder::counts() const {
           .blocks_lost = blocks_lost_.load(std::memory_order_relaxed),
           .bytes_lost = bytes_lost_.load(std::memory_order_relaxed),
           .stacks_lost = stacks_lost_.load(std::memory_order_relaxed),
+          .ignored_bytes = ignored_.read().in_use.bytes,
           .frees_unseen = frees_unseen_.load(std::memory_order_relaxed),
           .active = active()};
 }

@@ -31,6 +31,9 @@ struct ThreadState {
 
 extern constinit thread_local ThreadState thread_state;
 
+// Stands for the stacks of all threads that are left out: they are Plateau's own, and counted apart.
+inline constexpr std::uint32_t of_ignored_threads = UINT32_MAX;
+
 // One per process, in zero-initialised memory; its tables are mapped as they fill. Thread-safe, lock-free, allocates
 // nothing, and stays usable in a child after fork.
 class Recorder {
@@ -43,7 +46,7 @@ class Recorder {
   bool may_hold(const void* block) const { return filter_.may_hold(block); }
   // Before the block goes back to the allocator. A record that was taken is counted as freed, or kept after all.
   std::optional<RecordedBlock> take(const void* block);
-  void count_freed(const RecordedBlock& record) { stacks_.totals(record.stack).freed.add(record.weight); }
+  void count_freed(const RecordedBlock& record) { totals_of(record.stack).freed.add(record.weight); }
   void keep(const void* block, const RecordedBlock& record);
   // Blocks at such an address are never recorded, but always asked for.
   void watch_page_of(const void* block) { filter_.add(block); }
@@ -57,8 +60,13 @@ class Recorder {
   }
   SamplerCounts counts() const;
   const AllocatingStacks& stacks() const { return stacks_; }
+  const BlockTable& blocks() const { return blocks_; }
 
  private:
+  AllocationTotals& totals_of(std::uint32_t stack) {
+    return stack == of_ignored_threads ? ignored_ : stacks_.totals(stack);
+  }
+
   bool configured();
   void record(const void* block, const Weight& weight, const void* caller);
 
@@ -75,6 +83,7 @@ class Recorder {
   PageFilter filter_;
   BlockTable blocks_;
   AllocatingStacks stacks_;
+  AllocationTotals ignored_;
 };
 
 extern constinit Recorder recorder;

@@ -11,6 +11,19 @@ bool is_in_word(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
 }
 
+// The length of "<=", "+", …, at the start of `text`; 0 for a name, a type, brackets. Template arguments that follow
+// begin with a bracket too, before which the demangler puts a blank where the symbol ends with one.
+std::size_t symbol_of_operator(std::string_view text) {
+  // The longest that fits is the one.
+  for (const std::string_view symbol :
+       {"<=>", "->*", "<<=", ">>=", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "++",
+        "--",  "+=",  "-=",  "*=",  "/=", "%=", "^=", "&=", "|=", "->", "<",  ">",  "=",
+        "!",   "+",   "-",   "*",   "/",  "%",  "^",  "&",  "|",  "~",  ","}) {
+    if (text.starts_with(symbol)) return symbol.size();
+  }
+  return 0;
+}
+
 class Shortener {
  public:
   Shortener(std::string_view name, bool keeps_templates) : name_(name), keeps_templates_(keeps_templates) {}
@@ -67,7 +80,7 @@ class Shortener {
       while (at_ < name_.size() && name_[at_] != '(') name_[at_] == '<' ? template_arguments() : copy(1);
       return;
     }
-    while (at_ < name_.size() && std::string_view("<>=!+-*/%^&|~,").find(name_[at_]) != std::string_view::npos) copy(1);
+    copy(symbol_of_operator(rest));
     if (name_.substr(at_).starts_with(" <")) ++at_;  // its template arguments
   }
 
@@ -91,8 +104,7 @@ class Shortener {
     for (; at_ < name_.size(); ++at_) {
       const char c = name_[at_];
       if (name_.substr(at_).starts_with("operator") && is_word(8)) {
-        at_ += 7;
-        while (at_ + 1 < name_.size() && std::string_view("<>=-").find(name_[at_ + 1]) != std::string_view::npos) ++at_;
+        at_ += 7 + symbol_of_operator(name_.substr(at_ + 8));
         continue;
       }
       if (c == '<' || c == '(' || c == '[' || c == '{') open += c;

@@ -1,35 +1,63 @@
 #include "profiling/footprint.hpp"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <stdexcept>
 
 #include "allocators/process_memory.hpp"
+#include "profiling/heap_sampler.hpp"
+#include "profiling/waterfall/untouched_blocks.hpp"
 
 namespace plateau {
+namespace {
+
+// What is live as far as the sampler saw, which is all of it when it was there from the start.
+std::optional<std::uint64_t> sampled_live_bytes() {
+  if (!HeapSampler::counts().active) return std::nullopt;
+  double sum = 0;
+  HeapSampler::for_each_stack(
+      [](void* to, const SampledStack& stack) { *static_cast<double*>(to) += stack.in_use_bytes; }, &sum);
+  return static_cast<std::uint64_t>(std::max(sum, 0.0));
+}
+
+}  // namespace
 
 Footprint take_footprint(std::optional<std::uint64_t> requested_bytes) {
   Heap& process_heap = Heap::process();
   Footprint result;
+  result.program = program_invocation_short_name;
+  result.allocator = std::string(to_string(process_heap.kind())) + " " + process_heap.version();
+  result.mappings = program_mappings();
+  result.resident = resident_memory(result.mappings);
+  UntouchedMemory untouched = untouched_blocks();
+  result.untouched = std::move(untouched.by_stack);
   result.heap = process_heap.statistics_with_slabs();
   if (requested_bytes) result.heap.requested = requested_bytes;
   const auto memory = process_memory(::getpid());
   if (!memory) throw std::runtime_error("cannot read /proc/self/status");
-  const auto anonymous = own_anonymous_memory();
 
-  result.mappings = program_mappings();
-  result.allocator = std::string(to_string(process_heap.kind())) + " " + process_heap.version();
   result.rss_bytes = memory->rss_bytes;
   result.peak_rss_bytes = std::max(memory->peak_rss_bytes, memory->rss_bytes);
-  if (anonymous) result.huge_page_bytes = anonymous->huge_page_bytes;
-  result.parts =
-      measure_waterfall({.heap = result.heap,
-                         .rss_bytes = memory->rss_bytes,
-                         .file_bytes = memory->file_bytes,
-                         .shared_bytes = memory->shared_bytes,
-                         .lazily_freed_bytes = anonymous ? std::optional(anonymous->lazily_freed_bytes) : std::nullopt,
-                         .mappings = result.mappings});
+  WaterfallInput input{.heap = result.heap,
+                       .rss_bytes = memory->rss_bytes,
+                       .file_bytes = memory->file_bytes,
+                       .shared_bytes = memory->shared_bytes,
+                       .mappings = result.mappings,
+                       .sampled_live_bytes = sampled_live_bytes(),
+                       .own_heap_bytes = HeapSampler::counts().ignored_bytes,
+                       .untouched_bytes = untouched.heap_bytes};
+  if (result.resident) {
+    input.resident = &*result.resident;
+    result.huge_page_bytes = result.resident->huge_page_bytes;
+    input.lazily_freed_bytes = result.resident->lazily_freed_bytes;
+  } else if (const auto anonymous = own_anonymous_memory()) {
+    result.huge_page_bytes = anonymous->huge_page_bytes;
+    input.lazily_freed_bytes = anonymous->lazily_freed_bytes;
+  }
+  result.group = group_memory();
+  result.parts = measure_waterfall(input);
   return result;
 }
 

@@ -20,24 +20,72 @@ Bytes requested_bytes(const WaterfallInput& input) {
   return input.heap.requested;
 }
 
+// Whether glibc's arenas were looked at page by page.
+bool knows_arenas(const WaterfallInput& input) {
+  return input.resident != nullptr && !input.resident->arenas.empty();
+}
+
+std::uint64_t arena_bytes(const WaterfallInput& input) {
+  std::uint64_t sum = 0;
+  for (const ResidentMemory::Arena& arena : input.resident->arenas) sum += arena.in_use_bytes + arena.free_bytes;
+  return sum;
+}
+
+// In blocks of arenas, resident.
+std::uint64_t arena_live_bytes(const WaterfallInput& input) {
+  std::uint64_t told = 0;
+  std::uint64_t at_most = 0;
+  for (const ResidentMemory::Arena& arena : input.resident->arenas) {
+    told += arena.told_in_use_bytes;
+    at_most += arena.in_use_bytes;
+  }
+  return std::min(at_most, told - std::min(told, input.untouched_bytes));
+}
+
+// Plateau's own live blocks, where they are in a part of their own.
+Bytes own_heap_bytes(const WaterfallInput& input) {
+  if (!knows_arenas(input) || input.heap.requested) return 0;
+  return std::min(input.own_heap_bytes, arena_live_bytes(input) + input.resident->large_block_bytes);
+}
+
+// The pages of an allocator that tells nothing of its blocks, when they are known.
+Bytes pages_of_the_silent(const WaterfallInput& input) {
+  if (input.resident == nullptr || knows_arenas(input) || input.heap.allocated) return std::nullopt;
+  return input.resident->heap_bytes;
+}
+
 Bytes live_bytes(const WaterfallInput& input) {
-  return input.heap.requested ? std::nullopt : input.heap.allocated;
+  if (input.heap.requested) return std::nullopt;
+  if (knows_arenas(input))
+    return difference(arena_live_bytes(input) + input.resident->large_block_bytes, own_heap_bytes(input));
+  if (const Bytes pages = pages_of_the_silent(input); pages && input.sampled_live_bytes)
+    return std::min(*pages, *difference(input.sampled_live_bytes, input.untouched_bytes));
+  return difference(input.heap.allocated, input.untouched_bytes);
 }
 
 Bytes rounding_bytes(const WaterfallInput& input) {
   return difference(input.heap.allocated, input.heap.requested);
 }
 
+Bytes cache_bytes(const WaterfallInput& input) {
+  return input.heap.cached;
+}
+
+// In pages with live blocks, and neither in those nor in caches.
+Bytes slack_bytes(const WaterfallInput& input) {
+  return difference(difference(input.heap.active, input.heap.allocated), input.heap.cached.value_or(0));
+}
+
 // Slabs that are not told apart have all of the slack.
 Bytes slab_slack_bytes(const WaterfallInput& input) {
-  const Bytes slack = difference(input.heap.active, input.heap.allocated);
+  const Bytes slack = slack_bytes(input);
   const Bytes of_slabs = difference(input.heap.slab_bytes, input.heap.slab_region_bytes);
   return slack && of_slabs ? std::min(*slack, *of_slabs) : slack;
 }
 
 Bytes padding_bytes(const WaterfallInput& input) {
   if (!input.heap.slab_bytes || !input.heap.slab_region_bytes) return std::nullopt;
-  return difference(difference(input.heap.active, input.heap.allocated), slab_slack_bytes(input));
+  return difference(slack_bytes(input), slab_slack_bytes(input));
 }
 
 Bytes dirty_bytes(const WaterfallInput& input) {
@@ -50,8 +98,13 @@ Bytes metadata_bytes(const WaterfallInput& input) {
 }
 
 Bytes free_block_bytes(const WaterfallInput& input) {
+  if (knows_arenas(input)) return arena_bytes(input) - arena_live_bytes(input);
   const bool tells_resident = input.heap.active && input.heap.resident;
   return tells_resident ? std::nullopt : difference(input.heap.mapped, input.heap.allocated);
+}
+
+Bytes page_bytes(const WaterfallInput& input) {
+  return difference(pages_of_the_silent(input), live_bytes(input).value_or(0));
 }
 
 Bytes muzzy_bytes(const WaterfallInput& input) {
@@ -63,7 +116,11 @@ Bytes lazily_freed_bytes(const WaterfallInput& input) {
 }
 
 Bytes file_bytes(const WaterfallInput& input) {
-  return input.file_bytes;
+  return difference(input.file_bytes, input.resident != nullptr ? input.resident->own_file_bytes : 0);
+}
+
+Bytes data_bytes(const WaterfallInput& input) {
+  return input.resident != nullptr ? Bytes(input.resident->data_bytes) : std::nullopt;
 }
 
 Bytes shared_bytes(const WaterfallInput& input) {
@@ -75,17 +132,40 @@ Bytes sum_of(std::span<const ProgramMapping> mappings, bool thread_stacks) {
   if (mappings.empty()) return std::nullopt;
   std::uint64_t sum = 0;
   for (const ProgramMapping& mapping : mappings) {
-    if (mapping.is_thread_stack == thread_stacks) sum += mapping.resident_bytes;
+    const bool is_told_elsewhere = mapping.is_shared || mapping.is_file;  // by the kernel, as shared memory and files
+    if (mapping.is_thread_stack == thread_stacks && !is_told_elsewhere) sum += mapping.resident_bytes;
   }
   return sum;
 }
 
 Bytes mapped_bytes(const WaterfallInput& input) {
+  if (input.resident != nullptr && !input.mappings.empty()) return input.resident->mapped_bytes;
   return sum_of(input.mappings, false);
 }
 
 Bytes thread_stack_bytes(const WaterfallInput& input) {
-  return sum_of(input.mappings, true);
+  return input.resident != nullptr ? Bytes(input.resident->stack_bytes) : sum_of(input.mappings, true);
+}
+
+// Anonymous memory that is nobody's. An allocator whose pages cannot be told from others' has of it what it tells.
+Bytes untold_bytes(const WaterfallInput& input) {
+  if (input.resident == nullptr) return std::nullopt;
+  const bool is_apart = input.resident->heap_bytes.has_value();
+  const std::uint64_t told = is_apart ? 0 : input.heap.resident.value_or(0);
+  return *difference(input.resident->untold_bytes, difference(told, input.untouched_bytes)) +
+         input.resident->apart_bytes;
+}
+
+Bytes interpreter_bytes(const WaterfallInput& input) {
+  return input.resident != nullptr && !input.resident->interpreter.empty() ? untold_bytes(input) : std::nullopt;
+}
+
+Bytes anonymous_bytes(const WaterfallInput& input) {
+  return input.resident != nullptr && input.resident->interpreter.empty() ? untold_bytes(input) : std::nullopt;
+}
+
+Bytes own_bytes(const WaterfallInput& input) {
+  return input.resident != nullptr ? Bytes(input.resident->own_bytes + *own_heap_bytes(input)) : std::nullopt;
 }
 
 constexpr std::array parts{
@@ -112,6 +192,12 @@ constexpr std::array parts{
         .closed_by = "sizes that meet a size class; reserve() instead of growing; bounds on what own pools keep",
         .not_closed_by = "decay, purge, trim",
         .measure = rounding_bytes},
+    WaterfallPart{.id = "caches",
+                  .name = "thread caches",
+                  .meaning = "freed blocks that caches of threads keep for the next allocation",
+                  .closed_by = "fewer threads; MALLOC_CONF=tcache_max:4096; TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES",
+                  .not_closed_by = "purge and decay: each thread can only flush its own",
+                  .measure = cache_bytes},
     WaterfallPart{.id = "slabs",
                   .name = "slab slack",
                   .meaning = "free space in slabs that a live block still pins",
@@ -138,11 +224,17 @@ constexpr std::array parts{
                   .not_closed_by = "decay, purge, trim",
                   .measure = metadata_bytes},
     WaterfallPart{.id = "free",
-                  .name = "free blocks, at most",
-                  .meaning = "mapped - allocated: this allocator does not tell how much of it is resident",
-                  .closed_by = "purge (malloc_trim) for whole pages; a lower trim threshold; fewer arenas",
-                  .not_closed_by = "purge, where a live block shares the page",
+                  .name = "free blocks",
+                  .meaning = "free in glibc's arenas, resident; at most: where the kernel was not asked about pages",
+                  .closed_by = "MALLOC_ARENA_MAX=2; MALLOC_MMAP_THRESHOLD_=131072; malloc_trim; MALLOC_TRIM_THRESHOLD_",
+                  .not_closed_by = "malloc_trim, where a live block shares the page",
                   .measure = free_block_bytes},
+    WaterfallPart{.id = "pages",
+                  .name = "allocator's other pages",
+                  .meaning = "mimalloc's pages beside live blocks, as far as those were sampled: free, or rounding",
+                  .closed_by = "mi_collect in each thread; fewer threads; MIMALLOC_PAGE_RESET=1",
+                  .not_closed_by = "fewer live objects, where others share the page",
+                  .measure = page_bytes},
     WaterfallPart{.id = "muzzy",
                   .name = "muzzy pages, at most",
                   .meaning = "pages given back by MADV_FREE, of which the kernel may have taken some already",
@@ -156,14 +248,21 @@ constexpr std::array parts{
                   .not_closed_by = "a purge: it is over already",
                   .told_by = ToldBy::kernel,
                   .measure = lazily_freed_bytes},
-    WaterfallPart{.id = "file",
+    WaterfallPart{.id = part_id::file,
                   .name = "file-backed",
                   .meaning = "programs, libraries and mapped files",
                   .closed_by = "the kernel, under pressure; fewer libraries, fewer mapped files",
                   .not_closed_by = "any setting of the allocator",
                   .told_by = ToldBy::kernel,
                   .measure = file_bytes},
-    WaterfallPart{.id = "shared",
+    WaterfallPart{.id = "data",
+                  .name = "data of programs",
+                  .meaning = "pages of programs and libraries that were written to: variables, relocations",
+                  .closed_by = "smaller static arrays; fewer libraries",
+                  .not_closed_by = "any setting of the allocator",
+                  .told_by = ToldBy::kernel,
+                  .measure = data_bytes},
+    WaterfallPart{.id = part_id::shared,
                   .name = "shared memory",
                   .meaning = "shared anonymous mappings and tmpfs files",
                   .closed_by = "the program, which mapped it",
@@ -179,11 +278,33 @@ constexpr std::array parts{
                   .measure = mapped_bytes},
     WaterfallPart{.id = part_id::stacks,
                   .name = "thread stacks",
-                  .meaning = "touched pages of the stacks of threads, which the sampler saw",
+                  .meaning = "touched pages of the stacks of threads",
                   .closed_by = "fewer threads, and threads that end; the rss profile names who made them",
                   .not_closed_by = "any setting of the allocator; a smaller stack limit",
                   .told_by = ToldBy::kernel,
                   .measure = thread_stack_bytes},
+    WaterfallPart{.id = "interpreter",
+                  .name = "interpreter's own heap",
+                  .meaning = "mapped by an interpreter behind malloc: objects of Python, V8, Java, Ruby, …",
+                  .closed_by = "the interpreted program; for stacks of python3: PYTHONMALLOC=malloc",
+                  .not_closed_by = "any setting of malloc",
+                  .told_by = ToldBy::kernel,
+                  .measure = interpreter_bytes},
+    WaterfallPart{.id = "anonymous",
+                  .name = "other anonymous memory",
+                  .meaning = "mapped behind malloc's back, by the program or an allocator of its own",
+                  .closed_by = "whoever mapped it: preload libplateau_sampler.so, and the rss profile names stacks",
+                  .not_closed_by = "any setting of malloc",
+                  .told_by = ToldBy::kernel,
+                  .measure = anonymous_bytes},
+    WaterfallPart{.id = "plateau",
+                  .name = "Plateau itself",
+                  .meaning = "live blocks, tables, threads' stacks and libraries of the agent and the sampler",
+                  .closed_by = "running without them",
+                  .not_closed_by = "anything in the program",
+                  .is_ours = true,
+                  .told_by = ToldBy::kernel,
+                  .measure = own_bytes},
     WaterfallPart{.id = "rest",
                   .name = "untracked (residual)",
                   .meaning = "stacks, relocations, mmap, other allocators; below 0: pages counted but never touched",

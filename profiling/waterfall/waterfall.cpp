@@ -14,6 +14,21 @@ const WaterfallPart& waterfall_part(std::string_view id) {
   return *found;
 }
 
+namespace {
+
+// What allocators count beyond RSS was never touched: the end of the waterfall first, and live blocks last.
+void take_off_untouched(std::vector<MeasuredPart>& parts) {
+  std::int64_t& residual = parts.back().bytes;
+  for (auto part = parts.rbegin(); part != parts.rend() && residual < 0; ++part) {
+    if (part->part->told_by == ToldBy::kernel || part->part->is_residual()) continue;
+    const std::int64_t less = std::min(part->bytes, -residual);
+    part->bytes -= less;
+    residual += less;
+  }
+}
+
+}  // namespace
+
 std::vector<MeasuredPart> measure_waterfall(const WaterfallInput& input) {
   std::vector<MeasuredPart> measured;
   auto left = static_cast<std::int64_t>(input.rss_bytes);
@@ -25,6 +40,7 @@ std::vector<MeasuredPart> measure_waterfall(const WaterfallInput& input) {
       left -= measured.back().bytes;
     }
   }
+  if (input.resident != nullptr) take_off_untouched(measured);
   return measured;
 }
 
@@ -36,7 +52,8 @@ std::optional<std::int64_t> bytes_of(std::span<const MeasuredPart> parts, std::s
 
 const MeasuredPart& largest_gap(std::span<const MeasuredPart> parts) {
   return *std::max_element(parts.begin(), parts.end(), [](const MeasuredPart& one, const MeasuredPart& other) {
-    return (one.part->is_gap ? one.bytes : -1) < (other.part->is_gap ? other.bytes : -1);
+    const auto size = [](const MeasuredPart& of) { return of.part->is_gap && !of.part->is_ours ? of.bytes : -1; };
+    return size(one) < size(other);
   });
 }
 

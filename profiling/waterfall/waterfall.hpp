@@ -3,8 +3,9 @@
 // joins them by id.
 //
 // The figures of the allocator and of the kernel are of two moments that lie microseconds apart, and an allocator may
-// count pages that were never touched, so the parts do not meet RSS by themselves. The difference is the last part,
-// with its sign.
+// count pages that were never touched, so the parts do not meet RSS by themselves. Where the kernel's word on each
+// mapping is known, what an allocator counts too much is taken off its parts, free memory first and live blocks last;
+// the difference that remains is the last part, with its sign.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,7 @@
 
 #include "allocators/heap.hpp"
 #include "profiling/program_mappings.hpp"
+#include "profiling/waterfall/resident_memory.hpp"
 
 namespace plateau {
 
@@ -27,6 +29,12 @@ struct WaterfallInput {
   std::optional<std::uint64_t> lazily_freed_bytes =
       {};  // the kernel's word; without it the allocator's is taken: muzzy
   std::span<const ProgramMapping> mappings = {};
+  // Whose the resident pages are. Without it an allocator's word is taken for what is resident, and the residual may be
+  // below 0; with it no part is larger than RSS.
+  const ResidentMemory* resident = nullptr;
+  std::optional<std::uint64_t> sampled_live_bytes = {};  // taken where the allocator does not tell its live blocks
+  std::uint64_t own_heap_bytes = 0;                      // of live blocks, as far as sampled: Plateau's
+  std::uint64_t untouched_bytes = 0;  // of live blocks, as far as sampled: never touched, and so not resident
 };
 
 // Who says how large a part is. The allocator may count pages that were never touched; the kernel counts resident ones.
@@ -39,7 +47,8 @@ struct WaterfallPart {
   std::string_view meaning;
   std::string_view closed_by;
   std::string_view not_closed_by;
-  bool is_gap = true;  // false: live data of the program, which is no loss
+  bool is_gap = true;    // false: live data of the program, which is no loss
+  bool is_ours = false;  // Plateau's own, and no concern of the program's
   ToldBy told_by = ToldBy::allocator;
   // Bytes of the part; empty when the figures do not tell. Null only for the residual.
   std::optional<std::uint64_t> (*measure)(const WaterfallInput& input) = nullptr;
@@ -52,6 +61,8 @@ namespace part_id {
 inline constexpr std::string_view mapped =
     "mapped";  // no block of any malloc, and yet it has stacks: see rss_profile.hpp
 inline constexpr std::string_view stacks = "stacks";  // likewise
+inline constexpr std::string_view shared = "shared";  // likewise, as far as the sampler saw who mapped it
+inline constexpr std::string_view file = "file";      // likewise
 }  // namespace part_id
 
 // All parts in the order of the waterfall, the residual last.
@@ -72,7 +83,8 @@ std::vector<MeasuredPart> measure_waterfall(const WaterfallInput& input);
 // Bytes of the part of this id; empty when it was not measured.
 std::optional<std::int64_t> bytes_of(std::span<const MeasuredPart> parts, std::string_view id);
 
-// The largest part that is no live data; the residual competes with the others. `parts` is not empty.
+// The largest part that is neither live data nor Plateau's; the residual competes with the others. `parts` is not
+// empty.
 const MeasuredPart& largest_gap(std::span<const MeasuredPart> parts);
 
 }  // namespace plateau

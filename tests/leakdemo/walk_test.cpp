@@ -63,6 +63,7 @@ TEST(HeapDiff, FiveCommandsLeadFromTheSymptomToTheLine) {
   };
   EXPECT_EQ(finished.status, 0) << finished.out << finished.error;
   EXPECT_THAT(output_of(2), HasSubstr("live blocks"));
+  EXPECT_THAT(output_of(3), HasSubstr("UnboundedPageCache::render"));
   EXPECT_THAT(output_of(4), HasSubstr("UnboundedPageCache::render"));
   const int line = line_with(read_text(SOURCES "/leakdemo/leaks/unbounded_cache.cpp"), "pages_.try_emplace");
   EXPECT_THAT(output_of(5), HasSubstr("unbounded_cache.cpp:" + std::to_string(line)));

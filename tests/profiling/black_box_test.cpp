@@ -16,6 +16,7 @@
 #include "allocators/memory_headroom.hpp"
 #include "labs/harness/arm/memory_limit.hpp"
 #include "profiling/formats/pprof_reader.hpp"
+#include "profiling/waterfall/group_memory.hpp"
 #include "tests/support/child_program.hpp"
 #include "tests/support/fake_cgroups.hpp"
 
@@ -172,8 +173,32 @@ TEST(MemoryHeadroom, FindsTheNearestLimitAboveInVersionTwo) {
   cgroups.write("v2/pod/memory.stat", "anon 500000\nfile 90000\ninactive_file 50000\nactive_file 40000\n");
   const MemoryHeadroom headroom(std::nullopt, cgroups.files);
   EXPECT_EQ(headroom.limit_bytes(), 1'000'000u);
-  EXPECT_EQ(headroom.used_bytes(), 550'000u);
+  EXPECT_EQ(headroom.used_bytes(), 510'000u) << "cached pages of files are no reason to act";
   EXPECT_THAT(headroom.source(), EndsWith("v2/pod/memory.max"));
+}
+
+TEST(GroupMemory, TellsWhatFillsTheGroupWithTheLeastRoom) {
+  const ScratchFolder folder;
+  const FakeCgroups cgroups(folder);
+  cgroups.write("mounts", "cgroup2 " + cgroups.root() + "/v2 cgroup2 rw 0 0\n");
+  cgroups.write("own", "0::/pod/container\n");
+  cgroups.write("v2/pod/container/memory.max", "900000000\n");
+  cgroups.write("v2/pod/container/memory.current", "318000000\n");
+  cgroups.write("v2/pod/memory.high", "400000000\n");
+  cgroups.write("v2/pod/memory.max", "500000000\n");
+  cgroups.write("v2/pod/memory.current", "350000000\n");
+  cgroups.write("v2/pod/memory.stat",
+                "anon 3000000\ninactive_file 10000000\nactive_file 20000000\nshmem 315000000\nkernel 2000000\n");
+  const auto group = group_memory(cgroups.files);
+  ASSERT_TRUE(group);
+  EXPECT_EQ(group->limit_bytes, 400'000'000u);
+  EXPECT_THAT(group->limit_file, EndsWith("v2/pod/memory.high"));
+  EXPECT_EQ(group->usage_bytes, 350'000'000u);
+  EXPECT_EQ(group->held_bytes, 320'000'000u) << "tmpfs cannot be dropped, cached files can";
+  EXPECT_EQ(group->contents.shared, 315'000'000u);
+  EXPECT_EQ(group->contents.sockets, std::nullopt) << "not told is not 0";
+  EXPECT_THAT(to_text(*group), HasSubstr("350.0 MB of its limit of 400.0 MB"));
+  EXPECT_THAT(to_text(*group), EndsWith("anon 3.0, active file 20.0, inactive file 10.0, shmem 315.0, kernel 2.0"));
 }
 
 TEST(MemoryHeadroom, ReadsVersionOneWhereTheHostsPathIsNotMounted) {

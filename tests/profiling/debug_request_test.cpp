@@ -117,8 +117,27 @@ TEST(DebugRequest, AProfileOfAMomentHasNoDifference) {
   EXPECT_THAT(std::get<Refusal>(understood).reason, HasSubstr("rss has no profile over time"));
 }
 
+TEST(DebugRequest, ParametersThatNobodyUnderstandsAreRefusedAndNamed) {
+  for (const char* const target : {"/debug/pprof/heap?second=5", "/debug/footprint?second=5", "/debug/holders?gc=1",
+                                   "/debug/footprint?gc=1&x", "/debug/pprof/?debug=1", "/debug/pprof/cmdline?a=b"}) {
+    EXPECT_EQ(status_of(get(target)), 400U) << target;
+  }
+  EXPECT_THAT(std::get<Refusal>(get("/debug/footprint?second=5")).reason,
+              HasSubstr("unknown parameter second; there are: debug, gc, seconds"));
+  EXPECT_EQ(status_of(get("/metrics?name%5B%5D=up")), 200U) << "scrapers add their own";
+}
+
+TEST(DebugRequest, AFootprintPurgesFirstAndLooksTwice) {
+  const Understood understood = get("/debug/footprint?gc=1&seconds=2&debug=1");
+  EXPECT_TRUE(request_of(understood).purge_first);
+  EXPECT_TRUE(request_of(understood).readable);
+  EXPECT_EQ(request_of(understood).seconds, std::chrono::seconds(2));
+  EXPECT_EQ(status_of(get("/debug/footprint?gc=yes")), 400U);
+  EXPECT_EQ(request_of(get("/debug/holders?seconds=30")).seconds, std::chrono::seconds(30));
+}
+
 TEST(DebugRequest, OtherParameters) {
-  const Understood understood = get("/debug/pprof/heap?gc=1&seconds=2&inuse=last&unknown=x");
+  const Understood understood = get("/debug/pprof/heap?gc=1&seconds=2&inuse=last");
   EXPECT_TRUE(request_of(understood).purge_first);
   EXPECT_TRUE(request_of(understood).keep_inuse);
   EXPECT_EQ(request_of(understood).seconds, std::chrono::seconds(2));
@@ -256,7 +275,8 @@ TEST(DebugRequest, LinksOfAnotherSiteLeadToWhatOnlyShows) {
     EXPECT_EQ(linked(target), 200U) << target;
   }
   for (const char* const target : {"/debug/pprof/heap", "/debug/pprof/heap?gc=1", "/debug/pprof/profile?seconds=1",
-                                   "/pprof/profile", "/debug/pprof/cmdline", "/debug/pprof/symbol?0x1"}) {
+                                   "/pprof/profile", "/debug/pprof/cmdline", "/debug/pprof/symbol?0x1",
+                                   "/debug/footprint?gc=1", "/debug/footprint?debug=1&g%63=1", "/debug/holders"}) {
     EXPECT_EQ(linked(target), 403U) << target;
   }
   EXPECT_EQ(linked("/debug/pprof/symbol", "POST"), 403U) << "a form";

@@ -33,6 +33,18 @@ extern "C" {
   return static_cast<char*>(mapped);
 }
 
+[[gnu::noinline]] char* maps_file_in_memory(int file) {
+  void* const mapped = ::mmap(nullptr, 4 * page, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  asm volatile("" ::: "memory");
+  return static_cast<char*>(mapped);
+}
+
+[[gnu::noinline]] char* moves_break() {
+  void* const before = ::sbrk(8 * page);
+  asm volatile("" ::: "memory");
+  return static_cast<char*>(before);
+}
+
 [[gnu::noinline]] void* waits_for_word(void* word) {
   auto& [mutex, told, said] = *static_cast<std::tuple<std::mutex, std::condition_variable, bool>*>(word);
   std::unique_lock lock(mutex);
@@ -82,6 +94,31 @@ TEST(ProgramMappings, AreResidentBytesUnderTheFunctionThatMapped) {
   EXPECT_EQ(made_by("maps_pages", false).count, 2u);
   ::munmap(mapped, 100 * page);
   EXPECT_EQ(made_by("maps_pages", false).count, 0u);
+}
+
+TEST(ProgramMappings, FilesInMemoryAreSharedMemory) {
+  const int file = ::memfd_create("queue", MFD_CLOEXEC);
+  ASSERT_GE(file, 0);
+  ASSERT_EQ(::ftruncate(file, 4 * page), 0);
+  char* const mapped = maps_file_in_memory(file);
+  std::memset(mapped, 1, 3 * page);
+  EXPECT_EQ(made_by("maps_file_in_memory", false).bytes, 3 * page);
+  for (const ProgramMapping& mapping : program_mappings()) {
+    if (mapping.start == reinterpret_cast<std::uintptr_t>(mapped)) {
+      EXPECT_TRUE(mapping.is_shared && !mapping.is_file);
+    }
+  }
+  ::munmap(mapped, 4 * page);
+  ::close(file);
+  EXPECT_EQ(made_by("maps_file_in_memory", false).count, 0u);
+}
+
+TEST(ProgramMappings, TheBreakIsUnderWhoMovedIt) {
+  if (::sbrk(0) == reinterpret_cast<void*>(-1)) GTEST_SKIP() << "no brk heap";
+  char* const start = moves_break();
+  ASSERT_NE(start, reinterpret_cast<char*>(-1));
+  std::memset(start, 1, 8 * page);
+  EXPECT_GE(made_by("moves_break", false).bytes, 7 * page) << "the first page may be shared with what was there";
 }
 
 TEST(ProgramMappings, MoveAndGrowWithTheirStack) {

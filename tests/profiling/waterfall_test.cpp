@@ -129,6 +129,77 @@ TEST(Waterfall, MappingsThatWereSeenLeaveTheResidual) {
   EXPECT_EQ(parts.back().bytes, 15);
 }
 
+TEST(Waterfall, CachesOfThreadsAreNoSlack) {
+  WaterfallInput input = jemalloc_like();
+  input.heap.cached = 25;
+  const auto parts = measure_waterfall(input);
+  EXPECT_EQ(bytes_of(parts, "live"), 100);
+  EXPECT_EQ(bytes_of(parts, "caches"), 25);
+  EXPECT_EQ(bytes_of(parts, "slabs"), 35);
+  EXPECT_EQ(sum(input), 300);
+}
+
+ResidentMemory glibc_like() {
+  ResidentMemory resident;
+  resident.arenas = {{.told_in_use_bytes = 100, .in_use_bytes = 100, .free_bytes = 40, .is_main = true},
+                     {.told_in_use_bytes = 300, .in_use_bytes = 60, .free_bytes = 0}};
+  resident.large_block_bytes = 20;
+  resident.heap_bytes = 220;
+  resident.data_bytes = 5;
+  resident.stack_bytes = 7;
+  resident.untold_bytes = 11;
+  resident.own_bytes = 9;
+  resident.own_file_bytes = 4;
+  return resident;
+}
+
+TEST(Waterfall, WithTheKernelsWordEachPageIsInOnePart) {
+  const ResidentMemory resident = glibc_like();
+  const WaterfallInput input{.heap = {}, .rss_bytes = 300, .file_bytes = 34, .shared_bytes = 16, .resident = &resident};
+  EXPECT_THAT(by_id(input),
+              ElementsAre(Pair("live", 180), Pair("free", 40), Pair("file", 30), Pair("data", 5), Pair("shared", 16),
+                          Pair("stacks", 7), Pair("anonymous", 11), Pair("plateau", 9), Pair("rest", 2)));
+}
+
+TEST(Waterfall, BlocksThatWereNeverTouchedAreNotLive) {
+  ResidentMemory resident = glibc_like();
+  WaterfallInput input{.heap = {}, .rss_bytes = 300, .resident = &resident, .untouched_bytes = 350};
+  EXPECT_EQ(bytes_of(measure_waterfall(input), "live"), 50 + 20);
+  EXPECT_EQ(bytes_of(measure_waterfall(input), "free"), 200 - 50) << "what is resident beside them is free";
+}
+
+TEST(Waterfall, PlateausOwnBlocksAreItsOwn) {
+  const ResidentMemory resident = glibc_like();
+  const WaterfallInput input{.heap = {}, .rss_bytes = 300, .resident = &resident, .own_heap_bytes = 30};
+  EXPECT_EQ(bytes_of(measure_waterfall(input), "live"), 150);
+  EXPECT_EQ(bytes_of(measure_waterfall(input), "plateau"), 39);
+}
+
+TEST(Waterfall, AnAllocatorThatCountsMoreThanIsResidentIsCutDown) {
+  WaterfallInput input = jemalloc_like();
+  ResidentMemory resident;
+  input.resident = &resident;
+  input.rss_bytes = 120;
+  EXPECT_THAT(by_id(input), ElementsAre(Pair("live", 65), Pair("slabs", 0), Pair("dirty", 0), Pair("metadata", 0),
+                                        Pair("lazyfree", 5), Pair("file", 50), Pair("data", 0), Pair("shared", 0),
+                                        Pair("stacks", 0), Pair("anonymous", 0), Pair("plateau", 0), Pair("rest", 0)));
+}
+
+TEST(Waterfall, AnInterpretersHeapHasItsName) {
+  ResidentMemory resident = glibc_like();
+  resident.interpreter = "python3";
+  const WaterfallInput input{.heap = {}, .rss_bytes = 300, .resident = &resident};
+  EXPECT_EQ(bytes_of(measure_waterfall(input), "interpreter"), 11);
+  EXPECT_EQ(bytes_of(measure_waterfall(input), "anonymous"), std::nullopt);
+}
+
+TEST(Waterfall, PlateauIsNoGap) {
+  ResidentMemory resident;
+  resident.own_bytes = 250;
+  const WaterfallInput input{.heap = {}, .rss_bytes = 300, .file_bytes = 40, .resident = &resident};
+  EXPECT_EQ(largest_gap(measure_waterfall(input)).part->id, "file");
+}
+
 TEST(Waterfall, TheLargestGapIsNeverLiveData) {
   EXPECT_EQ(largest_gap(measure_waterfall(jemalloc_like())).part->id, "slabs");
 }
