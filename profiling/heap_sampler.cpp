@@ -146,6 +146,14 @@ void HeapSampler::for_each_block(std::size_t least_bytes, void (*visit)(void*, c
   if (const auto* const loaded = loaded_sampler()) loaded->for_each_block(least_bytes, visit, context);
 }
 
+void HeapSampler::for_each_life(void (*visit)(void*, const SampledLife&), void* context) {
+  if (const auto* const loaded = loaded_sampler()) loaded->for_each_life(visit, context);
+}
+
+void HeapSampler::for_each_crossing(void (*visit)(void*, const SampledCrossing&), void* context) {
+  if (const auto* const loaded = loaded_sampler()) loaded->for_each_crossing(visit, context);
+}
+
 bool HeapSampler::ignore_this_thread(bool ignored) {
   const auto* const loaded = loaded_sampler();
   return loaded != nullptr && loaded->ignore_thread(ignored);

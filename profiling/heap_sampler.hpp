@@ -25,6 +25,8 @@ namespace plateau {
 using SamplerCounts = sampler::SamplerCounts;
 using SampledStack = sampler::SampledStack;
 using SampledBlock = sampler::SampledBlock;
+using SampledLife = sampler::SampledLife;
+using SampledCrossing = sampler::SampledCrossing;
 
 class HeapSampler {
  public:
@@ -57,6 +59,11 @@ class HeapSampler {
   // allocates nothing. A block may be freed while it is visited: its memory must not be read.
   static void for_each_block(std::size_t least_bytes, void (*visit)(void* context, const SampledBlock& block),
                              void* context);
+
+  // What was freed since the sampler started, by lifetime, and by threads where those are two. Nothing is visited when
+  // not available. Thread-safe; allocates nothing.
+  static void for_each_life(void (*visit)(void* context, const SampledLife& life), void* context);
+  static void for_each_crossing(void (*visit)(void* context, const SampledCrossing& crossing), void* context);
 
   // Sets whether blocks of the calling thread are left out; gives what was in force before. Allocates nothing.
   static bool ignore_this_thread(bool ignored);

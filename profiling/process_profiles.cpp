@@ -3,6 +3,7 @@
 #include <string_view>
 #include <utility>
 
+#include "profiling/block_profiles.hpp"
 #include "profiling/cpu_profiler.hpp"
 #include "profiling/heap_backends/allocator_inside.hpp"
 #include "profiling/heap_profiler.hpp"
@@ -111,6 +112,10 @@ std::vector<ProfileSource> process_profiles() {
        .default_sample_type = alloc_space,
        .snapshot = take_heap,
        .record = record_heap},
+      {.name = "crossfree",
+       .description = "blocks that another thread freed than allocated them, by stack and by threads",
+       .default_sample_type = "space",
+       .snapshot = crossfree_profile},
       {.name = "delta_heap",
        .description = "what changed in ?seconds=N; without it, what was allocated since the last such request",
        .default_sample_type = alloc_space,
@@ -124,6 +129,10 @@ std::vector<ProfileSource> process_profiles() {
        .default_sample_type = inuse_space,
        .snapshot = take_heap,
        .record = record_heap},
+      {.name = "lifetimes",
+       .description = "how long blocks lived, by the stack that allocated them; those that live are marked",
+       .default_sample_type = "space",
+       .snapshot = lifetimes_profile},
       {.name = "pauses",
        .description = "stalls by cause: purge, teardown, collector; as the program records them",
        .snapshot = [] { return PauseProfile::process().snapshot(); }},

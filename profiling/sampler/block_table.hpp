@@ -16,6 +16,8 @@ namespace plateau::sampler {
 struct RecordedBlock {
   Weight weight;
   std::uint32_t stack = 0;
+  std::uint32_t thread = 0;   // that allocated it, by the kernel's number
+  std::uint64_t born_ns = 0;  // by CLOCK_MONOTONIC
 };
 
 // Counts recorded blocks by page. A free of any other block costs one load here, of a line that serves 64 neighbouring

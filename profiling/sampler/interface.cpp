@@ -1,20 +1,28 @@
 #include "profiling/sampler/interface.hpp"
 
+#include <algorithm>
+#include <span>
+
 #include "profiling/sampler/next_allocator.hpp"
 #include "profiling/sampler/recorder.hpp"
 
 namespace plateau::sampler {
 namespace {
 
+double objects_of(const Weight& weight) {
+  return static_cast<double>(weight.objects) / static_cast<double>(Weight::object_scale);
+}
+
+std::span<const std::uintptr_t> frames_of(std::int64_t stack) {
+  return stack < 0 ? std::span<const std::uintptr_t>() : recorder.stacks().stack(static_cast<std::uint32_t>(stack));
+}
+
 void for_each_stack(void (*visit)(void*, const SampledStack&), void* context) {
-  const auto objects = [](const Weight& weight) {
-    return static_cast<double>(weight.objects) / static_cast<double>(Weight::object_scale);
-  };
   recorder.stacks().for_each([&](std::span<const std::uintptr_t> stack, const AllocationTotals& totals) {
     const auto [allocated, in_use] = totals.read();
     if (allocated.objects == 0) return;
-    visit(context, {stack.data(), stack.size(), objects(allocated), static_cast<double>(allocated.bytes),
-                    objects(in_use), static_cast<double>(in_use.bytes)});
+    visit(context, {stack.data(), stack.size(), objects_of(allocated), static_cast<double>(allocated.bytes),
+                    objects_of(in_use), static_cast<double>(in_use.bytes)});
   });
 }
 
@@ -25,7 +33,26 @@ void for_each_block(std::size_t least_bytes, void (*visit)(void*, const SampledB
     const double bytes = stands_for * Weight::object_scale / static_cast<double>(record.weight.objects);
     if (bytes < static_cast<double>(least_bytes)) return;
     const auto frames = recorder.stacks().stack(record.stack);
-    visit(context, {block, bytes, stands_for, frames.data(), frames.size()});
+    visit(context, {block, bytes, stands_for, frames.data(), frames.size(), objects_of(record.weight), record.born_ns});
+  });
+}
+
+void for_each_life(void (*visit)(void*, const SampledLife&), void* context) {
+  recorder.ends().for_each_life([&](std::int64_t stack, std::int64_t lifetime_class, const LifeTotals& totals) {
+    const Weight freed = totals.freed.read();
+    if (freed.objects == 0) return;
+    const auto frames = frames_of(stack);
+    const double us = static_cast<double>(totals.object_us.load(std::memory_order_relaxed));
+    visit(context, {frames.data(), frames.size(), static_cast<std::size_t>(std::max<std::int64_t>(lifetime_class, 0)),
+                    objects_of(freed), static_cast<double>(freed.bytes), us * 1000});
+  });
+}
+
+void for_each_crossing(void (*visit)(void*, const SampledCrossing&), void* context) {
+  recorder.ends().for_each_crossing([&](std::int64_t stack, std::uint32_t from, std::uint32_t to, const Weight& freed) {
+    if (freed.objects == 0) return;
+    const auto frames = frames_of(stack);
+    visit(context, {frames.data(), frames.size(), from, to, objects_of(freed), static_cast<double>(freed.bytes)});
   });
 }
 
@@ -42,6 +69,8 @@ constexpr SamplerInterface sampler_interface{
     .for_each_stack = for_each_stack,
     .for_each_block = for_each_block,
     .ignore_thread = ignore_thread,
+    .for_each_life = for_each_life,
+    .for_each_crossing = for_each_crossing,
 };
 
 }  // namespace
@@ -50,7 +79,7 @@ constexpr SamplerInterface sampler_interface{
 extern "C" {
 #pragma GCC visibility push(default)
 
-const plateau::sampler::SamplerInterface* plateau_sampler() {
+const plateau::sampler::SamplerInterface* plateau_sampler_2() {
   return &plateau::sampler::sampler_interface;
 }
 

@@ -36,10 +36,34 @@ struct SampledBlock {
   double stands_for_bytes = 0;             // see poisson.hpp
   const std::uintptr_t* frames = nullptr;  // as of SampledStack
   std::size_t depth = 0;
+  double stands_for_objects = 0;
+  std::uint64_t born_ns = 0;  // by CLOCK_MONOTONIC
+};
+
+// Estimates for the freed blocks of one stack whose lifetimes are of one class (block_ends.hpp).
+struct SampledLife {
+  const std::uintptr_t* frames = nullptr;  // as of SampledStack; none where the tables were full
+  std::size_t depth = 0;
+  std::size_t lifetime_class = 0;
+  double objects = 0;
+  double bytes = 0;
+  double nanoseconds = 0;  // sum of the lifetimes
+};
+
+// Estimates for the blocks of one stack that one thread allocated and another freed.
+struct SampledCrossing {
+  const std::uintptr_t* frames = nullptr;  // as of SampledLife
+  std::size_t depth = 0;
+  std::uint32_t from = 0;  // the kernel's numbers of the threads
+  std::uint32_t to = 0;
+  double objects = 0;
+  double bytes = 0;
 };
 
 struct SamplerInterface {
-  static constexpr const char* symbol = "plateau_sampler";  // const SamplerInterface* plateau_sampler()
+  // const SamplerInterface* plateau_sampler_2(): the number changes with this struct, since the two sides may be of two
+  // versions.
+  static constexpr const char* symbol = "plateau_sampler_2";
 
   // Begins to record, or changes the period of what is recorded from now on.
   void (*start)(std::uint64_t period_bytes);
@@ -52,6 +76,9 @@ struct SamplerInterface {
                          void* context);
   // Whether blocks of the calling thread are left out from now on; gives what was in force before.
   bool (*ignore_thread)(bool ignored);
+  // Visit what was freed, while the program goes on.
+  void (*for_each_life)(void (*visit)(void* context, const SampledLife& life), void* context);
+  void (*for_each_crossing)(void (*visit)(void* context, const SampledCrossing& crossing), void* context);
 };
 
 }  // namespace plateau::sampler

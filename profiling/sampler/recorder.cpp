@@ -20,11 +20,22 @@ namespace {
 // They allocate little, of which the footprint tells.
 constexpr std::uint64_t period_of_ignored_threads = 16 * 1024;
 
-std::uint64_t new_seed(std::uint64_t nth) {
+// Neither changes errno.
+std::uint64_t monotonic_ns() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
-  const auto time = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
-  return (time + (nth << 48)) ^ (static_cast<std::uint64_t>(::getpid()) << 32);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+// Asked once: a sandbox that the thread enters later may forbid it.
+std::uint32_t this_thread() {
+  std::uint32_t& number = thread_state.number;
+  if (number == 0) number = static_cast<std::uint32_t>(::gettid());
+  return number;
+}
+
+std::uint64_t new_seed(std::uint64_t nth) {
+  return (monotonic_ns() + (nth << 48)) ^ (static_cast<std::uint64_t>(::getpid()) << 32);
 }
 
 // In the middle of the program's malloc, which must leave errno alone.
@@ -75,12 +86,17 @@ void Recorder::record(const void* block, const Weight& weight, const void* calle
   if (stack == AllocatingStacks::overflow) stacks_lost_.fetch_add(1, std::memory_order_relaxed);
   // An address that is here already was given back by a way that is not seen, such as an allocator's own function.
   if (const auto stale = may_hold(block) ? take(block) : std::nullopt) {
-    count_freed(*stale);
+    forget(*stale);
     frees_unseen_.fetch_add(1, std::memory_order_relaxed);
   }
   totals_of(stack).allocated.add(weight);
   if (stack != of_ignored_threads) recorded_.fetch_add(1, std::memory_order_relaxed);
-  keep(block, {weight, stack});
+  keep(block, {.weight = weight, .stack = stack, .thread = this_thread(), .born_ns = monotonic_ns()});
+}
+
+void Recorder::count_freed(const RecordedBlock& record) {
+  forget(record);
+  if (record.stack != of_ignored_threads) ends_.count(record, monotonic_ns(), this_thread());
 }
 
 void Recorder::keep(const void* block, const RecordedBlock& record) {
@@ -90,7 +106,7 @@ void Recorder::keep(const void* block, const RecordedBlock& record) {
     return;
   }
   filter_.remove(block);
-  count_freed(record);
+  forget(record);
   blocks_lost_.fetch_add(1, std::memory_order_relaxed);
   bytes_lost_.fetch_add(record.weight.bytes, std::memory_order_relaxed);
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "profiling/sampler/allocation_totals.hpp"
+#include "profiling/sampler/block_ends.hpp"
 #include "profiling/sampler/block_table.hpp"
 #include "profiling/sampler/interface.hpp"
 #include "profiling/sampler/poisson.hpp"
@@ -20,6 +21,7 @@ struct ThreadState {
   Gaps gaps;
   bool recording = false;  // in the sampler already: what it calls may allocate
   bool ignored = false;
+  std::uint32_t number = 0;  // the kernel's, once it was asked; that of the parent's thread in a forked child
 
   // The fast path of every allocation: whether no point falls into a block of so many bytes. If so it takes its bytes.
   bool passes(std::size_t bytes) {
@@ -44,9 +46,10 @@ class Recorder {
 
   // Whether the block may be a recorded one; if not, nothing else has to be done for its end.
   bool may_hold(const void* block) const { return filter_.may_hold(block); }
-  // Before the block goes back to the allocator. A record that was taken is counted as freed, or kept after all.
+  // Before the block goes back to the allocator. A record that was taken is counted as freed, by the calling thread and
+  // now, or kept after all.
   std::optional<RecordedBlock> take(const void* block);
-  void count_freed(const RecordedBlock& record) { totals_of(record.stack).freed.add(record.weight); }
+  void count_freed(const RecordedBlock& record);
   void keep(const void* block, const RecordedBlock& record);
   // Blocks at such an address are never recorded, but always asked for.
   void watch_page_of(const void* block) { filter_.add(block); }
@@ -61,6 +64,7 @@ class Recorder {
   SamplerCounts counts() const;
   const AllocatingStacks& stacks() const { return stacks_; }
   const BlockTable& blocks() const { return blocks_; }
+  const BlockEnds& ends() const { return ends_; }
 
  private:
   AllocationTotals& totals_of(std::uint32_t stack) {
@@ -69,6 +73,8 @@ class Recorder {
 
   bool configured();
   void record(const void* block, const Weight& weight, const void* caller);
+  // No longer in use, as far as is known.
+  void forget(const RecordedBlock& record) { totals_of(record.stack).freed.add(record.weight); }
 
   std::atomic<bool> configured_{false};
   std::atomic<bool> active_{false};
@@ -83,6 +89,7 @@ class Recorder {
   PageFilter filter_;
   BlockTable blocks_;
   AllocatingStacks stacks_;
+  BlockEnds ends_;
   AllocationTotals ignored_;
 };
 
