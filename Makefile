@@ -7,7 +7,7 @@ BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j 2
 
 .PHONY: help labs tests build-cost lint leaks measured-leaks run run-full test test-quick build bench ablate verdicts list measured picture pprof report report-pictures serve pages fuzz host-conformance sanitize \
-        bench-allocators bench-retention bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-pprof setup-fuzz \
+        bench-allocators bench-retention bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-limiter setup-pprof setup-fuzz \
         setup-pages setup-browser clean format
 
 help: ## this list
@@ -38,10 +38,10 @@ serve: labs pages ## the order service under load, with the live dashboard on ht
 pages: labs | setup-pages
 	@ninja -C $(BUILD) --quiet pages > $(BUILD)/pages.log || { cat $(BUILD)/pages.log >&2; exit 2; }
 
-test: tests pages build/pprof | setup-browser ## every test: unit, end to end, and one full-length experiment (about 15 minutes)
+test: tests pages build/pprof build/rate_original | setup-browser ## every test: unit, end to end, and one full-length experiment (about 15 minutes)
 	@$(CTEST)
 
-test-quick: tests pages build/pprof | setup-browser ## the tests without the full-length experiment
+test-quick: tests pages build/pprof build/rate_original | setup-browser ## the tests without the full-length experiment
 	@$(CTEST) -LE full
 
 build: setup ## everything: libraries, agent, labs, benchmarks and tests, into build/release
@@ -161,6 +161,11 @@ build/pprof: | setup-pprof
 	@mkdir -p build
 	@GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$(CURDIR)/build/go-cache" go build -o $@ github.com/google/pprof
 
+# golang.org/x/time/rate, which the limiter is held against.
+build/rate_original: tests/labs/limiter/rate_original.go | setup-limiter
+	@mkdir -p build
+	@GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$(CURDIR)/build/go-cache" go build -o $@ $<
+
 setup:
 	@.ci/install
 
@@ -173,6 +178,9 @@ setup-browser:
 
 setup-fuzz: setup
 	@.ci/install .ci/packages-fuzz.txt
+
+setup-limiter:
+	@.ci/install .ci/packages-limiter.txt
 
 setup-pprof:
 	@.ci/install .ci/packages-pprof.txt
