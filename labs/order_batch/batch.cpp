@@ -128,7 +128,9 @@ void Batch::submit(Job* job) {
     }
     record(job);
   };
-  submitted_.push_back({number, job, fixes_.workers ? submit_after(&*pool_, task) : submit_before(nullptr, task)});
+  std::pmr::memory_resource* const memory = job->message.get_allocator().resource();
+  submitted_.push_back(
+      {number, job, fixes_.workers ? submit_after(&*pool_, task, memory) : submit_before(nullptr, task, memory)});
 }
 
 void Batch::process(Job* job) {

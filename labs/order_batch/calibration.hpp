@@ -30,10 +30,15 @@ inline constexpr std::size_t group_orders = 256;
 inline constexpr double group_ms = 2;
 // Fix `ownership`: blocks of the arena of an order.
 inline constexpr std::size_t arena_block_bytes = 4096;
+inline constexpr std::size_t queued_task_bytes = 256;  // the most that the pool's queue keeps of a job
 
 // A thread that mostly waits needs little stack, and reserves no more.
 inline constexpr std::size_t worker_stack_bytes = 256 * 1024;
 inline constexpr std::size_t most_workers = 4096;
+// Memory beside the orders, for the prediction: the store's page cache, as it is set, and of each order in flight its
+// future and its places in queues.
+inline constexpr std::size_t store_cache_bytes = 512 * 1024;
+inline constexpr std::size_t bytes_beside_an_order = 300;
 inline constexpr std::size_t measured_orders = 60;  // to know an order's shares before the batch begins
 
 // Limits of the arms: one in which the whole batch at once has room, and one in which it has not (`unbounded-queue`).

@@ -48,11 +48,13 @@ double predicted_orders_per_second(const Shares& shares, const BatchOptions& opt
   return least;
 }
 
-double predicted_bytes_in_flight(const Shares& shares, const BatchOptions& options, std::uint64_t orders) {
+double predicted_growth(const Shares& shares, const BatchOptions& options, std::uint64_t orders) {
   const Fixes fixes = with_what_goes_along(options.fixes);
-  if (!fixes.workers && !fixes.group_commit) return shares.bytes;
   const double all = shares.bytes * static_cast<double>(orders);
-  return fixes.backpressure ? std::min(all, static_cast<double>(options.in_flight_bytes)) : all;
+  const double in_flight = !fixes.workers && !fixes.group_commit ? shares.bytes
+                           : fixes.backpressure ? std::min(all, static_cast<double>(options.in_flight_bytes))
+                                                : all;
+  return in_flight * (1 + bytes_beside_an_order / shares.bytes) + store_cache_bytes;
 }
 
 }  // namespace plateau::order_batch

@@ -29,7 +29,8 @@ std::size_t lawful_workers(const Shares& shares, const Fixes& fixes, std::size_t
 // The least of what workers, cores and the limiter allow.
 double predicted_orders_per_second(const Shares& shares, const BatchOptions& options, std::size_t cores);
 
-// Bytes of orders in flight at their most: one, what backpressure allows, or all.
-double predicted_bytes_in_flight(const Shares& shares, const BatchOptions& options, std::uint64_t orders);
+// How much memory the batch needs beside what is there at its start: orders in flight at their most (one, what
+// backpressure allows, or all), what goes with each, and the store's cache.
+double predicted_growth(const Shares& shares, const BatchOptions& options, std::uint64_t orders);
 
 }  // namespace plateau::order_batch

@@ -231,7 +231,7 @@ void run_batch_arm(ArmContext& context) {
   Batch batch(options, *source, store, observer);
 
   const auto start_rss = static_cast<double>(own_rss_bytes());
-  const double in_flight = predicted_bytes_in_flight(shares, options, orders);
+  const double growth = predicted_growth(shares, options, orders);
   const auto unknown_in_a_service = [&](double value) { return spec.service_rate ? NAN : value; };
   for (std::size_t i = 0; i < batch_gauges.size(); ++i) context.set_gauge(i, NAN);
   context.set_gauge(gauge_workers,
@@ -241,7 +241,7 @@ void run_batch_arm(ArmContext& context) {
   context.set_gauge(gauge_commit_ms, shares.commit_ms);
   context.set_gauge(gauge_start_rss, start_rss);
   context.set_gauge(gauge_predicted_rate, unknown_in_a_service(predicted_orders_per_second(shares, options, cores)));
-  context.set_gauge(gauge_predicted_peak, unknown_in_a_service(start_rss + in_flight));
+  context.set_gauge(gauge_predicted_peak, unknown_in_a_service(start_rss + growth));
   StartedOnce controls(spec);
   if (spec.service_rate) context.offer(controls);
   context.ready();

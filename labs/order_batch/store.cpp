@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "labs/order_batch/calibration.hpp"
+
 namespace plateau::order_batch {
 
 Store::Store(const std::string& file, std::uint64_t most_pages) {
@@ -15,7 +17,7 @@ Store::Store(const std::string& file, std::uint64_t most_pages) {
     if (sqlite3_open_v2(file.c_str(), &database_, flags, nullptr) != SQLITE_OK) fail();
     run("PRAGMA journal_mode=WAL");
     run("PRAGMA synchronous=FULL");
-    run("PRAGMA cache_size=-512");
+    run(fmt::format("PRAGMA cache_size=-{}", store_cache_bytes / 1024).c_str());
     run("CREATE TABLE IF NOT EXISTS orders(number INTEGER PRIMARY KEY, cents INTEGER, receipt INTEGER, message BLOB)");
     if (most_pages > 0) run(fmt::format("PRAGMA max_page_count={}", most_pages).c_str());
     const auto prepare = [this](const char* sql, sqlite3_stmt*& statement) {

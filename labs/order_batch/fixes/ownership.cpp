@@ -17,8 +17,9 @@ Job* TravellingArenas::make() {
     }
   }
   if (idle_.empty()) {
-    all_.push_back(
-        std::make_unique<Arena>(ArenaOptions{.block_bytes = arena_block_bytes, .max_block_bytes = arena_block_bytes}));
+    // Idle arenas keep a block each: those that were grown for large orders would be memory that no budget knows.
+    all_.push_back(std::make_unique<Arena>(ArenaOptions{
+        .block_bytes = arena_block_bytes, .max_block_bytes = arena_block_bytes, .retain_bytes = arena_block_bytes}));
     idle_.reserve(all_.capacity());
     idle_.push_back(all_.back().get());
   }
@@ -52,7 +53,8 @@ std::size_t bytes_of_before(const Job& job) {
 }
 
 std::size_t bytes_of_after(const Job& job) {
-  return job.arena->statistics().reserved_bytes;
+  const ArenaStatistics arena = job.arena->statistics();
+  return arena.reserved_bytes + (arena.free_bytes() < queued_task_bytes ? arena_block_bytes : 0);
 }
 
 void end_job_before(TravellingArenas& /*arenas*/, Job* job) {
