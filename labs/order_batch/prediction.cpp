@@ -51,7 +51,7 @@ double predicted_orders_per_second(const Shares& shares, const BatchOptions& opt
 double predicted_growth(const Shares& shares, const BatchOptions& options, std::uint64_t orders) {
   const Fixes fixes = with_what_goes_along(options.fixes);
   const double all = shares.bytes * static_cast<double>(orders);
-  const double in_flight = !fixes.workers && !fixes.group_commit ? shares.bytes
+  const double in_flight = !fixes.workers       ? shares.bytes
                            : fixes.backpressure ? std::min(all, static_cast<double>(options.in_flight_bytes))
                                                 : all;
   return in_flight * (1 + bytes_beside_an_order / shares.bytes) + store_cache_bytes;

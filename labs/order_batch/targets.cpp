@@ -94,7 +94,7 @@ harness::Verdict judge_order_batch(const ArmResult& before, const ArmResult& aft
     const auto by_law = [&](double a_second, const ArmResult& arm) {
       return std::min(100.0, a_second * gauge(arm, gauge_compute_ms) / 1e3 / cores * 100);
     };
-    cpu.note = fmt::format("by the law (rate x compute / cores) {:.0f} and {:.0f}; {:.0f} workers",
+    cpu.note = fmt::format("by the law (rate x compute / cores) {:.1f} and {:.1f}; {:.0f} workers",
                            by_law(*rate.before, before), by_law(*rate.after, after), gauge(after, gauge_workers));
   }
   add(cpu);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
 #include <set>
 #include <stop_token>
@@ -128,7 +129,8 @@ INSTANTIATE_TEST_SUITE_P(All, EachSetOfFixes,
                          [](const auto& test) { return std::string(test.param.name); });
 
 TEST(Reliability, ARandomScheduleOfFaultsLosesNothing) {
-  constexpr int schedules = 4;
+  const char* const more = std::getenv("PLATEAU_TEST_SCHEDULES");  // NOLINT(concurrency-mt-unsafe)
+  const int schedules = more != nullptr ? std::stoi(more) : 4;
   const std::uint64_t first_seed = testing::random_seed();
   for (int i = 0; i < schedules; ++i) {
     const std::uint64_t seed = first_seed + static_cast<std::uint64_t>(i);
