@@ -67,11 +67,11 @@ lint: setup ## formatting, and clang-tidy over the libraries
 	@.ci/build $(PRESET)
 	@.ci/lint
 
-ablate: labs ## each fix alone, all but each, and the wrong fixes: what each one bought (about 20 minutes)
+ablate: labs ## each fix alone, all but each, and the wrong fixes: what each one bought (about 25 minutes)
 	@mkdir -p out
 	@$(BIN)/order_service ablate --json out/ablation.json
 	@$(BIN)/gc_pause ablate --heap 512MiB --period 3s --periods 6 --json out/gc_pause-ablation.json
-	@$(BIN)/order_batch ablate --orders-total 3000 --json out/order_batch-ablation.json
+	@$(BIN)/order_batch ablate --orders-total 5000 --json out/order_batch-ablation.json
 
 verdicts: labs ## how often both verdicts hold here, idle and beside a busy neighbour: N=20, FLAGS=--profile (hours for 20)
 	@mkdir -p out

@@ -49,7 +49,9 @@ inline constexpr auto wrong_fixes = std::to_array<harness::WrongFixRow<Fixes>>({
      "the bucket begins full, so nothing is limited until the batch is over: the partner is overrun and refuses",
      &Fixes::burst_infinite},
     {"narenas-1", "all fixes but ownership, on narenas:1, so that who frees uses the arena of who allocated",
-     "blocks are as many as before, and reader and workers now wait for one arena's lock", &Fixes::narenas_1},
+     "blocks are as many as before, and still freed one at a time by another thread; what is new is that all threads "
+     "share one arena's lock",
+     &Fixes::narenas_1},
     {"acknowledge-first",
      "all fixes, and an order is acknowledged when the partner has accepted it, and recorded later",
      "it takes the commit out of the wait, and whoever is killed in between has acknowledged what no store knows",

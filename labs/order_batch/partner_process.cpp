@@ -68,7 +68,9 @@ PartnerProcess::~PartnerProcess() {
 }
 
 int run_partner_process(const std::string& options) {
-  ::signal(SIGINT, SIG_IGN);  // Ctrl-C reaches the whole terminal group; the lab decides
+  // Ctrl-C reaches the whole terminal group; the lab decides, and the arm may have orders to drain.
+  ::signal(SIGINT, SIG_IGN);
+  ::signal(SIGTERM, SIG_IGN);
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
