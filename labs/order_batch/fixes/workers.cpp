@@ -23,10 +23,14 @@ class SmallStacks {
   SmallStacks() {
     ::pthread_getattr_default_np(&before_);
     pthread_attr_t small = before_;
+#ifndef __SANITIZE_THREAD__  // which keeps more than that on each stack, for itself
     ::pthread_attr_setstacksize(&small, worker_stack_bytes);
+#endif
     ::pthread_setattr_default_np(&small);
   }
-  ~SmallStacks() { ::pthread_setattr_default_np(&before_); }
+  ~SmallStacks() {
+    ::pthread_setattr_default_np(&before_);
+  }
   SmallStacks(const SmallStacks&) = delete;
   SmallStacks& operator=(const SmallStacks&) = delete;
 
