@@ -62,8 +62,9 @@ harness::LabDescription describe() {
 // Where stores are while arms run; removed at the end.
 class StoreFolder {
  public:
-  // Throws UsageError where a commit would mean nothing.
+  // Once; throws UsageError where a commit would mean nothing.
   void make() {
+    if (!path_.empty()) return;
     std::string name = std::filesystem::temp_directory_path() / "plateau-order-batch-XXXXXX";
     if (::mkdtemp(name.data()) == nullptr)
       throw harness::UsageError(fmt::format("cannot make a folder for the stores in {}; set TMPDIR to where one can be",

@@ -117,6 +117,7 @@ TEST_P(EachSetOfFixes, RecordsEveryOrderOnce) {
   run();
   EXPECT_EQ(run.acknowledged, all(run.orders));
   expect_all_accounted_for(run);
+  EXPECT_EQ(run.report.most_not_durable > 0, run.fixes.acknowledge_first) << "acknowledged before it was on the disk";
 }
 
 INSTANTIATE_TEST_SUITE_P(All, EachSetOfFixes,
