@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j 2
 
-.PHONY: help labs batch tests build-cost lint leaks measured-leaks run run-full test test-quick build bench ablate verdicts list measured picture pprof report report-pictures serve pages fuzz host-conformance sanitize \
+.PHONY: help labs batch tests build-cost lint leaks measured-leaks run run-full test test-quick build bench ablate verdicts list measured measured-batch picture pprof report report-pictures serve pages fuzz host-conformance sanitize \
         bench-allocators bench-retention bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-limiter setup-pprof setup-fuzz \
         setup-pages setup-browser clean format
 
@@ -152,6 +152,12 @@ measured: labs ## writes anew what the order service's README quotes: both exper
 	@$(BIN)/order_service --json out/order_service.json > out/measured.txt
 	@$(BIN)/order_service ablate --json out/ablation.json >> out/measured.txt
 	@cp out/measured.txt labs/order_service/measured.txt
+
+measured-batch: labs ## writes anew what the order batch's README quotes (about eight minutes)
+	@mkdir -p out
+	@$(BIN)/order_batch --json out/order_batch.json > out/measured-batch.txt
+	@$(BIN)/order_batch ablate --orders-total 5000 --json out/order_batch-ablation.json >> out/measured-batch.txt
+	@cp out/measured-batch.txt labs/order_batch/measured.txt
 
 picture: ## the picture of the README, from out/order_service.json
 	@test -r out/order_service.json || { echo "plateau: make run first; it writes out/order_service.json" >&2; exit 2; }
