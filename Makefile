@@ -6,8 +6,8 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j 2
 
-.PHONY: help labs tests build-cost lint leaks measured-leaks run run-full test test-quick build bench ablate verdicts list measured picture pprof report report-pictures serve pages fuzz host-conformance sanitize \
-        bench-allocators bench-retention bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-pprof setup-fuzz \
+.PHONY: help labs batch tests build-cost lint leaks measured-leaks run run-full test test-quick build bench ablate verdicts list measured measured-batch picture pprof report report-pictures serve pages fuzz host-conformance sanitize \
+        bench-allocators bench-retention bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-limiter setup-pprof setup-fuzz \
         setup-pages setup-browser clean format
 
 help: ## this list
@@ -23,7 +23,11 @@ run-full: labs ## the GC-pause lab at its full size: 2 GiB, a minute for each ar
 	@mkdir -p out
 	@$(BIN)/gc_pause --json out/gc_pause.json
 
-RESULTS := order_service gc_pause ablation gc_pause-ablation
+batch: labs ## the order-batch lab: ten thousand orders, 100 s and then 2 s (about two minutes)
+	@mkdir -p out
+	@$(BIN)/order_batch --json out/order_batch.json
+
+RESULTS := order_service gc_pause ablation gc_pause-ablation order_batch order_batch-ablation
 report: labs pages ## out/report.html: one self-contained page from the results in out/
 	@results="$(wildcard $(RESULTS:%=out/%.json))"; \
 	  [ -n "$$results" ] || { echo "plateau: no results in out/; make run writes out/order_service.json" >&2; exit 2; }; \
@@ -38,10 +42,10 @@ serve: labs pages ## the order service under load, with the live dashboard on ht
 pages: labs | setup-pages
 	@ninja -C $(BUILD) --quiet pages > $(BUILD)/pages.log || { cat $(BUILD)/pages.log >&2; exit 2; }
 
-test: tests pages build/pprof | setup-browser ## every test: unit, end to end, and one full-length experiment (about 15 minutes)
+test: tests pages build/pprof build/rate_original | setup-browser ## every test: unit, end to end, and one full-length experiment (about 15 minutes)
 	@$(CTEST)
 
-test-quick: tests pages build/pprof | setup-browser ## the tests without the full-length experiment
+test-quick: tests pages build/pprof build/rate_original | setup-browser ## the tests without the full-length experiment
 	@$(CTEST) -LE full
 
 build: setup ## everything: libraries, agent, labs, benchmarks and tests, into build/release
@@ -63,10 +67,11 @@ lint: setup ## formatting, and clang-tidy over the libraries
 	@.ci/build $(PRESET)
 	@.ci/lint
 
-ablate: labs ## each fix alone, all but each, and the wrong fixes: what each one bought (about 15 minutes)
+ablate: labs ## each fix alone, all but each, and the wrong fixes: what each one bought (about 25 minutes)
 	@mkdir -p out
 	@$(BIN)/order_service ablate --json out/ablation.json
 	@$(BIN)/gc_pause ablate --heap 512MiB --period 3s --periods 6 --json out/gc_pause-ablation.json
+	@$(BIN)/order_batch ablate --orders-total 5000 --json out/order_batch-ablation.json
 
 verdicts: labs ## how often both verdicts hold here, idle and beside a busy neighbour: N=20, FLAGS=--profile (hours for 20)
 	@mkdir -p out
@@ -78,10 +83,11 @@ verdicts: labs ## how often both verdicts hold here, idle and beside a busy neig
 list: labs ## the fixes, the wrong fixes and the mechanisms
 	@$(BIN)/order_service list
 	@$(BIN)/gc_pause list
+	@$(BIN)/order_batch list
 
 bench: build ## each before/after pair as a benchmark, with calls and bytes per operation
 	@mkdir -p out
-	@for lab in order_service gc_pause; do \
+	@for lab in order_service gc_pause order_batch; do \
 	  $(BIN)/$${lab}_bench --benchmark_out=out/bench-$$lab.json --benchmark_out_format=json || exit; done
 
 bench-conversion: build ## heap2pprof against jeprof on a dump of 60,000 stacks (about a minute)
@@ -147,6 +153,12 @@ measured: labs ## writes anew what the order service's README quotes: both exper
 	@$(BIN)/order_service ablate --json out/ablation.json >> out/measured.txt
 	@cp out/measured.txt labs/order_service/measured.txt
 
+measured-batch: labs ## writes anew what the order batch's README quotes (about eight minutes)
+	@mkdir -p out
+	@$(BIN)/order_batch --json out/order_batch.json > out/measured-batch.txt
+	@$(BIN)/order_batch ablate --orders-total 5000 --json out/order_batch-ablation.json >> out/measured-batch.txt
+	@cp out/measured-batch.txt labs/order_batch/measured.txt
+
 picture: ## the picture of the README, from out/order_service.json
 	@test -r out/order_service.json || { echo "plateau: make run first; it writes out/order_service.json" >&2; exit 2; }
 	@.ci/install .ci/packages-picture.txt
@@ -161,6 +173,11 @@ build/pprof: | setup-pprof
 	@mkdir -p build
 	@GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$(CURDIR)/build/go-cache" go build -o $@ github.com/google/pprof
 
+# golang.org/x/time/rate, which the limiter is held against.
+build/rate_original: tests/labs/limiter/rate_original.go | setup-limiter
+	@mkdir -p build
+	@GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$(CURDIR)/build/go-cache" go build -o $@ $<
+
 setup:
 	@.ci/install
 
@@ -173,6 +190,9 @@ setup-browser:
 
 setup-fuzz: setup
 	@.ci/install .ci/packages-fuzz.txt
+
+setup-limiter:
+	@.ci/install .ci/packages-limiter.txt
 
 setup-pprof:
 	@.ci/install .ci/packages-pprof.txt

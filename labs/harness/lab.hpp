@@ -44,6 +44,7 @@ struct LabDescription {
   double before_speedup = 1;  // for arms without all fixes
   double after_speedup = 1;
   bool measures_pauses = false;  // its workers use ArmContext::stall_meter, as those of every lab do when it serves
+  std::uint64_t batch = 0;       // operations of a lab whose arms do a batch (see ArmSpec); 0: of one in simulated time
   double service_rate = 0;       // operations a second at which `serve` begins
   double pause_period_s = 0;     // of those labs: how often what pauses it happens
 };

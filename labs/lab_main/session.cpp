@@ -61,6 +61,12 @@ void Session::follow_description() {
       settings_.memory_limit.empty() ? std::optional(description.memory_limit) : parse_limit(settings_.memory_limit);
   base_.hours = settings_.hours.value_or(description.hours);
   base_.time.operations_per_second = description.operations_per_second;
+  if (description.batch > 0) {
+    if (settings_.hours || settings_.speedup) {
+      throw UsageError("--hours and --speedup are for simulated time: a batch ends when its operations are done");
+    }
+    base_.batch = description.batch;
+  }
   base_.options = lab_.options();
   result_.options = base_.options;
   result_.description = to_json(description);
@@ -131,6 +137,7 @@ int Session::serve() {
   spec.name = "service";
   spec.fixes = parse_fixes(description, settings_.fix);
   spec.service_rate = settings_.rate.value_or(description.service_rate);
+  spec.batch.reset();
   spec.pprof_address = "127.0.0.1:0";  // behind the dashboard's
   lab_.prepare(spec);
   ServeOptions options{.allow_remote = settings_.allow_remote, .command = settings_.command};
@@ -207,10 +214,13 @@ void Session::choose_speedup(ArmSpec& spec, double most) const {
 }
 
 const ArmResult& Session::run(const ArmSpec& spec) {
-  fmt::print("{}: fixes {}; {}; limit {}; {} at {:.4g} x real time\n", spec.name,
+  const std::string length =
+      spec.batch ? fmt::format("{} {}s", *spec.batch, lab_.description().operation)
+                 : fmt::format("{} at {:.4g} x real time", format_span(spec.hours * 3600), spec.time.speedup);
+  fmt::print("{}: fixes {}; {}; limit {}; {}\n", spec.name,
              spec.fixes.empty() ? "none" : fmt::format("{}", fmt::join(spec.fixes, ",")), spec.allocator,
              spec.memory_limit ? fmt::format("{:.0f} MB", static_cast<double>(*spec.memory_limit) / 1e6) : "none",
-             format_span(spec.hours * 3600), spec.time.speedup);
+             length);
   if (spec.profiled()) fmt::print("{}: heap profiles are taken; CPU and latency include the profiler\n", spec.name);
   std::fflush(stdout);
   ArmObserver observer;

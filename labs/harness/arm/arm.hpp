@@ -37,6 +37,9 @@ struct ArmSpec {
   // Of a service, which goes on until it is ended: operations a second of wall clock at its start. Its wall-clock knobs
   // are not compressed. Empty: an experiment.
   std::optional<double> service_rate;
+  // Of a batch: its operations, all of which are there at the start and are done as fast as the arm can. Its time is
+  // the wall clock's.
+  std::optional<std::uint64_t> batch;
   std::uint64_t seed = 1;
   std::string profile_dir;    // empty: no heap profiles
   bool profile_raw = false;   // keep the allocator's own dumps beside them
@@ -47,7 +50,9 @@ struct ArmSpec {
   // Whether the allocator has to record stacks.
   bool profiled() const { return !profile_dir.empty() || !pprof_address.empty(); }
   bool has(std::string_view fix) const { return std::find(fixes.begin(), fixes.end(), fix) != fixes.end(); }
-  std::uint64_t operations() const { return service_rate ? endless : time.operations_in(hours * 3600); }
+  std::uint64_t operations() const {
+    return service_rate ? endless : batch ? *batch : time.operations_in(hours * 3600);
+  }
   double operations_per_wall_second() const { return service_rate.value_or(time.operations_per_second * time.speedup); }
   // Wall-clock length of a window of latency over time.
   std::chrono::nanoseconds latency_window() const {
@@ -106,7 +111,7 @@ struct ArmResult {
   bool out_of_memory() const { return outcome == Outcome::oom_killed || outcome == Outcome::allocation_failed; }
   // MALLOC_CONF as given to the arm; empty when it was given none.
   std::string malloc_conf() const;
-  double simulated_seconds() const { return spec.time.seconds_of(operations); }
+  double simulated_seconds() const { return spec.batch ? wall_seconds : spec.time.seconds_of(operations); }
   // Share of the CPUs that were to be had before the run; empty where they were not measured.
   std::optional<double> cpu_share() const;
   // The last sample at or before simulated second `t`; null when the arm did not live that long.

@@ -53,6 +53,7 @@ json::object to_json(const ArmSpec& spec) {
           {"operations_per_second", spec.time.operations_per_second},
           {"speedup", spec.time.speedup},
           {"service_rate", spec.service_rate ? json::value(*spec.service_rate) : json::value(nullptr)},
+          {"batch", spec.batch ? json::value(*spec.batch) : json::value(nullptr)},
           {"seed", spec.seed},
           {"profile_dir", spec.profile_dir},
           {"profile_raw", spec.profile_raw},
@@ -71,6 +72,7 @@ ArmSpec arm_spec_from_json(const json::object& json) {
   spec.time.operations_per_second = json.at("operations_per_second").to_number<double>();
   spec.time.speedup = json.at("speedup").to_number<double>();
   if (!json.at("service_rate").is_null()) spec.service_rate = json.at("service_rate").to_number<double>();
+  if (!json.at("batch").is_null()) spec.batch = json.at("batch").to_number<std::uint64_t>();
   spec.seed = json.at("seed").to_number<std::uint64_t>();
   spec.profile_dir = json::value_to<std::string>(json.at("profile_dir"));
   spec.profile_raw = json.at("profile_raw").as_bool();

@@ -6,11 +6,22 @@
 #include "labs/harness/measure/pauses.hpp"
 
 namespace plateau::harness {
+namespace {
+
+double seconds_since_ready(const ArmBlock& block) {
+  const std::int64_t ready_ns = block.ready_ns.load(std::memory_order_relaxed);
+  if (ready_ns == 0) return 0;
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch() -
+                                       std::chrono::nanoseconds(ready_ns))
+      .count();
+}
+
+}  // namespace
 
 Sample take_sample(const ArmSpec& spec, const ArmBlock& block, const ProcessMemory& process) {
   Sample sample;
   sample.operations = block.total_operations();
-  sample.t = spec.time.seconds_of(sample.operations);
+  sample.t = spec.batch ? seconds_since_ready(block) : spec.time.seconds_of(sample.operations);
   sample.rss = process.rss_bytes;
   sample.anonymous = process.anonymous_bytes;
   sample.file = process.file_bytes;

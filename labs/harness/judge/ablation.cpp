@@ -22,12 +22,19 @@ constexpr std::string_view wrong_prefix = "wrong-";
 // Smaller changes than this are noise of sampling, not a gap that was closed.
 constexpr double least_closed_bytes = 4 * mb;
 
+const Sample* peak_of(const ArmResult& arm) {
+  return &*std::max_element(arm.series.begin(), arm.series.end(),
+                            [](const Sample& a, const Sample& b) { return a.rss < b.rss; });
+}
+
 // A fix closes the part that is most smaller with it than without it, at a simulated moment that both arms
 // lived. The residual belongs to nobody, and no fix is given it.
+// Batches take each its own time: they are compared at their peaks.
 std::optional<ClosedPart> find_closed_part(const ArmResult& without_fix, const ArmResult& with_fix) {
   const double both_lived = std::min(without_fix.series.back().t, with_fix.series.back().t) * 0.98;
-  const Sample* const without = without_fix.at(both_lived);
-  const Sample* const with = with_fix.at(both_lived);
+  const bool batch = with_fix.spec.batch.has_value();
+  const Sample* const without = batch ? peak_of(without_fix) : without_fix.at(both_lived);
+  const Sample* const with = batch ? peak_of(with_fix) : with_fix.at(both_lived);
   if (without == nullptr || with == nullptr) return std::nullopt;
   const std::vector<MeasuredPart> closed = waterfall_of(*with);
   std::optional<ClosedPart> most;
@@ -102,7 +109,7 @@ Ablation summarise_ablation(const LabDescription& lab, double hours, const std::
     row.arm = arm.spec.name;
     row.outcome = arm.outcome;
     if (arm.out_of_memory()) row.died_at_hours = arm.simulated_seconds() / 3600;
-    const Sample* const compared = arm.at(std::min(hours * 3600, arm.series.back().t));
+    const Sample* const compared = arm.spec.batch ? peak_of(arm) : arm.at(std::min(hours * 3600, arm.series.back().t));
     row.rss = static_cast<double>(compared != nullptr ? compared->rss : arm.peak_rss);
     row.parts = waterfall_of(compared != nullptr ? *compared : arm.series.back());
     row.allocation_rate = arm.bytes_per_simulated_second(0, arm.simulated_seconds()).value_or(0);
@@ -117,6 +124,10 @@ Ablation summarise_ablation(const LabDescription& lab, double hours, const std::
     row.calls_per_operation =
         static_cast<double>(arm.allocation_calls) / static_cast<double>(std::max<std::uint64_t>(arm.operations, 1));
     row.faults_a_second = static_cast<double>(arm.minor_faults) / arm.wall_seconds;
+    if (arm.spec.batch) {
+      row.operations_per_second = static_cast<double>(arm.operations) / arm.wall_seconds;
+      row.p99_ms = arm.latency.quantile_us(0.99) / 1e3;
+    }
     if (lab.measures_pauses) {
       row.pause_ms = median(longest_by_period_ms(arm, lab.pause_period_s));
       row.p99_ms = median(latency_by_period_ms(arm, lab.pause_period_s, 0.99));
@@ -199,18 +210,40 @@ std::string format_pause_table(const Ablation& ablation) {
   return text;
 }
 
+std::string format_batch_table(const Ablation& ablation) {
+  const std::string rate = fmt::format("{}s/s", ablation.operation);
+  const std::string cpu = fmt::format("us CPU/{}", ablation.operation);
+  const std::string calls = fmt::format("calls/{}", ablation.operation);
+  std::string text = fmt::format("\nWhat each fix bought, over the whole batch or up to the kernel's kill\n");
+  text += fmt::format("{:<22} {:>10} {:>10} {:>12} {:>13} | {:>14} {:>14}  {}\n", "arm", rate, "P99, ms",
+                      "peak RSS, MB", "ended", cpu, calls, "closes most of the peak (all-but: in all)");
+  for (const AblationRow& row : ablation.rows) {
+    const std::string ended = row.died_at_hours ? fmt::format("died {:.1f} s", *row.died_at_hours * 3600) : "done";
+    const std::string closes =
+        row.closes ? fmt::format("{} ({:.0f} MB)", row.closes->part->name, row.closes->bytes / mb) : "-";
+    text += fmt::format("{:<22} {:>10.0f} {:>10.1f} {:>12.1f} {:>13} | {:>14.1f} {:>14.1f}  {}\n", row.arm,
+                        *row.operations_per_second, row.p99_ms.value_or(0), row.rss / mb, ended,
+                        row.cpu_us_per_operation, row.calls_per_operation, closes);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string format_table(const Ablation& ablation) {
-  const bool pauses = !ablation.rows.empty() && ablation.rows.front().p99_ms;
-  std::string text = pauses ? format_pause_table(ablation) : format_memory_table(ablation);
+  const bool batch = !ablation.rows.empty() && ablation.rows.front().operations_per_second;
+  const bool pauses = !batch && !ablation.rows.empty() && ablation.rows.front().p99_ms;
+  std::string text = batch    ? format_batch_table(ablation)
+                     : pauses ? format_pause_table(ablation)
+                              : format_memory_table(ablation);
   text += "\nWhy the wrong fixes fail\n";
   for (const AblationRow& row : ablation.rows) {
     if (row.reason.empty()) continue;
-    const std::string end = row.died_at_hours && pauses ? fmt::format("died at {:.0f} s", *row.died_at_hours * 3600)
-                            : row.died_at_hours         ? fmt::format("died at {:.1f} h", *row.died_at_hours)
-                            : row.pause_ms              ? fmt::format("pauses of {:.1f} ms", *row.pause_ms)
-                                                        : fmt::format("lived, at {:.0f} MB", row.rss / mb);
+    const std::string end = row.died_at_hours && (pauses || batch)
+                                ? fmt::format("died at {:.0f} s", *row.died_at_hours * 3600)
+                            : row.died_at_hours ? fmt::format("died at {:.1f} h", *row.died_at_hours)
+                            : row.pause_ms      ? fmt::format("pauses of {:.1f} ms", *row.pause_ms)
+                                                : fmt::format("lived, at {:.0f} MB", row.rss / mb);
     text += fmt::format("  {:<20} {}: {}\n", row.arm, end, row.reason);
   }
   return text;

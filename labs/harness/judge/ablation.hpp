@@ -41,7 +41,8 @@ struct AblationRow {
   std::string reason;  // why a wrong fix fails; empty for the others
   // Only where pauses are measured: medians over periods of the longest pause and of the 99th percentile of latency.
   std::optional<double> pause_ms;
-  std::optional<double> p99_ms;
+  std::optional<double> p99_ms;                 // of a batch: of its whole run
+  std::optional<double> operations_per_second;  // of a batch, whose RSS and parts are those of its peak
   double calls_per_operation = 0;
   double faults_a_second = 0;
 };

@@ -183,6 +183,7 @@ json::object ablation_json(const Ablation& ablation) {
                                 {"takes_from", takes_from_json(row.takes_from)},
                                 {"pause_ms", or_null(row.pause_ms)},
                                 {"p99_ms", or_null(row.p99_ms)},
+                                {"operations_per_second", or_null(row.operations_per_second)},
                                 {"calls_per_operation", row.calls_per_operation},
                                 {"faults_per_second", row.faults_a_second},
                                 {"reason", row.reason.empty() ? json::value(nullptr) : json::value(row.reason)}});

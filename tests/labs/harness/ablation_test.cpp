@@ -90,5 +90,21 @@ TEST(Ablation, TheTableHasAColumnForEachPartThatWasMeasuredAndTheLabsOwnWord) {
   EXPECT_THAT(text, testing::HasSubstr("dirty pages (39 MB)"));
 }
 
+TEST(Ablation, BatchesAreComparedAtTheirPeaksAndBySpeed) {
+  std::deque<ArmResult> arms = none_and_only_a();
+  for (ArmResult& arm : arms) {
+    arm.spec.batch = 100;
+    arm.operations = 100;
+    arm.wall_seconds = 2000;
+  }
+  arms[1].wall_seconds = 1;
+  arms[1].series.resize(1);  // it was over before the other's second sample
+  const Ablation ablation = summarise_ablation(lab(), 6, arms);
+  EXPECT_DOUBLE_EQ(*ablation.rows[1].operations_per_second, 100);
+  ASSERT_TRUE(ablation.rows[1].closes);
+  EXPECT_EQ(ablation.rows[1].closes->part, &waterfall_part("dirty"));
+  EXPECT_THAT(format_table(ablation), testing::HasSubstr("orders/s"));
+}
+
 }  // namespace
 }  // namespace plateau::harness
