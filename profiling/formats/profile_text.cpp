@@ -44,6 +44,15 @@ void append_frames(const Profile& profile, Symbolizer& symbolizer, std::uint64_t
   }
 }
 
+// Texts only: numbers, such as the mean size of a stack's blocks, follow from the columns.
+void append_labels(const Profile& profile, const Profile::Sample& sample, std::string& text) {
+  std::string labels;
+  for (const ProfileLabel& label : profile.labels(sample)) {
+    if (!label.text.empty()) labels += fmt::format("\t{}: {}", label.key, label.text);
+  }
+  if (!labels.empty()) text += fmt::format("#{}\n", labels);
+}
+
 std::size_t default_column(const Profile& profile) {
   const auto& types = profile.types();
   const auto found = std::find_if(types.begin(), types.end(),
@@ -72,6 +81,7 @@ std::string to_text(const Profile& profile, Symbolizer& symbolizer) {
     text += fmt::format("\n{} @", fmt::join(profile.values(*sample), " "));
     for (const std::uint64_t address : profile.stack(*sample)) text += fmt::format(" {:#x}", address);
     text += "\n";
+    append_labels(profile, *sample, text);
     bool is_return = profile.leaf_is_return_address;
     for (const std::uint64_t address : profile.stack(*sample)) {
       append_frames(profile, symbolizer, address, is_return, text, unused_files);

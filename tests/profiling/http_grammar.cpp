@@ -102,7 +102,7 @@ Draft well_formed(Random& random) {
     const bool heads = random.one_in(3);
     draft.request.is_head = heads;
     draft.line = std::string(heads ? "HEAD " : "GET ") +
-                 random.of(std::array<std::string, 3>{"/metrics", "/debug/pprof/heap?debug=1", "/?a=%20"}) +
+                 random.of(std::array<std::string, 3>{"/metrics", "/debug/pprof/heap?debug=1", "/debug/pprof/heap?%64ebug=1"}) +
                  " HTTP/1.1";
     return draft;
   }
