@@ -101,9 +101,10 @@ Draft well_formed(Random& random) {
   if (random.one_in(3)) {
     const bool heads = random.one_in(3);
     draft.request.is_head = heads;
-    draft.line = std::string(heads ? "HEAD " : "GET ") +
-                 random.of(std::array<std::string, 3>{"/metrics", "/debug/pprof/heap?debug=1", "/debug/pprof/heap?%64ebug=1"}) +
-                 " HTTP/1.1";
+    draft.line =
+        std::string(heads ? "HEAD " : "GET ") +
+        random.of(std::array<std::string, 3>{"/metrics", "/debug/pprof/heap?debug=1", "/debug/pprof/heap?%64ebug=1"}) +
+        " HTTP/1.1";
     return draft;
   }
   draft.line = "POST /debug/pprof/symbol HTTP/1.1";
