@@ -131,7 +131,6 @@ int Session::single() {
 }
 
 int Session::serve() {
-  fit_to_machine();
   const LabDescription& description = lab_.description();
   ArmSpec spec = base_;
   spec.name = "service";

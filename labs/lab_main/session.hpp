@@ -50,6 +50,7 @@ class Session {
   void serve_arms();
   // What the lab says of itself, where nothing else was asked for.
   void follow_description();
+  // Of an experiment: whoever serves wants to see the page.
   void fit_to_machine();
   ArmSpec arm(std::string name, std::vector<std::string> fixes) const;
   // As it was asked for; otherwise as the machine can take it, up to `most`, which runs of a few seconds have.
