@@ -248,6 +248,8 @@ Bounded Holders::bounded(const HolderRow& row) const {
     const bool all_stay = tells_made && row.survival() > 0.9 && row.growth_samples >= enough_samples / 2;
     if (all_stay || (row.growth_samples >= enough_samples && row.grown_bytes > error)) return Bounded::no;
   }
+  // What hardly ever goes may grow too slowly to be seen yet.
+  if (row.grown_bytes > 0 && tells_made && row.survival() > 0.9) return Bounded::unknown;
   return row.samples >= enough_samples ? Bounded::yes : Bounded::unknown;
 }
 

@@ -47,6 +47,22 @@ std::string with_place(const HolderRow& row) {
   return row.place.empty() ? row.function : fmt::format("{} ({})", row.function, row.place);
 }
 
+// A container that takes an element for each block that stays, and is small beside what its elements hold: of a shared
+// pointer, say. Nothing shows that it is the one; empty when there is none.
+std::string candidate(const Holders& holders, const HolderRow& grows) {
+  constexpr double hardly_any_freed = 0.9;
+  constexpr double least_share_of_objects = 0.05;
+  const HolderRow* best = nullptr;
+  for (const HolderRow& row : holders.rows) {
+    if (row.insertion.empty() || row.grown_objects < least_share_of_objects * grows.grown_objects) continue;
+    if (!holders.tells_made || row.survival() < hardly_any_freed || row.grown_bytes <= 0) continue;
+    if (best == nullptr || row.grown_objects > best->grown_objects) best = &row;
+  }
+  if (best == nullptr) return {};
+  return fmt::format("\nperhaps it is held by what was taken in here and never let go: {} by {}; {} made, {} alive",
+                     with_place(*best), best->insertion, grouped(best->made_objects), grouped(best->alive_objects));
+}
+
 std::string sentence(const Holders& holders) {
   if (!holders.probable) {
     if (const std::string few = too_few_samples(holders); !few.empty()) return few;
@@ -54,8 +70,9 @@ std::string sentence(const Holders& holders) {
     const auto grows = std::find_if(holders.rows.begin(), holders.rows.end(),
                                     [&](const HolderRow& row) { return holders.bounded(row) == Bounded::no; });
     if (grows != holders.rows.end()) {
-      return fmt::format("allocated here: {}; {:+.3f} MB/s; who holds it is not to be seen, as others of its blocks go",
-                         with_place(*grows), grows->grown_bytes / holders.seconds / megabyte);
+      return fmt::format("allocated here: {}; {:+.3f} MB/s; who holds it is not to be seen for certain",
+                         with_place(*grows), grows->grown_bytes / holders.seconds / megabyte) +
+             candidate(holders, *grows);
     }
     return fmt::format("nothing grew in {:.1f} s beyond what comes and goes", holders.seconds);
   }
@@ -70,8 +87,9 @@ std::string sentence(const Holders& holders) {
   if (!row.callers.empty()) text += "\n  called by " + row.callers;
   const HolderRow& largest = holders.rows.front();
   if (&largest != &row) {
-    text += fmt::format("\nmost of it is allocated here: {}; {:+.3f} MB/s, who need not hold it", with_place(largest),
-                        largest.grown_bytes / holders.seconds / megabyte);
+    text += fmt::format("\nmost of the bytes are allocated here: {}; {:+.3f} MB/s{}", with_place(largest),
+                        largest.grown_bytes / holders.seconds / megabyte,
+                        largest.function == row.function ? "" : "; they may stay because of the holder");
   }
   return text;
 }

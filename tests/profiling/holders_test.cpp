@@ -78,8 +78,43 @@ TEST_F(HoldersOfALeak, TheOneThatFillsAContainerAndNeverFreesIsProbable) {
   EXPECT_EQ(holders.bounded(holders.rows[2]), Bounded::yes) << "what comes and goes";
   const std::string text = to_text(holders, "broker (process 1)");
   EXPECT_THAT(text, HasSubstr("probably holds it: Wheel::arm by std::map::emplace; 1,000 made, 1,000 alive"));
-  EXPECT_THAT(text, HasSubstr("most of it is allocated here: parse; +0.020 MB/s"));
+  EXPECT_THAT(text, HasSubstr("most of the bytes are allocated here: parse; +0.020 MB/s"));
   EXPECT_THAT(to_json(holders), HasSubstr(R"("probable":1)"));
+}
+
+// A map of small elements that share large bodies with nobody else: its own bytes are next to nothing.
+TEST(Holders, ASmallContainerOfWhatGrowsIsACandidate) {
+  Holders holders;
+  holders.seconds = 10;
+  holders.period = 1;
+  holders.tells_made = true;
+  HolderRow body;
+  body.function = "text";
+  body.made_objects = 1'000'000;
+  body.alive_objects = 60'000;
+  body.alive_bytes = 80e6;
+  body.samples = 60'000;
+  body.growth_samples = 30'000;
+  body.grown_objects = 30'000;
+  body.grown_bytes = 40e6;
+  HolderRow entry;
+  entry.function = "Sessions::remember";
+  entry.insertion = "std::unordered_map::operator[]";
+  entry.made_objects = 10'000;
+  entry.alive_objects = 10'000;
+  entry.alive_bytes = 0.4e6;
+  entry.samples = 10'000;
+  entry.growth_samples = 5'000;
+  entry.grown_objects = 5'000;
+  entry.grown_bytes = 0.2e6;
+  holders.rows = {body, entry};
+  const std::string text = to_text(holders, "it");
+  EXPECT_THAT(text, HasSubstr("allocated here: text; +4.000 MB/s"));
+  EXPECT_THAT(text, HasSubstr("perhaps it is held by what was taken in here and never let go: Sessions::remember by "
+                              "std::unordered_map::operator[]; 10,000 made, 10,000 alive"));
+
+  holders.rows[1].grown_objects = 500;  // too few for so many
+  EXPECT_THAT(to_text(holders, "it"), Not(HasSubstr("perhaps")));
 }
 
 TEST_F(HoldersOfALeak, TooFewSamplesAreSaid) {
