@@ -171,7 +171,11 @@ void find_allocator_inside() {
 
 const std::string& jemalloc_out_of_reach() {
   static const std::string line = [] {
-    if (Heap::process().kind() == AllocatorKind::jemalloc || !executable_says("<jemalloc>")) return std::string();
+    // What jemalloc's messages begin with. Written from behind: a program that this library is linked into would
+    // otherwise have the text itself.
+    constexpr std::string_view mark_from_behind = ">collamej<";
+    const std::string mark(mark_from_behind.rbegin(), mark_from_behind.rend());
+    if (Heap::process().kind() == AllocatorKind::jemalloc || !executable_says(mark)) return std::string();
     return std::string(
         "the program has a jemalloc of its own, which is not to be found in its symbols: do not strip it, or export "
         "mallctl, mallctlbymib and mallctlnametomib (with its prefix, if any) by -Wl,--export-dynamic-symbol=mallctl");
