@@ -31,6 +31,13 @@ bool shares_memory_out(const fs::path& group) {
          std::istream_iterator<std::string>();
 }
 
+// The kernel lets go of a dead process's group a moment after wait() has returned.
+void remove_group(const fs::path& folder) {
+  for (int attempt = 0; attempt < 200 && ::rmdir(folder.c_str()) != 0 && errno == EBUSY; ++attempt) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
 // Groups of runs that were killed together with their watchers stay behind, empty; whoever comes next to the same place
 // removes them.
 void remove_orphans(const fs::path& parent) {
@@ -39,7 +46,7 @@ void remove_orphans(const fs::path& parent) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with(group_prefix)) continue;
     const int pid = std::atoi(name.c_str() + std::string_view(group_prefix).size());
-    if (pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH) ::rmdir(entry.path().c_str());
+    if (pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH) remove_group(entry.path());
   }
 }
 
@@ -116,10 +123,7 @@ bool MemoryLimit::adopt(Cgroup group) {
 MemoryLimit::~MemoryLimit() {
   if (!group_) return;
   processes_.reset();
-  // The kernel lets go of a dead process's group a moment after wait() has returned.
-  for (int attempt = 0; attempt < 200 && ::rmdir(group_->folder().c_str()) != 0 && errno == EBUSY; ++attempt) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
+  remove_group(group_->folder());
 }
 
 bool MemoryLimit::enter() const noexcept {
