@@ -4,9 +4,9 @@
 #include <span>
 #include <string>
 
-#include "profiling/symbols/mapping_history.hpp"
 #include "profiling/stacks/stack_capture.hpp"
 #include "profiling/stacks/stack_table.hpp"
+#include "profiling/symbols/mapping_history.hpp"
 
 namespace plateau {
 namespace {
