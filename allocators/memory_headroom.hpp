@@ -20,7 +20,7 @@ class MemoryHeadroom {
   explicit MemoryHeadroom(std::optional<std::uint64_t> limit_bytes = std::nullopt, const CgroupFiles& files = {});
 
   std::uint64_t limit_bytes() const { return limit_; }
-  // What counts against the limit and the kernel could not take back at once: of a cgroup its usage without cached
+  // Counts what is held against the limit and could not be taken back at once: of a cgroup its usage without cached
   // pages of files (tmpfs counts, as the kernel cannot drop it); for a limit that was given, RSS; of RLIMIT_DATA, data
   // pages of the address space. When another cgroup on the way up has less room by now, so much more that limit_bytes()
   // - used_bytes() is its room.

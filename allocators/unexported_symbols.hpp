@@ -9,8 +9,8 @@ namespace plateau {
 
 struct UnexportedSymbols {
   std::map<std::string, void*, std::less<>> addresses;  // by the name that the allocator's manual has
-  // Of its jemalloc's functions: "je_", "_rjem_". malloc is then another allocator's, and this one the program's
-  // choice.
+  // Stands before the names of its jemalloc's functions: "je_", "_rjem_". malloc is then another allocator's, and this
+  // one the program's choice.
   std::string jemalloc_prefix;
 };
 

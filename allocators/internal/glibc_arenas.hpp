@@ -24,8 +24,8 @@ struct GlibcArenas {
   std::uint64_t mapped_blocks = 0;  // how many
 };
 
-// Of the calling process; nothing when glibc does not serve malloc or does not say. Takes each arena's lock in turn,
-// while it counts that one's free blocks.
+// Asks glibc for the arenas of the calling process; gives nothing when it does not serve malloc. Takes each arena's
+// lock in turn, while it counts that one's free blocks.
 std::optional<GlibcArenas> glibc_arenas();
 // The same from malloc_info's text.
 std::optional<GlibcArenas> glibc_arenas_in(std::string_view malloc_info);

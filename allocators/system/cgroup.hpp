@@ -29,7 +29,7 @@ struct CgroupPlace {
 // path of the group, of which the front part is not mounted: the longest end of it that is there is taken.
 std::optional<CgroupPlace> find_cgroup(CgroupVersion version, const CgroupFiles& files = {});
 
-// What fills a group, its children's included. Figures that a kernel does not tell are empty.
+// The kernel's division of what a group holds, its children included. Figures that it does not tell are empty.
 struct CgroupContents {
   std::optional<std::uint64_t> anonymous;      // heaps, stacks: in RSS of its processes
   std::optional<std::uint64_t> active_file;    // cached pages of files, used lately; mapped ones are in RSS as well

@@ -30,9 +30,9 @@ struct MemoryMap {
   std::uint64_t size() const { return limit - start; }
 };
 
-// Of the calling process, by address; empty where the kernel has no smaps. Throws std::bad_alloc. Cost: the kernel
-// walks all page tables, about a millisecond a GiB and some microseconds a mapping; other threads' mmap and munmap wait
-// meanwhile for one mapping at a time.
+// Reads those of the calling process, by address; empty where the kernel has no smaps. Throws std::bad_alloc. Cost: the
+// kernel walks all page tables, about a millisecond a GiB and some microseconds a mapping; other threads' mmap and
+// munmap wait meanwhile for one mapping at a time.
 std::vector<MemoryMap> own_memory_maps();
 // The same from a text in the form of smaps.
 std::vector<MemoryMap> memory_maps_in(std::istream& smaps);

@@ -37,8 +37,8 @@ struct ArmSpec {
   // Of a service, which goes on until it is ended: operations a second of wall clock at its start. Its wall-clock knobs
   // are not compressed. Empty: an experiment.
   std::optional<double> service_rate;
-  // Of a batch: its operations, all of which are there at the start and are done as fast as the arm can. Its time is
-  // the wall clock's.
+  // How many operations a batch has: all are there at the start and are done as fast as the arm can, by the wall clock.
+  // Empty: no batch.
   std::optional<std::uint64_t> batch;
   std::uint64_t seed = 1;
   std::string profile_dir;    // empty: no heap profiles
