@@ -217,13 +217,7 @@ harness::Verdict judge_gc_pause(const ArmResult& before, const ArmResult& after)
   };
   add({.metric = "CPU a request", .unit = "us", .before = cpu(before), .after = cpu(after)});
 
-  const harness::OutputComparison output = harness::compare_output(before, after);
-  VerdictRow same{.metric = "same output, in batches compared",
-                  .before = static_cast<double>(output.batches),
-                  .after = static_cast<double>(output.batches)};
-  same.relation = "equal checksums";
-  if (output.batches > 0) same.holds = output.same;
-  add(same);
+  add(harness::same_output(before, after));
   return verdict;
 }
 

@@ -158,13 +158,7 @@ harness::Verdict judge_order_batch(const ArmResult& before, const ArmResult& aft
        .before = per_order(before.cpu_seconds * 1e6, before),
        .after = per_order(after.cpu_seconds * 1e6, after)});
 
-  const harness::OutputComparison output = harness::compare_output(before, after);
-  VerdictRow same{.metric = "same output, in batches compared",
-                  .before = static_cast<double>(output.batches),
-                  .after = static_cast<double>(output.batches)};
-  same.relation = "equal checksums";
-  if (output.batches > 0) same.holds = output.same;
-  add(same);
+  add(harness::same_output(before, after));
   return verdict;
 }
 

@@ -190,13 +190,7 @@ harness::Verdict judge_order_service(const ArmResult& before, const ArmResult& a
                   orders_a_second(after), queue_note(before), queue_note(after));
   add(p99);
 
-  const harness::OutputComparison output = harness::compare_output(before, after);
-  VerdictRow same{.metric = "same output, in batches compared",
-                  .before = static_cast<double>(output.batches),
-                  .after = static_cast<double>(output.batches)};
-  same.relation = "equal checksums";
-  if (output.batches > 0) same.holds = output.same;
-  add(same);
+  add(harness::same_output(before, after));
   return verdict;
 }
 

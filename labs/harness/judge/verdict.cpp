@@ -68,6 +68,16 @@ OutputComparison compare_output(const ArmResult& one, const ArmResult& other) {
   return result;
 }
 
+VerdictRow same_output(const ArmResult& before, const ArmResult& after) {
+  const OutputComparison output = compare_output(before, after);
+  VerdictRow same{.metric = "same output, in batches compared",
+                  .before = static_cast<double>(output.batches),
+                  .after = static_cast<double>(output.batches)};
+  same.relation = "equal checksums";
+  if (output.batches > 0) same.holds = output.same;
+  return same;
+}
+
 std::optional<std::string> common_checksum(const ArmResult& arm, const std::deque<ArmResult>& all) {
   std::uint64_t folded = 0;
   std::size_t batches = 0;

@@ -55,6 +55,8 @@ struct OutputComparison {
   bool same = false;
 };
 OutputComparison compare_output(const ArmResult& one, const ArmResult& other);
+// Their comparison as a row, which holds when all batches are the same; not judged where there is none to compare.
+VerdictRow same_output(const ArmResult& before, const ArmResult& after);
 
 // Digest of the output over the batches that all arms have finished; empty when there is none.
 std::optional<std::string> common_checksum(const ArmResult& arm, const std::deque<ArmResult>& all);
