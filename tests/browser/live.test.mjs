@@ -74,7 +74,12 @@ test('every chart is drawn and goes on, and nothing is complained about', async 
     const figure = page.locator(`#${id}`);
     await figure.scrollIntoViewIfNeeded();
     await figure.locator('canvas').first().waitFor();
-    assert.ok(await isDrawn(figure), `an empty chart: ${await figure.locator('h4').textContent()}`);
+    // A service that has just begun has one sample; a line is seen from the second on.
+    const until = Date.now() + 20_000;
+    while (!(await isDrawn(figure))) {
+      assert.ok(Date.now() < until, `an empty chart: ${await figure.locator('h4').textContent()}`);
+      await page.waitForTimeout(100);
+    }
   }
   await page.evaluate(() => scrollTo(0, 0));
   const value = () => page.locator('#live-memory .keys b').first().textContent();
