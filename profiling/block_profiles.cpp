@@ -16,13 +16,13 @@
 #include "profiling/heap_profile.hpp"
 #include "profiling/heap_sampler.hpp"
 #include "profiling/profile_source.hpp"
-#include "profiling/sampler/block_ends.hpp"
+#include "profiling/sampler/lifetimes.hpp"
 #include "profiling/symbols/mapping_history.hpp"
 
 namespace plateau {
 namespace {
 
-constexpr std::array<const char*, sampler::lifetime_limits_ns.size() + 1> class_names{
+constexpr std::array<const char*, sampler::lifetime_classes> class_names{
     "under 10 us", "under 100 us", "under 1 ms",  "under 10 ms",    "under 100 ms",
     "under 1 s",   "under 10 s",   "under 100 s", "100 s and more",
 };

@@ -1,28 +1,17 @@
 // What the sampler counts for each stack.
 #pragma once
 
-#include <atomic>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
-#include "profiling/sampler/poisson.hpp"
+#include "profiling/sampler/lifetimes.hpp"
+#include "profiling/sampler/weight_sum.hpp"
 #include "profiling/stacks/stack_table.hpp"
 
 namespace plateau::sampler {
 
-// Thread-safe.
-class WeightSum {
- public:
-  void add(const Weight& weight) {
-    objects_.fetch_add(weight.objects, std::memory_order_release);
-    bytes_.fetch_add(weight.bytes, std::memory_order_release);
-  }
-  Weight read() const { return {objects_.load(std::memory_order_acquire), bytes_.load(std::memory_order_acquire)}; }
-
- private:
-  std::atomic<std::uint64_t> objects_{0};
-  std::atomic<std::uint64_t> bytes_{0};
-};
-
+// In one place, so that the end of a block, whose stack was last looked at long ago, waits for memory once.
 struct AllocationTotals {
   struct Figures {
     Weight allocated;  // since the sampler started
@@ -30,17 +19,23 @@ struct AllocationTotals {
   };
 
   WeightSum allocated;
-  WeightSum freed;
+  std::array<LifeTotals, lifetime_classes> freed;
+  WeightSum forgotten;  // freed when nobody looked, or not kept: of an unknown lifetime
 
   Figures read() const {
-    // Freed first: what is freed was allocated before, so that no difference is negative.
-    const Weight gone = freed.read();
+    // What was freed is read first: it was allocated before, so that no difference is negative.
+    Weight gone = forgotten.read();
+    for (const LifeTotals& life : freed) {
+      const Weight weight = life.freed.read();
+      gone.objects += weight.objects;
+      gone.bytes += weight.bytes;
+    }
     const Weight all = allocated.read();
     return {all, {all.objects - gone.objects, all.bytes - gone.bytes}};
   }
 };
 
-// At most 4 MiB for stacks and 32 MiB for their frames.
+// At most 19 MiB for stacks and 32 MiB for their frames.
 using AllocatingStacks = StackTable<AllocationTotals, std::size_t{1} << 16, std::size_t{1} << 22>;
 
 }  // namespace plateau::sampler

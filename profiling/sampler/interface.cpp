@@ -1,6 +1,7 @@
 #include "profiling/sampler/interface.hpp"
 
-#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "profiling/sampler/next_allocator.hpp"
@@ -38,18 +39,19 @@ void for_each_block(std::size_t least_bytes, void (*visit)(void*, const SampledB
 }
 
 void for_each_life(void (*visit)(void*, const SampledLife&), void* context) {
-  recorder.ends().for_each_life([&](std::int64_t stack, std::int64_t lifetime_class, const LifeTotals& totals) {
-    const Weight freed = totals.freed.read();
-    if (freed.objects == 0) return;
-    const auto frames = frames_of(stack);
-    const double us = static_cast<double>(totals.object_us.load(std::memory_order_relaxed));
-    visit(context, {frames.data(), frames.size(), static_cast<std::size_t>(std::max<std::int64_t>(lifetime_class, 0)),
-                    objects_of(freed), static_cast<double>(freed.bytes), us * 1000});
+  recorder.stacks().for_each([&](std::span<const std::uintptr_t> stack, const AllocationTotals& totals) {
+    for (std::size_t i = 0; i < lifetime_classes; ++i) {
+      const LifeTotals& life = totals.freed[i];
+      const Weight freed = life.freed.read();
+      if (freed.objects == 0) continue;
+      visit(context, {stack.data(), stack.size(), i, objects_of(freed), static_cast<double>(freed.bytes),
+                      1000 * static_cast<double>(life.object_us.load(std::memory_order_relaxed))});
+    }
   });
 }
 
 void for_each_crossing(void (*visit)(void*, const SampledCrossing&), void* context) {
-  recorder.ends().for_each_crossing([&](std::int64_t stack, std::uint32_t from, std::uint32_t to, const Weight& freed) {
+  recorder.crossings().for_each([&](std::int64_t stack, std::uint32_t from, std::uint32_t to, const Weight& freed) {
     if (freed.objects == 0) return;
     const auto frames = frames_of(stack);
     visit(context, {frames.data(), frames.size(), from, to, objects_of(freed), static_cast<double>(freed.bytes)});

@@ -40,7 +40,7 @@ struct SampledBlock {
   std::uint64_t born_ns = 0;  // by CLOCK_MONOTONIC
 };
 
-// Estimates for the freed blocks of one stack whose lifetimes are of one class (block_ends.hpp).
+// Estimates for the freed blocks of one stack whose lifetimes are of one class (lifetimes.hpp).
 struct SampledLife {
   const std::uintptr_t* frames = nullptr;  // as of SampledStack; none where the tables were full
   std::size_t depth = 0;

@@ -95,8 +95,12 @@ void Recorder::record(const void* block, const Weight& weight, const void* calle
 }
 
 void Recorder::count_freed(const RecordedBlock& record) {
-  forget(record);
-  if (record.stack != of_ignored_threads) ends_.count(record, monotonic_ns(), this_thread());
+  const std::uint64_t now = monotonic_ns();
+  const std::uint64_t lived_ns = now > record.born_ns ? now - record.born_ns : 0;
+  totals_of(record.stack).freed[lifetime_class(lived_ns)].add(record.weight, lived_ns);
+  const std::uint32_t thread = this_thread();
+  if (record.stack == of_ignored_threads || thread == record.thread) return;
+  crossings_.add(record.stack, record.thread, thread, record.weight);
 }
 
 void Recorder::keep(const void* block, const RecordedBlock& record) {

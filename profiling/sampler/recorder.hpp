@@ -7,8 +7,8 @@
 #include <cstdint>
 
 #include "profiling/sampler/allocation_totals.hpp"
-#include "profiling/sampler/block_ends.hpp"
 #include "profiling/sampler/block_table.hpp"
+#include "profiling/sampler/crossings.hpp"
 #include "profiling/sampler/interface.hpp"
 #include "profiling/sampler/poisson.hpp"
 
@@ -64,7 +64,7 @@ class Recorder {
   SamplerCounts counts() const;
   const AllocatingStacks& stacks() const { return stacks_; }
   const BlockTable& blocks() const { return blocks_; }
-  const BlockEnds& ends() const { return ends_; }
+  const Crossings& crossings() const { return crossings_; }
 
  private:
   AllocationTotals& totals_of(std::uint32_t stack) {
@@ -73,8 +73,8 @@ class Recorder {
 
   bool configured();
   void record(const void* block, const Weight& weight, const void* caller);
-  // No longer in use, as far as is known.
-  void forget(const RecordedBlock& record) { totals_of(record.stack).freed.add(record.weight); }
+  // No longer in use, since an unknown time.
+  void forget(const RecordedBlock& record) { totals_of(record.stack).forgotten.add(record.weight); }
 
   std::atomic<bool> configured_{false};
   std::atomic<bool> active_{false};
@@ -89,7 +89,7 @@ class Recorder {
   PageFilter filter_;
   BlockTable blocks_;
   AllocatingStacks stacks_;
-  BlockEnds ends_;
+  Crossings crossings_;
   AllocationTotals ignored_;
 };
 
