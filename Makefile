@@ -85,10 +85,12 @@ list: labs ## the fixes, the wrong fixes and the mechanisms
 	@$(BIN)/gc_pause list
 	@$(BIN)/order_batch list
 
-bench: build ## each before/after pair as a benchmark, with calls and bytes per operation
+LABS ?= order_service gc_pause order_batch
+bench: setup ## each before/after pair as a benchmark, with calls and bytes: LABS=order_service FLAGS=--benchmark_filter=items
 	@mkdir -p out
-	@for lab in order_service gc_pause order_batch; do \
-	  $(BIN)/$${lab}_bench --benchmark_out=out/bench-$$lab.json --benchmark_out_format=json || exit; done
+	@.ci/build $(PRESET) $(LABS:%=%_bench)
+	@for lab in $(LABS); do \
+	  $(BIN)/$${lab}_bench $(FLAGS) --benchmark_out=out/bench-$$lab.json --benchmark_out_format=json || exit; done
 
 bench-conversion: build ## heap2pprof against jeprof on a dump of 60,000 stacks (about a minute)
 	@$(BIN)/conversion_bench $(BIN)/many_stacks $(BIN)/heap2pprof out/bench-conversion
