@@ -21,7 +21,9 @@
 // Without PLATEAU_PPROF, PLATEAU_BLACK_BOX and PLATEAU_TRACE it does nothing. Heap profiles are those of the program's
 // allocator; of programs on glibc's they come from a sampler in the agent itself, which stands in front of malloc (at
 // PLATEAU_SAMPLE_PERIOD, see profiling/heap_sampler.hpp). Elsewhere it hands on what it is asked for, and is in the way
-// of malloc, calloc, realloc and free by a subtraction and a jump; operator new and delete are not touched.
+// of malloc, calloc, realloc and free by a subtraction and a jump; operator new and delete are not touched. It stands in
+// front of mmap, munmap, mremap, brk and sbrk as well, so that mappings have stacks (profiling/program_mappings.hpp),
+// from the first call on, before any constructor.
 //
 // Programs that the program starts inherit the variables: the first to take the port serves, and the others run on
 // without. Those that serve announce themselves to their user (profiling/host/announced_processes.hpp), and /debug/ of
@@ -50,6 +52,7 @@
 #include "allocators/system/kernel_file.hpp"
 #include "profiling/agent_children.hpp"
 #include "profiling/agent_last_thread.hpp"
+#include "profiling/agent_mappings.hpp"
 #include "profiling/agent_one_thread.hpp"
 #include "profiling/agent_program.hpp"
 #include "profiling/agent_services.hpp"
@@ -58,6 +61,7 @@
 #include "profiling/heap_backends/allocator_inside.hpp"
 #include "profiling/heap_sampler.hpp"
 #include "profiling/purge_pauses.hpp"
+#include "profiling/sampler/mapped_ranges.hpp"
 #include "profiling/sampler/recorder.hpp"
 
 // What the sampler's library shows; here only the agent asks.
@@ -164,6 +168,7 @@ std::string why_not_here(std::span<char* const> arguments, const ProgramNames& n
   const ProgramNames names = program_names(arguments);
   const std::string reason = why_not_here(arguments, names);
   if (reason.empty()) find_allocator_inside();
+  if (!serves || !reason.empty() || allocator_is_in_the_program()) sampler::stop_recording_mappings();
   if (start_purge_trace_from_environment()) record_purge_pauses();
   if (!serves) return;
   AgentWishes wishes{.address = text_of(AgentWishes::address_variable),

@@ -14,6 +14,7 @@
 #include "profiling/agent_next_function.hpp"
 #include "profiling/agent_one_thread.hpp"
 #include "profiling/heap_sampler.hpp"
+#include "profiling/sampler/mapped_ranges.hpp"
 
 using SystemCall = long(long, long, long, long, long, long, long);
 
@@ -40,6 +41,7 @@ void before_filter(Filter filter) noexcept {
   if (services == nullptr || !services->is_of_this_process()) return;
   const int saved_errno = errno;
   HeapSampler::stop();
+  sampler::stop_recording_mappings();
   if (filter == Filter::of_all_threads) {
     services->end();
     if (services->wishes().verbose) {

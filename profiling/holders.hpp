@@ -15,11 +15,16 @@ namespace plateau {
 
 // The nearest function to an allocation that is neither the allocator's nor a library's of templates (std::, and code
 // of headers under /usr/include): those are folded into it.
+//
+// A helper would lump together all for whom it makes blocks: it fills no container itself, and what it made and is
+// alive is of two callers at least, each with three samples, none of whom has nine tenths. Each caller then has a row,
+// of what it has through the helper; the same is asked of that caller again, three steps up at most.
 struct HolderRow {
   std::string function;
   std::string place;        // "retry.cpp:41" of its call; empty: not known
   std::string callers;      // "Bus::publish < Session::read": the next of the program's own; may be empty
   std::string insertion;    // "std::map::emplace", when it fills a container; else empty
+  std::string through;      // "text", a helper that allocates for it and for others, see below; else empty
   double made_objects = 0;  // since recording began
   double made_bytes = 0;
   double alive_objects = 0;
@@ -56,7 +61,7 @@ Holders find_holders(const Profile& later, const Profile* earlier, double second
 
 // A sentence, and the first `rows` of the table; `title` says whose it is. Too few samples are said, with what to do.
 std::string to_text(const Holders& holders, const std::string& title, std::size_t rows = 15);
-// {"seconds", "period", "alive_bytes", "probable": INDEX|null, "note": TEXT|null, "functions": [{"function", …}, …]}
+// {"headline": the sentence, "seconds", "period", "alive_bytes", "probable": INDEX|null, "note": TEXT|null, "functions": [{"function", …}, …]}
 std::string to_json(const Holders& holders);
 
 // "only 2 samples: wait 60 s, or a period of 64k (PLATEAU_SAMPLE_PERIOD=64k)"; empty where there are enough.

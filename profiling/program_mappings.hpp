@@ -1,7 +1,7 @@
 // Memory that no malloc has given out: mappings that the program made itself (anonymous, shared, of files), what it
-// took by brk, and stacks of its threads, each with the stack that made it. libplateau_sampler.so, which stands in
-// front of mmap, sbrk and pthread_create, sees them come and go; what was there before it was loaded, and what is
-// mapped by other ways, is not known.
+// took by brk, and stacks of its threads, each with the stack that made it. The agent and libplateau_sampler.so stand in
+// front of mmap, munmap, mremap, brk and sbrk, and the latter of pthread_create, and see them come and go; what is
+// mapped by other ways (shmat, calls of the kernel itself) is not known.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,10 @@ struct ProgramMapping {
   bool is_file = false;    // any other file
   std::uintptr_t start = 0;
   std::uintptr_t limit = 0;
+  bool is_interpreters = false;  // anonymous memory of the interpreter that the program is: of its own heap
 };
 
-// Of this moment, those with resident pages; empty where the sampler is not loaded. Thread-safe. Throws std::bad_alloc.
+// Of this moment, those with resident pages; empty where neither is loaded. Thread-safe. Throws std::bad_alloc.
 // Cost: a system call for each mapping, and one for each 256 MiB of a large one.
 std::vector<ProgramMapping> program_mappings();
 

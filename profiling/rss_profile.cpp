@@ -14,6 +14,7 @@
 #include "profiling/heap_profile.hpp"
 #include "profiling/heap_profiler.hpp"
 #include "profiling/symbols/mapping_history.hpp"
+#include "profiling/waterfall/verdict.hpp"
 
 namespace plateau {
 namespace {
@@ -104,12 +105,14 @@ void add_scaled(Profile& profile, const Profile& heap, std::span<const std::int6
 std::string_view part_of(const ProgramMapping& mapping) {
   if (mapping.is_thread_stack) return part_id::stacks;
   if (mapping.is_shared) return part_id::shared;
+  if (mapping.is_interpreters) return part_id::interpreter;
   return mapping.is_file ? part_id::file : part_id::mapped;
 }
 
 // Adds what of `part` has stacks, and returns the bytes that have none. Mappings that were made by the same stack are
 // one sample; together they are no more than the part.
-std::int64_t add_mappings(Profile& profile, const MeasuredPart& part, std::span<const ProgramMapping> mappings) {
+std::int64_t add_mappings(Profile& profile, const MeasuredPart& part, std::string_view name,
+                          std::span<const ProgramMapping> mappings) {
   std::map<const std::uintptr_t*, std::pair<std::span<const std::uintptr_t>, std::int64_t>> by_stack;
   for (const ProgramMapping& mapping : mappings) {
     if (part_of(mapping) != part.part->id) continue;
@@ -121,7 +124,7 @@ std::int64_t add_mappings(Profile& profile, const MeasuredPart& part, std::span<
   for (const auto& [key, sum] : by_stack) {
     const std::int64_t bytes = std::min(sum.second, left);
     if (bytes <= 0) continue;
-    std::vector<std::uint64_t> stack{profile.named_frame(part.part->name)};
+    std::vector<std::uint64_t> stack{profile.named_frame(name)};
     stack.insert(stack.end(), sum.first.begin(), sum.first.end());
     profile.add(stack, std::array{bytes});
     left -= bytes;
@@ -167,8 +170,9 @@ Profile rss_profile(const std::optional<Profile>& heap, const Footprint& footpri
   if (with_stacks > 0) add_scaled(profile, *heap, values, profiled, with_stacks);
   add_named(profile, "[heap]", heap ? "live blocks without a stack" : "live blocks", division.live - with_stacks);
   for (const MeasuredPart& part : division.rest) {
-    const std::int64_t without_stack = add_mappings(profile, part, footprint.mappings);
-    add_named(profile, part.part->told_by == ToldBy::kernel ? "[kernel]" : "[heap]", part.part->name, without_stack);
+    const std::string name = shown_name(footprint, *part.part);
+    const std::int64_t without_stack = add_mappings(profile, part, name, footprint.mappings);
+    add_named(profile, part.part->told_by == ToldBy::kernel ? "[kernel]" : "[heap]", name, without_stack);
   }
   return profile;
 }

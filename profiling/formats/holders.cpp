@@ -7,12 +7,12 @@
 #include <map>
 #include <span>
 #include <string_view>
-#include <tuple>
 #include <unordered_map>
 #include <utility>
 
 #include <boost/regex.hpp>
 
+#include "profiling/formats/helper_functions.hpp"
 #include "profiling/heap_profile.hpp"
 #include "profiling/profile_difference.hpp"
 
@@ -110,40 +110,23 @@ std::string place_of(const NamedCall& call) {
   return std::string(call.file.substr(call.file.rfind('/') + 1)) + ":" + std::to_string(call.line);
 }
 
-// Whose a stack is.
-struct Site {
-  std::string function;
-  std::string place;
-  std::string callers;
-  std::string insertion;
-
-  auto key() const { return std::tie(function, place, insertion); }
-  bool operator<(const Site& other) const { return key() < other.key(); }
-};
-
 Site site_of(const Profile& profile, const Profile::Sample& sample, Namer& namer) {
   Site site;
   std::string_view outermost_library;
-  std::size_t callers = 0;
   const auto stack = profile.stack(sample);
-  for (std::size_t i = 0; i < stack.size(); ++i) {
+  constexpr std::size_t most_calls = 1 + most_steps + shown_callers;
+  for (std::size_t i = 0; i < stack.size() && site.calls.size() < most_calls; ++i) {
     for (const NamedCall& call : namer.at(stack[i], i > 0 || profile.leaf_is_return_address)) {
       if (call.is_folded) {
-        if (site.function.empty() && is_insertion(call.function)) site.insertion = call.function;
-        if (site.function.empty()) outermost_library = call.function;
-        continue;
-      }
-      if (site.function.empty()) {
-        site.function = call.function;
-        site.place = place_of(call);
-      } else if (callers < 2 && call.function != site.function) {
-        site.callers += (callers > 0 ? " < " : "") + std::string(call.function);
-        ++callers;
+        if (site.calls.empty() && is_insertion(call.function)) site.insertion = call.function;
+        if (site.calls.empty()) outermost_library = call.function;
+      } else if (site.calls.empty() || call.function != site.calls.back().function) {
+        site.calls.push_back({std::string(call.function), place_of(call)});
       }
     }
-    if (callers >= 2) break;
   }
-  if (site.function.empty()) site.function = outermost_library.empty() ? "[no stack]" : outermost_library;
+  if (site.calls.empty())
+    site.calls.push_back({std::string(outermost_library.empty() ? "[no stack]" : outermost_library), {}});
   return site;
 }
 
@@ -160,7 +143,14 @@ class Table {
   Table(Holders& holders, Symbolizer& symbolizer) : holders_(holders), symbolizer_(symbolizer) {}
 
   void add_alive(const Profile& profile) {
-    add(profile, [this](HolderRow& row, std::span<const std::int64_t> values) {
+    Namer namer(profile, symbolizer_);
+    for (const Profile::Sample& sample : profile.samples()) {
+      const auto values = profile.values(sample);
+      const auto bytes = static_cast<double>(values[index(HeapColumn::inuse_space)]);
+      const auto objects = static_cast<double>(values[index(HeapColumn::inuse_objects)]);
+      helpers_.add(site_of(profile, sample, namer), bytes, recorded(objects, bytes, holders_.period));
+    }
+    add(profile, namer, [this](HolderRow& row, std::span<const std::int64_t> values) {
       const auto made = static_cast<double>(values[index(HeapColumn::alloc_objects)]);
       const auto alive = static_cast<double>(values[index(HeapColumn::inuse_objects)]);
       const auto alive_bytes = static_cast<double>(values[index(HeapColumn::inuse_space)]);
@@ -174,8 +164,10 @@ class Table {
     });
   }
 
+  // Requires add_alive() before, which finds out whose the stacks are.
   void add_growth(const Profile& difference) {
-    add(difference, [this](HolderRow& row, std::span<const std::int64_t> values) {
+    Namer namer(difference, symbolizer_);
+    add(difference, namer, [this](HolderRow& row, std::span<const std::int64_t> values) {
       const auto objects = static_cast<double>(values[index(HeapColumn::inuse_objects)]);
       const auto bytes = static_cast<double>(values[index(HeapColumn::inuse_space)]);
       row.grown_objects += objects;
@@ -187,7 +179,7 @@ class Table {
 
   std::vector<HolderRow> rows() && {
     std::vector<HolderRow> rows;
-    for (auto& [site, row] : rows_) rows.push_back(std::move(row));
+    for (auto& [key, row] : rows_) rows.push_back(std::move(row));
     std::stable_sort(rows.begin(), rows.end(), [](const HolderRow& one, const HolderRow& other) {
       return std::pair(one.grown_bytes, one.alive_bytes) > std::pair(other.grown_bytes, other.alive_bytes);
     });
@@ -195,18 +187,30 @@ class Table {
   }
 
  private:
+  struct Key {
+    OwnCall call;
+    std::string insertion;
+    std::string through;
+
+    auto operator<=>(const Key&) const = default;
+  };
+
   template <class Add>
-  void add(const Profile& profile, Add add) {
-    Namer namer(profile, symbolizer_);
+  void add(const Profile& profile, Namer& namer, Add add) {
     for (const Profile::Sample& sample : profile.samples()) {
-      Site site = site_of(profile, sample, namer);
-      const auto [entry, is_new] = rows_.try_emplace(site);
+      const Site site = site_of(profile, sample, namer);
+      const std::size_t step = helpers_.step_of(site);
+      Key key{site.calls[step], site.insertion, {}};
+      for (std::size_t i = step; i-- > 0;) key.through += (key.through.empty() ? "" : " > ") + site.calls[i].function;
+      const auto [entry, is_new] = rows_.try_emplace(key);
       HolderRow& row = entry->second;
       if (is_new) {
-        row.function = std::move(site.function);
-        row.place = std::move(site.place);
-        row.callers = std::move(site.callers);
-        row.insertion = std::move(site.insertion);
+        row.function = key.call.function;
+        row.place = key.call.place;
+        row.insertion = key.insertion;
+        row.through = key.through;
+        for (std::size_t i = step + 1; i < std::min(step + 1 + shown_callers, site.calls.size()); ++i)
+          row.callers += (row.callers.empty() ? "" : " < ") + site.calls[i].function;
       }
       add(row, profile.values(sample));
     }
@@ -214,7 +218,8 @@ class Table {
 
   Holders& holders_;
   Symbolizer& symbolizer_;
-  std::map<Site, HolderRow> rows_;
+  Helpers helpers_;
+  std::map<Key, HolderRow> rows_;
 };
 
 // An insertion whose elements are made and never freed tells of a holder; a payload does not, which may be the larger.

@@ -44,7 +44,8 @@ std::string rate(const Holders& holders, const HolderRow& row) {
 }
 
 std::string with_place(const HolderRow& row) {
-  return row.place.empty() ? row.function : fmt::format("{} ({})", row.function, row.place);
+  std::string text = row.place.empty() ? row.function : fmt::format("{} ({})", row.function, row.place);
+  return row.through.empty() ? text : text + " through " + row.through;
 }
 
 // A container that takes an element for each block that stays, and is small beside what its elements hold: of a shared
@@ -119,7 +120,8 @@ std::string too_few_samples(const Holders& holders) {
 std::string to_text(const Holders& holders, const std::string& title, std::size_t rows) {
   std::string text = fmt::format("who holds the heap of {}", title);
   if (holders.seconds > 0) text += fmt::format(", over {:.1f} s", holders.seconds);
-  text += holders.period > 1 ? fmt::format("; sampled once in {} bytes\n", holders.period) : "\n";
+  if (holders.period > 1) text += fmt::format("; sampled once in {} bytes", holders.period);
+  text += "; MB of 10^6 bytes\n";
   text += sentence(holders) + "\n\n";
   text += fmt::format("{:>10} {:>11} {:>12} {:>12} {:>9} {:>8}  {}\n", "alive MB", "growth MB/s", "made", "alive",
                       "survival", "bounded", "function");
@@ -151,6 +153,7 @@ std::string to_json(const Holders& holders) {
         {"function", text(row.function)},
         {"place", text(row.place)},
         {"callers", text(row.callers)},
+        {"through", text(row.through)},
         {"insertion", text(row.insertion)},
         {"made_objects", of_made(row.made_objects)},
         {"made_bytes", of_made(row.made_bytes)},
@@ -163,7 +166,9 @@ std::string to_json(const Holders& holders) {
         {"bounded", bounded == Bounded::unknown ? json::value(nullptr) : json::value(bounded == Bounded::yes)}});
   }
   const std::string few = too_few_samples(holders);
-  const json::object result{{"seconds", holders.seconds},
+  const std::string headline = sentence(holders);
+  const json::object result{{"headline", is_utf8(headline) ? headline : as_utf8(headline)},
+                            {"seconds", holders.seconds},
                             {"period", holders.period},
                             {"alive_bytes", holders.alive_bytes},
                             {"probable", holders.probable ? json::value(*holders.probable) : json::value(nullptr)},

@@ -72,7 +72,8 @@ std::string top_table(const CallTree& tree, std::string_view unit, std::size_t r
   const std::vector<TopRow> all = top_rows(tree);
   const std::size_t shown = std::min(rows, all.size());
   std::string text =
-      fmt::format("Showing {} of {} functions, {} in total\n", shown, all.size(), human(tree.total(), unit));
+      fmt::format("Showing {} of {} functions, {} in total{}\n", shown, all.size(), human(tree.total(), unit),
+                  unit == "bytes" ? "; kB and MB of 1024, as pprof prints them" : "");
   text += fmt::format("{:>10} {:>8} {:>8} {:>10} {:>8}\n", "flat", "flat%", "sum%", "cum", "cum%");
   std::int64_t sum = 0;
   for (std::size_t i = 0; i < shown; ++i) {

@@ -5,9 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
+#include <utility>
 
 #include "allocators/heap.hpp"
 #include "profiling/footprint.hpp"
@@ -19,11 +22,20 @@
 #include "profiling/mappings.hpp"
 #include "profiling/metric_families.hpp"
 #include "profiling/pprof.hpp"
+#include "profiling/waterfall/verdict.hpp"
 
 namespace plateau {
 namespace {
 
 constexpr const char* html = "text/html; charset=utf-8";
+
+// What of /debug/ a newcomer reads first.
+constexpr std::array pages_of_debug{
+    std::pair{"/debug/footprint?debug=1", "whose RSS is, by parts, and which setting gives back how much"},
+    std::pair{"/debug/footprint?seconds=10", "the same, with what grows meanwhile"},
+    std::pair{"/debug/holders?seconds=30&debug=1", "who holds the heap: made, alive and growing, by function"},
+    std::pair{"/debug/pprof/", "profiles: heap, rss, CPU, and more"},
+    std::pair{"/metrics", "for Prometheus"}};
 
 // Arguments with a NUL between them, as the kernel shows them (it puts one at the end as well).
 std::string command_line() {
@@ -83,7 +95,7 @@ HttpAnswer DebugAnswers::page(const DebugRequest& request, std::string_view body
     case DebugPage::symbol:
       return symbols(body.empty() ? request.query : body);
     case DebugPage::footprint:
-      return footprint(request);
+      return shown(request, next_footprint());
     case DebugPage::holders:
     case DebugPage::metrics:
       return metrics();
@@ -140,8 +152,23 @@ HttpAnswer DebugAnswers::index() const {
               markup_text(program_invocation_short_name), ::getpid(), rows)};
 }
 
+// In text, what is not a process begins with "#".
 HttpAnswer DebugAnswers::processes(bool as_page) {
-  std::string lines;
+  const std::string title = fmt::format("{} (process {})", program_invocation_short_name, ::getpid());
+  std::string sentence;
+  try {
+    sentence = verdict(next_footprint());
+  } catch (const std::runtime_error& error) {
+    sentence = error.what();  // the others are there nevertheless
+  }
+  std::string lines = fmt::format("# {}: {}\n", title, sentence);
+  std::string links;
+  for (const auto& [page, description] : pages_of_debug) {
+    lines += fmt::format("# {:<34} {}\n", page, description);
+    links += fmt::format("<tr><td><a href=\"{}\">{}</a></td><td>{}</td></tr>\n", markup_text(page), markup_text(page),
+                         markup_text(description));
+  }
+  lines += "# the processes of this user that are served:\n";
   std::string rows;
   for (const AnnouncedProcess& one : announced_processes()) {
     const bool is_unix = one.address.starts_with("unix:");
@@ -154,13 +181,14 @@ HttpAnswer DebugAnswers::processes(bool as_page) {
   if (!as_page) return {.body = lines};
   return {.content_type = html,
           .body = fmt::format(
-              "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>/debug/</title>\n"
+              "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{1}: /debug/</title>\n"
               "<style>body{{font-family:sans-serif}}td{{padding:.1em 1em .1em 0}}td:first-child{{text-align:right}}"
-              "</style></head><body>\n<h1>/debug/</h1>\n<p>The processes of this user that are served.</p>\n"
-              "<table>\n<tr><th>process</th><th>program</th><th>address</th></tr>\n{}</table>\n"
+              "</style></head><body>\n<h1>{1}: /debug/</h1>\n<p>{2}</p>\n<table>\n{3}</table>\n"
+              "<p>The processes of this user that are served.</p>\n"
+              "<table>\n<tr><th>process</th><th>program</th><th>address</th></tr>\n{0}</table>\n"
               "<p>A unix socket: <code>curl --unix-socket PATH http://localhost/debug/pprof/heap</code>.</p>\n"
               "</body></html>\n",
-              rows)};
+              rows, markup_text(title), markup_text(sentence), links)};
 }
 
 HttpAnswer DebugAnswers::symbols(std::string_view addresses) {
@@ -193,7 +221,7 @@ Footprint DebugAnswers::take_footprint() const {
   return plateau::take_footprint(requested_bytes_ ? requested_bytes_() : std::nullopt);
 }
 
-HttpAnswer DebugAnswers::footprint(const DebugRequest& request) {
+Footprint DebugAnswers::next_footprint() {
   Footprint taken = take_footprint();
   const auto now = std::chrono::steady_clock::now();
   {
@@ -205,7 +233,7 @@ HttpAnswer DebugAnswers::footprint(const DebugRequest& request) {
     last_footprint_ = EarlierFootprint{.rss_bytes = taken.rss_bytes, .parts = taken.parts};
     last_footprint_time_ = now;
   }
-  return shown(request, taken);
+  return taken;
 }
 
 HttpAnswer DebugAnswers::shown(const DebugRequest& request, const Footprint& footprint) const {
@@ -249,7 +277,10 @@ HttpAnswer DebugAnswers::change(const DebugRequest& request, const FirstLook& fi
   }
   if (heap && first.heap) {
     const Holders found = find_holders(*heap, &*first.heap, seconds, symbolizer_);
-    if (found.probable) now.grows_under = found.rows[*found.probable].function;
+    if (found.probable) {
+      const HolderRow& row = found.rows[*found.probable];
+      now.grows_under = row.through.empty() ? row.function : row.function + " through " + row.through;
+    }
   }
   return shown(request, now);
 }

@@ -57,11 +57,12 @@ class DebugAnswers {
 
  private:
   HttpAnswer index() const;
-  static HttpAnswer processes(bool as_page);
+  HttpAnswer processes(bool as_page);
   HttpAnswer symbols(std::string_view addresses);
   HttpAnswer metrics() const;
   Footprint take_footprint() const;
-  HttpAnswer footprint(const DebugRequest& request);
+  // With the growth since the last one that was asked for.
+  Footprint next_footprint();
   HttpAnswer shown(const DebugRequest& request, const Footprint& footprint) const;
   HttpAnswer holders(const DebugRequest& request, const Profile& now, const Profile* earlier, double seconds);
 

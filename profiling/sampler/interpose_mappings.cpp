@@ -1,138 +1,75 @@
-// mmap and its kin, and pthread_create, of libplateau_sampler.so. Mappings that the allocator makes are its own affair:
-// they are not recorded, and neither is anything before the constructor below has found out where its code is.
+// mmap and its kin of the agent and of libplateau_sampler.so. Mappings that the allocator makes are its own affair.
+// Where nothing is recorded, a call costs a load and a jump; a recorded one costs its stack, and no system call.
 #include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
-#include <linux/magic.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <new>
 
-#include "profiling/host/mapped_on_demand.hpp"
 #include "profiling/sampler/mapped_memory.hpp"
-#include "profiling/sampler/next_allocator.hpp"
-#include "profiling/sampler/range_table.hpp"
-#include "profiling/sampler/recorder.hpp"
-#include "profiling/stacks/stack_capture.hpp"
-#include "profiling/stacks/stack_table.hpp"
+#include "profiling/sampler/mapped_ranges.hpp"
+
+// glibc's own, behind what stands here; no look-up, which might allocate in the middle of an allocator's call.
+extern "C" void* __sbrk(std::intptr_t increment) noexcept;  // NOLINT(bugprone-reserved-identifier)
 
 namespace plateau::sampler {
 namespace {
 
-// 1 MiB and at most 8 MiB, when they are needed.
-using Ranges = RangeTable<32768>;
-struct NoTotals {};
-using MappingStacks = StackTable<NoTotals, 8192, std::size_t{1} << 20>;
+// All noexcept, so that a call that is not recorded is a jump, and whoever is called sees who called.
+using Map = void*(void*, std::size_t, int, int, int, off_t) noexcept;
+using Unmap = int(void*, std::size_t) noexcept;
+using Remap = void*(void*, std::size_t, std::size_t, int, void*) noexcept;
+using SetBreak = int(void*) noexcept;
+using MoveBreak = void*(std::intptr_t) noexcept;
 
-constinit MappedOnDemand<Ranges> mapped_ranges;  // behind `mutex`
-constinit MappingStacks stacks;
-pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-sigset_t signals_before_fork;  // of the thread that forks, which has the mutex meanwhile
-
-// No signal handler runs on top of whoever has the mutex: one that maps memory would wait for ever.
-sigset_t lock() {
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  ::pthread_mutex_lock(&mutex);
-  return before;
+void* kernels_map(void* wanted, std::size_t bytes, int protection, int flags, int file, off_t offset) noexcept {
+  return reinterpret_cast<void*>(::syscall(SYS_mmap, wanted, bytes, protection, flags, file, offset));
 }
 
-void unlock(const sigset_t& signals) {
-  ::pthread_mutex_unlock(&mutex);
-  ::pthread_sigmask(SIG_SETMASK, &signals, nullptr);
+int kernels_unmap(void* mapped, std::size_t bytes) noexcept {
+  return static_cast<int>(::syscall(SYS_munmap, mapped, bytes));
 }
 
-class Locked {
- public:
-  Locked() : signals_(lock()) {}
-  ~Locked() { unlock(signals_); }
-  Locked(const Locked&) = delete;
-  Locked& operator=(const Locked&) = delete;
+void* kernels_remap(void* mapped, std::size_t old_bytes, std::size_t bytes, int flags, void* wanted) noexcept {
+  return reinterpret_cast<void*>(::syscall(SYS_mremap, mapped, old_bytes, bytes, flags, wanted));
+}
 
- private:
-  const sigset_t signals_;
+// Goes on with glibc's own.
+int glibcs_set_break(void* end) noexcept {
+  const auto before = reinterpret_cast<std::intptr_t>(__sbrk(0));
+  return __sbrk(reinterpret_cast<std::intptr_t>(end) - before) == reinterpret_cast<void*>(-1) ? -1 : 0;
+}
+
+// Whom a call goes to. They are looked up by the constructor: before it, another library's function may not be ready,
+// and the kernel does.
+template <class Function>
+struct Next {
+  std::atomic<Function*> function;
+
+  Function* get() const { return function.load(std::memory_order_relaxed); }
+  void look_up(const char* name) {
+    auto* const found = reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));
+    if (found != nullptr) function.store(found, std::memory_order_relaxed);
+  }
 };
 
-// With `mutex` held. What finds no memory is not recorded.
-void add_range(const Range& range) {
-  if (Ranges* const ranges = mapped_ranges.find_or_map()) ranges->add(range);
-}
+constinit Next<Map> next_map{kernels_map};
+constinit Next<Unmap> next_unmap{kernels_unmap};
+constinit Next<Remap> next_remap{kernels_remap};
+constinit Next<MoveBreak> next_move_break{__sbrk};
+constinit Next<SetBreak> next_set_break{glibcs_set_break};
 
-void remove_range(std::uintptr_t start, std::uintptr_t limit) {
-  if (Ranges* const ranges = mapped_ranges.find()) ranges->remove(start, limit);
-}
-
-std::optional<Range> find_range(std::uintptr_t address) {
-  const Ranges* const ranges = mapped_ranges.find();
-  return ranges == nullptr ? std::nullopt : ranges->find(address);
-}
-
-// Where the code of the allocator lies; nothing is recorded while that is not known.
-std::uintptr_t allocator_start = 0;
-std::uintptr_t allocator_limit = 0;
-constinit std::atomic<bool> recording{false};
-
-bool is_allocators(const void* caller) {
-  const auto address = reinterpret_cast<std::uintptr_t>(caller);
-  return !recording.load(std::memory_order_acquire) || (address >= allocator_start && address < allocator_limit);
-}
-
-bool is_recorded(const void* caller) {
-  return !is_allocators(caller) && !thread_state.recording && !thread_state.ignored;
-}
-
-// The agent may stand between this library and the allocator, and forwards as this library does.
-std::uintptr_t allocator_code() {
-  next.free(nullptr);  // the first call of any looks them up
-  using NextMalloc = void*();
-  auto* const next_malloc = reinterpret_cast<NextMalloc*>(::dlsym(RTLD_NEXT, "plateau_next_malloc"));
-  if (next_malloc == nullptr) ::dlerror();  // nothing for the program to hear of
-  return next_malloc != nullptr ? reinterpret_cast<std::uintptr_t>(next_malloc())
-                                : reinterpret_cast<std::uintptr_t>(next.malloc);
-}
-
-[[gnu::constructor]] void find_allocator() {
-  std::uintptr_t code = allocator_code();
-  const auto find = [](dl_phdr_info* object, std::size_t /*size*/, void* wanted) {
-    const auto address = *static_cast<const std::uintptr_t*>(wanted);
-    std::uintptr_t start = UINTPTR_MAX;
-    std::uintptr_t limit = 0;
-    for (std::size_t i = 0; i < object->dlpi_phnum; ++i) {
-      const ElfW(Phdr)& header = object->dlpi_phdr[i];
-      if (header.p_type != PT_LOAD) continue;
-      start = std::min<std::uintptr_t>(start, object->dlpi_addr + header.p_vaddr);
-      limit = std::max<std::uintptr_t>(limit, object->dlpi_addr + header.p_vaddr + header.p_memsz);
-    }
-    if (address < start || address >= limit) return 0;
-    allocator_start = start;
-    allocator_limit = limit;
-    return 1;
-  };
-  if (::dl_iterate_phdr(find, &code) == 0) return;
-  // A forked child goes on with a mutex that is free and a table that is whole.
-  const auto unlock_after_fork = [] { unlock(sigset_t{signals_before_fork}); };
-  if (::pthread_atfork([] { signals_before_fork = lock(); }, unlock_after_fork, unlock_after_fork) != 0) return;
-  recording.store(true, std::memory_order_release);
-}
-
-std::uint32_t stack_of(const void* caller) {
-  thread_state.recording = true;  // what the unwinder allocates or maps is nobody's
-  CapturedFrames frames;
-  const std::uint32_t stack = stacks.find_or_add(capture_stack(frames, caller));
-  thread_state.recording = false;
-  return stack;
+[[gnu::constructor]] void look_up_next() {
+  next_map.look_up("mmap");
+  next_unmap.look_up("munmap");
+  next_remap.look_up("mremap");
+  next_move_break.look_up("sbrk");
+  next_set_break.look_up("brk");
 }
 
 std::uintptr_t rounded_up(std::size_t bytes) {
@@ -140,134 +77,84 @@ std::uintptr_t rounded_up(std::size_t bytes) {
   return (bytes + page - 1) & ~(page - 1);
 }
 
-// The kernel counts files of tmpfs, memfd among them, as shared anonymous memory (RssShmem).
-bool is_shared_memory(int flags, int file) {
-  if ((flags & MAP_ANONYMOUS) != 0) return (flags & MAP_TYPE) != MAP_PRIVATE;
-  struct statfs system {};
-  return ::fstatfs(file, &system) == 0 && system.f_type == TMPFS_MAGIC;
-}
-
-void* map(void* wanted, std::size_t bytes, int protection, int flags, int file, off_t offset, const void* caller) {
-  // The kernel itself: whoever else stands before it may allocate.
-  const long result = ::syscall(SYS_mmap, wanted, bytes, protection, flags, file, offset);
-  auto* const mapped = reinterpret_cast<void*>(result);
-  if (mapped == MAP_FAILED || !is_recorded(caller)) return mapped;
+// Out of line: the way of a call that is not recorded stays short.
+[[gnu::noinline]] void* map_recorded(void* wanted, std::size_t bytes, int protection, int flags, int file, off_t offset,
+                                     const void* caller) {
+  void* const mapped = next_map.get()(wanted, bytes, protection, flags, file, offset);
+  if (mapped == MAP_FAILED) return mapped;
   const int saved_errno = errno;
   const auto start = reinterpret_cast<std::uintptr_t>(mapped);
-  const bool in_memory = is_shared_memory(flags, file);
-  const Range range{.start = start,
-                    .limit = start + rounded_up(bytes),
-                    .stack = stack_of(caller),
-                    .is_shared = in_memory,
-                    .is_file = !in_memory && (flags & MAP_ANONYMOUS) == 0};
-  {
-    const Locked locked;
-    add_range(range);
-  }
+  const bool is_anonymous = (flags & MAP_ANONYMOUS) != 0;
+  add_range({.start = start,
+             .limit = start + rounded_up(bytes),
+             .stack = mapping_stack(caller),
+             .is_shared = is_anonymous && (flags & MAP_TYPE) != MAP_PRIVATE,
+             .is_file = !is_anonymous});
   errno = saved_errno;
   return mapped;
 }
 
-struct ThreadStart {
-  void* (*routine)(void*);
-  void* argument;
-  std::uint32_t stack;
-};
-
-// The stack of the calling thread, recorded while it lives; ended by the destructor also at pthread_exit.
-class RecordedThread {
- public:
-  explicit RecordedThread(std::uint32_t stack) {
-    thread_state.recording = true;  // glibc allocates for the processors that the thread may run on
-    pthread_attr_t attributes;
-    if (::pthread_getattr_np(::pthread_self(), &attributes) == 0) {
-      void* start = nullptr;
-      std::size_t bytes = 0;
-      if (::pthread_attr_getstack(&attributes, &start, &bytes) == 0) {
-        start_ = reinterpret_cast<std::uintptr_t>(start);
-        limit_ = start_ + bytes;
-      }
-      ::pthread_attr_destroy(&attributes);
-    }
-    thread_state.recording = false;
-    const Locked locked;
-    add_range({.start = start_, .limit = limit_, .stack = stack, .is_thread_stack = true});
-  }
-  ~RecordedThread() {
-    const Locked locked;
-    remove_range(start_, limit_);
-  }
-  RecordedThread(const RecordedThread&) = delete;
-  RecordedThread& operator=(const RecordedThread&) = delete;
-
- private:
-  std::uintptr_t start_ = 0;
-  std::uintptr_t limit_ = 0;
-};
-
-std::size_t read(MappedRange* out, std::size_t capacity) {
-  const Locked locked;
-  const Ranges* const ranges = mapped_ranges.find();
-  const auto all = ranges == nullptr ? std::span<const Range>{} : ranges->ranges();
-  for (std::size_t i = 0; i < std::min(capacity, all.size()); ++i) {
-    const auto frames = stacks.stack(all[i].stack);
-    out[i] = {all[i].start,           all[i].limit,     frames.data(), frames.size(),
-              all[i].is_thread_stack, all[i].is_shared, all[i].is_file};
-  }
-  return all.size();
+// The record goes before the mapping does: the next owner of these addresses can only come afterwards.
+[[gnu::noinline]] int unmap_recorded(void* mapped, std::size_t bytes) {
+  const auto start = reinterpret_cast<std::uintptr_t>(mapped);
+  remove_range(start, start + rounded_up(bytes));
+  return next_unmap.get()(mapped, bytes);
 }
 
-constexpr MappedMemoryInterface mapped_memory{.read = read, .own_pages = unlocked_pages};
+[[gnu::noinline]] void* remap_recorded(void* mapped, std::size_t old_bytes, std::size_t bytes, int flags,
+                                       void* wanted) {
+  const auto old_start = reinterpret_cast<std::uintptr_t>(mapped);
+  auto range = take_range(old_start, old_start + rounded_up(old_bytes));
+  void* const moved = next_remap.get()(mapped, old_bytes, bytes, flags, wanted);
+  if (!range) return moved;
+  const int saved_errno = errno;
+  range->start = moved == MAP_FAILED ? old_start : reinterpret_cast<std::uintptr_t>(moved);
+  range->limit = range->start + rounded_up(moved == MAP_FAILED ? old_bytes : bytes);
+  add_range(*range);
+  errno = saved_errno;
+  return moved;
+}
 
 // After the end of the brk heap went from `before` to `after`.
 void record_break(std::uintptr_t before, std::uintptr_t after, const void* caller) {
-  if (after == before || !is_recorded(caller)) return;
-  const std::uint32_t stack = after > before ? stack_of(caller) : 0;
-  const Locked locked;
+  if (after == before || !records_mappings_of(caller)) return;
+  const int saved_errno = errno;
   if (after > before) {
-    add_range({.start = before, .limit = after, .stack = stack});
+    add_range({.start = before, .limit = after, .stack = mapping_stack(caller)});
   } else {
     remove_range(after, before);
   }
+  errno = saved_errno;
 }
+
+constexpr MappedMemoryInterface mapped_memory{.read = read_ranges, .own_pages = unlocked_pages};
 
 }  // namespace
 }  // namespace plateau::sampler
 
-// glibc's own, behind what stands here; no look-up, which might allocate in the middle of an allocator's call.
-extern "C" void* __sbrk(std::intptr_t increment) noexcept;  // NOLINT(bugprone-reserved-identifier)
-
-// Not in the sampler's namespace: heap profiles drop what a function of the sampler calls (drop_frames).
-static void* run_recorded_thread(void* argument) {
-  using namespace plateau::sampler;
-  const ThreadStart start = *static_cast<ThreadStart*>(argument);
-  next.free(argument);
-  const RecordedThread recorded(start.stack);
-  return start.routine(start.argument);
-}
-
 extern "C" {
 #pragma GCC visibility push(default)
 
-using plateau::sampler::is_allocators;
-using plateau::sampler::Locked;
+using plateau::sampler::records_mappings_of;
 
 void* mmap(void* wanted, std::size_t bytes, int protection, int flags, int file, off_t offset) noexcept {
-  return plateau::sampler::map(wanted, bytes, protection, flags, file, offset, __builtin_return_address(0));
+  const void* const caller = __builtin_return_address(0);
+  if (!records_mappings_of(caller)) [[likely]]
+    return plateau::sampler::next_map.get()(wanted, bytes, protection, flags, file, offset);
+  return plateau::sampler::map_recorded(wanted, bytes, protection, flags, file, offset, caller);
 }
 
 void* mmap64(void* wanted, std::size_t bytes, int protection, int flags, int file, off64_t offset) noexcept {
-  return plateau::sampler::map(wanted, bytes, protection, flags, file, offset, __builtin_return_address(0));
+  const void* const caller = __builtin_return_address(0);
+  if (!records_mappings_of(caller)) [[likely]]
+    return plateau::sampler::next_map.get()(wanted, bytes, protection, flags, file, offset);
+  return plateau::sampler::map_recorded(wanted, bytes, protection, flags, file, offset, caller);
 }
 
 int munmap(void* mapped, std::size_t bytes) noexcept {
-  // The lock is held until the record is gone: the next owner of these addresses waits for it.
-  if (is_allocators(__builtin_return_address(0))) return static_cast<int>(::syscall(SYS_munmap, mapped, bytes));
-  const Locked locked;
-  const int result = static_cast<int>(::syscall(SYS_munmap, mapped, bytes));
-  const auto start = reinterpret_cast<std::uintptr_t>(mapped);
-  if (result == 0) plateau::sampler::remove_range(start, start + plateau::sampler::rounded_up(bytes));
-  return result;
+  if (!records_mappings_of(__builtin_return_address(0))) [[likely]]
+    return plateau::sampler::next_unmap.get()(mapped, bytes);
+  return plateau::sampler::unmap_recorded(mapped, bytes);
 }
 
 void* mremap(void* mapped, std::size_t old_bytes, std::size_t bytes, int flags, ...) noexcept {
@@ -275,55 +162,35 @@ void* mremap(void* mapped, std::size_t old_bytes, std::size_t bytes, int flags, 
   va_start(more, flags);
   void* const wanted = (flags & MREMAP_FIXED) != 0 ? va_arg(more, void*) : nullptr;
   va_end(more);
-  if (is_allocators(__builtin_return_address(0)))
-    return reinterpret_cast<void*>(::syscall(SYS_mremap, mapped, old_bytes, bytes, flags, wanted));
-  const Locked locked;
-  auto* const moved = reinterpret_cast<void*>(::syscall(SYS_mremap, mapped, old_bytes, bytes, flags, wanted));
-  if (moved == MAP_FAILED) return moved;
-  const auto old_start = reinterpret_cast<std::uintptr_t>(mapped);
-  const auto start = reinterpret_cast<std::uintptr_t>(moved);
-  if (auto range = plateau::sampler::find_range(old_start)) {
-    plateau::sampler::remove_range(old_start, old_start + plateau::sampler::rounded_up(old_bytes));
-    range->start = start;
-    range->limit = start + plateau::sampler::rounded_up(bytes);
-    plateau::sampler::add_range(*range);
-  }
-  return moved;
+  if (!records_mappings_of(__builtin_return_address(0)))
+    return plateau::sampler::next_remap.get()(mapped, old_bytes, bytes, flags, wanted);
+  return plateau::sampler::remap_recorded(mapped, old_bytes, bytes, flags, wanted);
 }
 
 void* sbrk(std::intptr_t increment) noexcept {
-  void* const before = __sbrk(increment);
+  const void* const caller = __builtin_return_address(0);
+  void* const before = plateau::sampler::next_move_break.get()(increment);
   const auto start = reinterpret_cast<std::uintptr_t>(before);
-  if (increment != 0 && start != UINTPTR_MAX) {
-    plateau::sampler::record_break(start, start + static_cast<std::uintptr_t>(increment), __builtin_return_address(0));
-  }
+  if (increment != 0 && start != UINTPTR_MAX)
+    plateau::sampler::record_break(start, start + static_cast<std::uintptr_t>(increment), caller);
   return before;
 }
 
 int brk(void* end) noexcept {
-  const auto before = reinterpret_cast<std::uintptr_t>(__sbrk(0));
-  const auto after = reinterpret_cast<std::uintptr_t>(end);
-  if (__sbrk(static_cast<std::intptr_t>(after - before)) == reinterpret_cast<void*>(-1)) return -1;
-  plateau::sampler::record_break(before, after, __builtin_return_address(0));
-  return 0;
-}
-
-int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*routine)(void*),
-                   void* argument) noexcept {
-  using namespace plateau::sampler;
-  using Create = int(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
-  static Create* const create = reinterpret_cast<Create*>(::dlsym(RTLD_NEXT, "pthread_create"));
   const void* const caller = __builtin_return_address(0);
-  if (!is_recorded(caller)) return create(thread, attributes, routine, argument);
-  void* const memory = next.malloc(sizeof(ThreadStart));
-  if (memory == nullptr) return EAGAIN;
-  auto* const start = new (memory) ThreadStart{routine, argument, stack_of(caller)};
-  const int error = create(thread, attributes, run_recorded_thread, start);
-  if (error != 0) next.free(memory);
-  return error;
+  const auto before = reinterpret_cast<std::uintptr_t>(__sbrk(0));
+  const int result = plateau::sampler::next_set_break.get()(end);
+  if (result == 0) plateau::sampler::record_break(before, reinterpret_cast<std::uintptr_t>(end), caller);
+  return result;
 }
 
+// Where this library leaves mappings to another of ours, that one tells.
 const plateau::sampler::MappedMemoryInterface* plateau_mapped_memory() {
+  if (!plateau::sampler::records_mappings()) {
+    using Get = const plateau::sampler::MappedMemoryInterface*();
+    if (auto* const next = reinterpret_cast<Get*>(::dlsym(RTLD_NEXT, "plateau_mapped_memory"))) return next();
+    ::dlerror();  // nothing for the program to hear of
+  }
   return &plateau::sampler::mapped_memory;
 }
 

@@ -1,6 +1,6 @@
-// What libplateau_sampler.so shows of memory that no malloc has given out: mappings that the program made itself,
-// anonymous, shared and of files, what it took by brk, and stacks of threads; each with the stack that made it. C
-// functions behind one symbol, as in interface.hpp.
+// What the agent and libplateau_sampler.so show of memory that no malloc has given out: mappings that the program made
+// itself, anonymous, shared and of files, what it took by brk, and, the latter alone, stacks of threads; each with the
+// stack that made it. C functions behind one symbol, as in interface.hpp.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +16,8 @@ struct MappedRange {
   const std::uintptr_t* frames = nullptr;  // of whoever made it: leaf first, return addresses; never freed
   std::size_t depth = 0;
   bool is_thread_stack = false;
-  bool is_shared = false;  // shared anonymous memory, or a file of tmpfs
-  bool is_file = false;    // any other file
+  bool is_shared = false;  // shared anonymous memory
+  bool is_file = false;    // of any file system, tmpfs among them
 };
 
 struct MappedMemoryInterface {

@@ -1,8 +1,12 @@
 #include "profiling/program_mappings.hpp"
 
+#include <algorithm>
 #include <cstddef>
+#include <fstream>
+#include <span>
 
 #include "allocators/runtime_symbol.hpp"
+#include "allocators/system/memory_filesystems.hpp"
 #include "allocators/system/memory_maps.hpp"
 #include "profiling/sampler/mapped_memory.hpp"
 
@@ -11,6 +15,22 @@ namespace {
 
 using sampler::MappedMemoryInterface;
 using sampler::MappedRange;
+
+// Asked for here, and not when a file is mapped: the program must not wait for a file system.
+void find_files_in_memory(std::span<ProgramMapping> mappings) {
+  if (std::none_of(mappings.begin(), mappings.end(), [](const ProgramMapping& one) { return one.is_file; })) return;
+  std::ifstream file("/proc/thread-self/maps");
+  const std::vector<MemoryMap> maps = memory_maps_in(file);
+  const MemoryFilesystems in_memory = MemoryFilesystems::own();
+  for (ProgramMapping& mapping : mappings) {
+    if (!mapping.is_file) continue;
+    const auto map = std::partition_point(maps.begin(), maps.end(),
+                                          [&](const MemoryMap& one) { return one.limit <= mapping.start; });
+    if (map == maps.end() || map->start >= mapping.limit || !in_memory.hold(map->name)) continue;
+    mapping.is_shared = true;
+    mapping.is_file = false;
+  }
+}
 
 }  // namespace
 
@@ -36,6 +56,7 @@ std::vector<ProgramMapping> program_mappings() {
                           range.start,
                           range.limit});
   }
+  find_files_in_memory(mappings);
   return mappings;
 }
 

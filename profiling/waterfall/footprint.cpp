@@ -4,10 +4,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <span>
 #include <stdexcept>
 
+#include "allocators/internal/glibc_thread_caches.hpp"
 #include "allocators/process_memory.hpp"
 #include "profiling/heap_sampler.hpp"
+#include "profiling/host/service_thread.hpp"
+#include "profiling/waterfall/interpreter.hpp"
 #include "profiling/waterfall/untouched_blocks.hpp"
 
 namespace plateau {
@@ -22,6 +26,25 @@ std::optional<std::uint64_t> sampled_live_bytes() {
   return static_cast<std::uint64_t>(std::max(sum, 0.0));
 }
 
+// What the interpreter maps itself is its heap; what its modules map is theirs.
+void find_interpreters(std::span<ProgramMapping> mappings) {
+  const auto interpreter = own_interpreter();
+  if (!interpreter) return;
+  for (ProgramMapping& mapping : mappings) {
+    mapping.is_interpreters = !mapping.is_thread_stack && !mapping.is_shared && !mapping.is_file &&
+                              !mapping.stack.empty() && interpreter->has(mapping.stack.front());
+  }
+}
+
+// glibc itself counts what caches of threads keep as allocated.
+void tell_caches_of_glibc(Footprint& footprint) {
+  const auto caches = glibc_thread_caches([](pid_t thread) { return is_service_thread(thread); });
+  if (!caches) return;
+  HeapStatistics& heap = footprint.heap;
+  heap.cached = caches->bytes;
+  if (heap.allocated) *heap.allocated -= std::min(*heap.allocated, caches->bytes);
+}
+
 }  // namespace
 
 Footprint take_footprint(std::optional<std::uint64_t> requested_bytes) {
@@ -30,10 +53,12 @@ Footprint take_footprint(std::optional<std::uint64_t> requested_bytes) {
   result.program = program_invocation_short_name;
   result.allocator = std::string(to_string(process_heap.kind())) + " " + process_heap.version();
   result.mappings = program_mappings();
+  find_interpreters(result.mappings);
   result.resident = resident_memory(result.mappings);
   UntouchedMemory untouched = untouched_blocks();
   result.untouched = std::move(untouched.by_stack);
   result.heap = process_heap.statistics_with_slabs();
+  if (result.resident && !result.resident->arenas.empty()) tell_caches_of_glibc(result);
   if (requested_bytes) result.heap.requested = requested_bytes;
   const auto memory = process_memory(::getpid());
   if (!memory) throw std::runtime_error("cannot read /proc/self/status");

@@ -22,8 +22,9 @@ json::value or_null(std::optional<std::uint64_t> bytes) {
   return bytes ? json::value(*bytes) : json::value(nullptr);
 }
 
-json::object to_object(const MeasuredPart& measured) {
+json::object to_object(const Footprint& footprint, const MeasuredPart& measured) {
   json::object result = to_json(*measured.part);
+  result["name"] = shown_name(footprint, *measured.part);
   result["bytes"] = measured.bytes;
   return result;
 }
@@ -128,7 +129,7 @@ std::string arenas_text(const ResidentMemory& resident) {
 
 std::string to_json(const Footprint& footprint) {
   json::array parts;
-  for (const MeasuredPart& part : footprint.parts) parts.push_back(to_object(part));
+  for (const MeasuredPart& part : footprint.parts) parts.push_back(to_object(footprint, part));
   json::array knobs;
   for (const Knob& knob : knobs_of(footprint))
     knobs.push_back(json::object{{"name", knob.name}, {"bytes", knob.bytes}});
@@ -148,13 +149,13 @@ std::string to_json(const Footprint& footprint) {
       {"residual_bytes", footprint.residual().bytes},
       {"knobs", knobs},
       {"group", group_object(footprint.group)},
-      {"largest_gap", footprint.has_gap() ? json::value(to_object(footprint.largest_gap())) : json::value(nullptr)}};
+      {"largest_gap", footprint.has_gap() ? json::value(to_object(footprint, footprint.largest_gap())) : json::value(nullptr)}};
   return json::serialize(result) + "\n";
 }
 
 std::string to_text(const Footprint& footprint) {
   const auto total = static_cast<double>(std::max<std::uint64_t>(footprint.rss_bytes, 1));
-  std::string text = fmt::format("RSS of {} (process {}), on {}\n", footprint.program, ::getpid(), footprint.allocator);
+  std::string text = fmt::format("RSS of {} (process {}), on {}; MB of 10^6 bytes\n", footprint.program, ::getpid(), footprint.allocator);
   text += wrapped(verdict(footprint));
   if (!footprint.purged.empty()) text += wrapped(footprint.purged);
   text += fmt::format("{:<24}{:>12}{:>8}\n", "", "MB", "%");
@@ -163,11 +164,16 @@ std::string to_text(const Footprint& footprint) {
     const double share = static_cast<double>(bytes) / total;
     const auto bar = static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * bar_width + 0.5);
     text +=
-        fmt::format("{:<24}{:>12.1f}{:>8.1f}  {}\n", part->name, megabytes(bytes), share * 100, std::string(bar, '#'));
+        fmt::format("{:<24}{:>12.1f}{:>8.1f}  {}\n", shown_name(footprint, *part), megabytes(bytes), share * 100,
+                        std::string(bar, '#'));
   }
   text += fmt::format("{:<24}{:>12.1f}{:>8.1f}\n", "= RSS", total / 1e6, 100.0);
   text += wrapped(details(footprint));
-  if (footprint.resident && !footprint.resident->arenas.empty()) text += wrapped(arenas_text(*footprint.resident));
+  if (footprint.resident && !footprint.resident->arenas.empty()) {
+    text += wrapped(arenas_text(*footprint.resident));
+    if (!footprint.heap.cached)
+      text += wrapped("what caches of threads (tcache) keep is not told here, and counts as live blocks");
+  }
   std::string knobs;
   for (const Knob& knob : knobs_of(footprint))
     knobs += fmt::format("{}{}: about {:.1f} MB", knobs.empty() ? "" : "; ", knob.name,
@@ -176,7 +182,7 @@ std::string to_text(const Footprint& footprint) {
   if (footprint.group) text += wrapped("its group has " + to_text(*footprint.group));
   if (footprint.has_gap()) {
     const auto& [gap, bytes] = footprint.largest_gap();
-    text += fmt::format("largest gap: {}, {:.1f} MB: {}\n  closes it: {}\n  does not:  {}\n", gap->name,
+    text += fmt::format("largest gap: {}, {:.1f} MB: {}\n  closes it: {}\n  does not:  {}\n", shown_name(footprint, *gap),
                         megabytes(bytes), gap->meaning, gap->closed_by, gap->not_closed_by);
   }
   return text;

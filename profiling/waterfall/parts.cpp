@@ -48,6 +48,12 @@ Bytes own_heap_bytes(const WaterfallInput& input) {
   return std::min(input.own_heap_bytes, arena_live_bytes(input) + input.resident->large_block_bytes);
 }
 
+// glibc's are blocks of its arenas, which it counts as in use.
+Bytes cache_bytes(const WaterfallInput& input) {
+  if (!knows_arenas(input) || !input.heap.cached) return input.heap.cached;
+  return std::min(*input.heap.cached, arena_live_bytes(input));
+}
+
 // The pages of an allocator that tells nothing of its blocks, when they are known.
 Bytes pages_of_the_silent(const WaterfallInput& input) {
   if (input.resident == nullptr || knows_arenas(input) || input.heap.allocated) return std::nullopt;
@@ -56,8 +62,10 @@ Bytes pages_of_the_silent(const WaterfallInput& input) {
 
 Bytes live_bytes(const WaterfallInput& input) {
   if (input.heap.requested) return std::nullopt;
-  if (knows_arenas(input))
-    return difference(arena_live_bytes(input) + input.resident->large_block_bytes, own_heap_bytes(input));
+  if (knows_arenas(input)) {
+    const std::uint64_t blocks = arena_live_bytes(input) + input.resident->large_block_bytes;
+    return difference(difference(blocks, own_heap_bytes(input)), cache_bytes(input).value_or(0));
+  }
   if (const Bytes pages = pages_of_the_silent(input); pages && input.sampled_live_bytes)
     return std::min(*pages, *difference(input.sampled_live_bytes, input.untouched_bytes));
   return difference(input.heap.allocated, input.untouched_bytes);
@@ -65,10 +73,6 @@ Bytes live_bytes(const WaterfallInput& input) {
 
 Bytes rounding_bytes(const WaterfallInput& input) {
   return difference(input.heap.allocated, input.heap.requested);
-}
-
-Bytes cache_bytes(const WaterfallInput& input) {
-  return input.heap.cached;
 }
 
 // In pages with live blocks, and neither in those nor in caches.
@@ -157,7 +161,9 @@ Bytes untold_bytes(const WaterfallInput& input) {
 }
 
 Bytes interpreter_bytes(const WaterfallInput& input) {
-  return input.resident != nullptr && !input.resident->interpreter.empty() ? untold_bytes(input) : std::nullopt;
+  return input.resident != nullptr && !input.resident->interpreter.empty() 
+             ? Bytes(*untold_bytes(input) + input.resident->interpreter_bytes)
+             : std::nullopt;
 }
 
 Bytes anonymous_bytes(const WaterfallInput& input) {
@@ -195,7 +201,8 @@ constexpr std::array parts{
     WaterfallPart{.id = "caches",
                   .name = "thread caches",
                   .meaning = "freed blocks that caches of threads keep for the next allocation",
-                  .closed_by = "fewer threads; MALLOC_CONF=tcache_max:4096; TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES",
+                  .closed_by = "fewer threads; MALLOC_CONF=tcache_max:4096; TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES; "
+                               "GLIBC_TUNABLES=glibc.malloc.tcache_count=0",
                   .not_closed_by = "purge and decay: each thread can only flush its own",
                   .measure = cache_bytes},
     WaterfallPart{.id = "slabs",
@@ -271,7 +278,7 @@ constexpr std::array parts{
                   .measure = shared_bytes},
     WaterfallPart{.id = part_id::mapped,
                   .name = "mapped by the program",
-                  .meaning = "anonymous mappings of the program's own, which the sampler saw",
+                  .meaning = "anonymous mappings of the program's own, which the agent or the sampler saw",
                   .closed_by = "munmap, or madvise; the rss profile names who mapped them",
                   .not_closed_by = "any setting of the allocator",
                   .told_by = ToldBy::kernel,
@@ -283,7 +290,7 @@ constexpr std::array parts{
                   .not_closed_by = "any setting of the allocator; a smaller stack limit",
                   .told_by = ToldBy::kernel,
                   .measure = thread_stack_bytes},
-    WaterfallPart{.id = "interpreter",
+    WaterfallPart{.id = part_id::interpreter,
                   .name = "interpreter's own heap",
                   .meaning = "mapped by an interpreter behind malloc: objects of Python, V8, Java, Ruby, …",
                   .closed_by = "the interpreted program; for stacks of python3: PYTHONMALLOC=malloc",
@@ -293,7 +300,7 @@ constexpr std::array parts{
     WaterfallPart{.id = "anonymous",
                   .name = "other anonymous memory",
                   .meaning = "mapped behind malloc's back, by the program or an allocator of its own",
-                  .closed_by = "whoever mapped it: preload libplateau_sampler.so, and the rss profile names stacks",
+                  .closed_by = "whoever mapped it, past the C library or before the agent was loaded: /proc/PID/smaps",
                   .not_closed_by = "any setting of malloc",
                   .told_by = ToldBy::kernel,
                   .measure = anonymous_bytes},

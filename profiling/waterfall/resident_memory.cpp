@@ -19,6 +19,7 @@
 #include "profiling/host/unlocked_pages.hpp"
 #include "profiling/sampler/mapped_memory.hpp"
 #include "profiling/waterfall/glibc_heaps.hpp"
+#include "profiling/waterfall/interpreter.hpp"
 
 namespace plateau {
 namespace {
@@ -107,33 +108,6 @@ void claim_mimalloc_memory(std::span<const MemoryMap> maps, AddressClaims& claim
   }
 }
 
-// Programs whose own heaps are of mappings, behind no malloc.
-std::string interpreter_of(std::span<const MemoryMap> maps) {
-  std::error_code error;
-  std::vector<std::string> files{std::filesystem::read_symlink("/proc/thread-self/exe", error).filename()};
-  for (const MemoryMap& map : maps) {
-    if (map.inode != 0) files.push_back(map.name.substr(map.name.rfind('/') + 1));
-  }
-  for (const std::string_view file : files) {
-    for (const auto& [beginning, name] : {std::pair{"python3", "python3"},
-                                          {"libpython3", "python3"},
-                                          {"node", "node"},
-                                          {"libnode.so", "node"},
-                                          {"ruby", "ruby"},
-                                          {"libruby", "ruby"},
-                                          {"php", "php"},
-                                          {"java", "java"},
-                                          {"libjvm.so", "java"},
-                                          {"mono", "mono"},
-                                          {"dotnet", "dotnet"},
-                                          {"libcoreclr.so", "dotnet"},
-                                          {"luajit", "luajit"}}) {
-      if (file.starts_with(beginning)) return name;
-    }
-  }
-  return {};
-}
-
 class Division {
  public:
   Division(std::size_t arenas, const ResidentPages& pages) : arena_bytes(arenas), pages_(pages) {}
@@ -180,6 +154,9 @@ class Division {
       case Owner::program:
         result.mapped_bytes += bytes;
         break;
+      case Owner::interpreter:
+        result.interpreter_bytes += bytes;
+        break;
       case Owner::stack:
         result.stack_bytes += bytes;
         break;
@@ -203,6 +180,11 @@ class Division {
 
   const ResidentPages& pages_;
 };
+
+Owner owner_of(const ProgramMapping& mapping) {
+  if (mapping.is_thread_stack) return Owner::stack;
+  return mapping.is_interpreters ? Owner::interpreter : Owner::program;
+}
 
 // Blocks in use count as resident, as far as there are resident pages for them; the rest of those is free.
 ResidentMemory::Arena arena_of(const GlibcArena& told, std::uint64_t resident, bool is_main) {
@@ -246,8 +228,7 @@ std::optional<ResidentMemory> resident_memory(std::span<const ProgramMapping> ma
   if (auto* const get = runtime_symbol<const sampler::MappedMemoryInterface*()>(sampler::MappedMemoryInterface::symbol))
     claim_own_pages(get()->own_pages, claims);
   for (const ProgramMapping& mapping : mappings) {
-    if (mapping.is_thread_stack || !mapping.is_shared)
-      claims.claim(mapping.start, mapping.limit, mapping.is_thread_stack ? Owner::stack : Owner::program);
+    if (mapping.is_thread_stack || !mapping.is_shared) claims.claim(mapping.start, mapping.limit, owner_of(mapping));
   }
   claim_data_of_objects(claims);
   std::uint64_t threads = 0;
@@ -265,7 +246,10 @@ std::optional<ResidentMemory> resident_memory(std::span<const ProgramMapping> ma
   if (arenas) add_arenas(*arenas, division.arena_bytes, division.result);
   division.result.threads = threads;
   division.result.page_table_bytes = kernel_file::number_behind("/proc/thread-self/status", "VmPTE");
-  division.result.interpreter = interpreter_of(maps);
+  if (const auto interpreter = own_interpreter()) {
+    division.result.interpreter = interpreter->name;
+    division.result.interpreter_file = interpreter->file;
+  }
   return std::move(division.result);
 }
 

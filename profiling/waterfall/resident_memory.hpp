@@ -32,8 +32,9 @@ struct ResidentMemory {
   std::uint64_t untold_bytes = 0;    // anonymous, and nobody's that is known: the allocator's too, without heap_bytes
   std::uint64_t apart_bytes = 0;     // the same, and certainly not the allocator's
   std::uint64_t data_bytes = 0;      // written pages of programs and libraries
-  std::uint64_t mapped_bytes = 0;    // by the program, as the sampler saw; private
-  std::uint64_t stack_bytes = 0;     // of threads
+  std::uint64_t mapped_bytes = 0;    // by the program, as the agent or the sampler saw; private
+  std::uint64_t interpreter_bytes = 0;  // mapped by the interpreter that the program is, as was seen; private
+  std::uint64_t stack_bytes = 0;        // of threads
   std::uint64_t own_bytes = 0;       // Plateau's: tables, stacks of its threads, its libraries' pages
   std::uint64_t own_file_bytes = 0;  // of those: pages of files
   std::uint64_t swapped_bytes = 0;   // not resident
@@ -43,6 +44,7 @@ struct ResidentMemory {
   std::uint64_t threads = 0;                      // of the program's
   std::optional<std::uint64_t> page_table_bytes;  // not in RSS
   std::string interpreter;                        // "python3", where the program is one; else empty
+  std::string interpreter_file;                   // "python3.11"
 };
 
 // Of this moment; nothing where the kernel has no smaps. Thread-safe. Throws std::bad_alloc. Cost: that of

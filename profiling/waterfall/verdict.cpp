@@ -8,6 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include "profiling/waterfall/interpreter.hpp"
+
 namespace plateau {
 namespace {
 
@@ -117,14 +119,6 @@ std::size_t arenas_with_a_share(const Footprint& footprint, std::uint64_t free_b
   }));
 }
 
-// Who can tell more of an interpreter's own heap.
-std::string_view advice_for(std::string_view interpreter) {
-  if (interpreter == "python3") return "PYTHONMALLOC=malloc (restart) gives its blocks stacks here";
-  if (interpreter == "node") return "--max-old-space-size bounds it, --inspect shows its objects";
-  if (interpreter == "java") return "-Xmx bounds it, jcmd PID GC.class_histogram shows its objects";
-  return "the interpreted program holds it; its own tools show objects";
-}
-
 std::string of_allocator(const Footprint& footprint, const Rates& rates, double live) {
   const MeasuredPart& part = *largest_of(footprint.parts, Keeper::allocator);
   const std::vector<Knob> knobs = knobs_of(footprint);
@@ -169,12 +163,13 @@ std::string of_outside(const Footprint& footprint, const Rates& rates) {
   const auto bytes = static_cast<double>(part->bytes);
   return fmt::format(
       "not the heap: {} ({}) {}{}: {}", megabytes(bytes), share_text(bytes, footprint),
-      part->part->id == "interpreter" ? footprint.resident->interpreter + "'s own heap" : std::string(part->part->name),
-      growth_text(rates, Keeper::outside),
-      part->part->id == "interpreter" ? advice_for(footprint.resident->interpreter) : part->part->closed_by);
+      shown_name(footprint, *part->part), growth_text(rates, Keeper::outside),
+      part->part->id == part_id::interpreter
+          ? advice_for(footprint.resident->interpreter, footprint.resident->interpreter_file)
+          : std::string(part->part->closed_by));
 }
 
-std::vector<Knob> knobs_of_glibc(const ResidentMemory& resident) {
+std::vector<Knob> knobs_of_glibc(const ResidentMemory& resident, std::uint64_t cached) {
   std::uint64_t free_beside_main = 0;
   Knob large{"MALLOC_MMAP_THRESHOLD_=131072 (restart)"};
   Knob top{"MALLOC_TRIM_THRESHOLD_=131072 (restart)"};
@@ -187,7 +182,7 @@ std::vector<Knob> knobs_of_glibc(const ResidentMemory& resident) {
   Knob fewer{"MALLOC_ARENA_MAX=2 (restart)"};
   if (const std::size_t count = resident.arenas.size(); count > 2)
     fewer.bytes = free_beside_main / (count - 1) * (count - 2);
-  return {fewer, large, top};
+  return {fewer, large, top, Knob{"GLIBC_TUNABLES=glibc.malloc.tcache_count=0 (restart)", cached}};
 }
 
 }  // namespace
@@ -198,7 +193,7 @@ std::vector<Knob> knobs_of(const Footprint& footprint) {
     return static_cast<std::uint64_t>(std::max<std::int64_t>(bytes_of(footprint.parts, id).value_or(0), 0));
   };
   if (footprint.resident && !footprint.resident->arenas.empty()) {
-    knobs = knobs_of_glibc(*footprint.resident);
+    knobs = knobs_of_glibc(*footprint.resident, bytes("caches"));
   } else if (footprint.allocator.starts_with("jemalloc")) {
     knobs = {{"MALLOC_CONF=dirty_decay_ms:1000,background_thread:true (restart), or ?gc=1 once", bytes("dirty")},
              {"MALLOC_CONF=tcache_max:4096 (restart)", bytes("caches")}};
@@ -247,6 +242,11 @@ std::string of_process(const Footprint& footprint) {
 }
 
 }  // namespace
+
+std::string shown_name(const Footprint& footprint, const WaterfallPart& part) {
+  if (part.id == part_id::interpreter && footprint.resident) return heap_name_of(footprint.resident->interpreter);
+  return std::string(part.name);
+}
 
 std::string verdict(const Footprint& footprint) {
   return of_process(footprint) + of_group(footprint);

@@ -18,6 +18,9 @@ struct Knob {
 // By what they give here, the most first; none that gives less than a hundredth of RSS.
 std::vector<Knob> knobs_of(const Footprint& footprint);
 
+// What the part is called here: an interpreter's heap by what the interpreter calls it, "CPython's arenas".
+std::string shown_name(const Footprint& footprint, const WaterfallPart& part);
+
 // "97 % live blocks, +3.6 MB/s: the program holds it; no setting of the allocator helps". Plateau's own memory is never
 // its subject.
 std::string verdict(const Footprint& footprint);

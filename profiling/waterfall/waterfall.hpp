@@ -63,6 +63,7 @@ inline constexpr std::string_view mapped =
 inline constexpr std::string_view stacks = "stacks";  // likewise
 inline constexpr std::string_view shared = "shared";  // likewise, as far as the sampler saw who mapped it
 inline constexpr std::string_view file = "file";      // likewise
+inline constexpr std::string_view interpreter = "interpreter";  // likewise
 }  // namespace part_id
 
 // All parts in the order of the waterfall, the residual last.

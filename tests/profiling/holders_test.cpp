@@ -146,6 +146,80 @@ TEST(Holders, OfAProfilerThatForgetsFreedBlocksTellNoSurvival) {
   EXPECT_THAT(to_json(holders), HasSubstr(R"("survival":null)"));
 }
 
+const Names made_for_names{"malloc", "text", "Names::add", "main"};
+const Names made_for_paths{"malloc", "text", "Paths::open", "main"};
+
+Holders of_two_callers(double names_alive, double paths_alive, const Names& names = made_for_names) {
+  MadeProfile earlier;
+  MadeProfile later;
+  const auto values = [](double alive) {
+    return HeapValues{static_cast<std::int64_t>(alive), static_cast<std::int64_t>(alive * 100),
+                      static_cast<std::int64_t>(alive), static_cast<std::int64_t>(alive * 100)};
+  };
+  earlier.add(names, values(names_alive / 2));
+  earlier.add(made_for_paths, values(paths_alive));
+  later.add(names, values(names_alive));
+  later.add(made_for_paths, values(paths_alive));
+  Symbolizer symbolizer;
+  return find_holders(later.profile, &earlier.profile, 10, symbolizer);
+}
+
+TEST(Holders, CallersOfAHelperAreToldApart) {
+  const Holders holders = of_two_callers(1000, 400);
+  ASSERT_EQ(holders.rows.size(), 2U);
+  EXPECT_EQ(holders.rows[0].function, "Names::add");
+  EXPECT_EQ(holders.rows[0].through, "text");
+  EXPECT_EQ(holders.rows[0].callers, "main");
+  EXPECT_DOUBLE_EQ(holders.rows[0].grown_bytes, 500 * 100);
+  EXPECT_EQ(holders.rows[1].function, "Paths::open");
+  EXPECT_DOUBLE_EQ(holders.rows[1].grown_bytes, 0) << "what does not grow is not blamed";
+  EXPECT_THAT(to_text(holders, "it"), HasSubstr("Names::add through text"));
+  EXPECT_THAT(to_json(holders), HasSubstr(R"("through":"text")"));
+}
+
+TEST(Holders, AFunctionOfOneCallerIsNoHelper) {
+  const Holders dominated = of_two_callers(1000, 100);
+  ASSERT_EQ(dominated.rows.size(), 1U) << "nine tenths are of one";
+  EXPECT_EQ(dominated.rows[0].function, "text");
+  EXPECT_EQ(dominated.rows[0].through, "");
+  const Holders thin = of_two_callers(6, 2);
+  ASSERT_EQ(thin.rows.size(), 1U) << "two blocks are no evidence";
+  EXPECT_EQ(thin.rows[0].function, "text");
+}
+
+TEST(Holders, AFunctionThatFillsAContainerIsTheHolderWhoeverCallsIt) {
+  MadeProfile profile;
+  profile.add({"malloc", "std::map::emplace", "Cache::put", "Names::add", "main"}, {50, 5000, 50, 5000});
+  profile.add({"malloc", "std::map::emplace", "Cache::put", "Paths::open", "main"}, {50, 5000, 50, 5000});
+  Symbolizer symbolizer;
+  const Holders holders = find_holders(profile.profile, nullptr, 0, symbolizer);
+  ASSERT_EQ(holders.rows.size(), 1U);
+  EXPECT_EQ(holders.rows[0].function, "Cache::put");
+}
+
+TEST(Holders, HelpersOfHelpersAreSteppedOver) {
+  MadeProfile profile;
+  for (const char* const outer : {"Names::add", "Paths::open"}) {
+    profile.add({"malloc", "text", "join", outer, "main"}, {50, 5000, 50, 5000});
+  }
+  profile.add({"malloc", "text", "Other::keep", "main"}, {50, 5000, 50, 5000});
+  Symbolizer symbolizer;
+  const Holders holders = find_holders(profile.profile, nullptr, 0, symbolizer);
+  std::vector<std::string> found;
+  for (const HolderRow& row : holders.rows) found.push_back(row.function + " through " + row.through);
+  EXPECT_THAT(found, ::testing::UnorderedElementsAre("Names::add through join > text", "Paths::open through join > text",
+                                                     "Other::keep through text"));
+}
+
+TEST(Holders, TheirJsonHasASentenceAlsoWhereNobodyIsKnown) {
+  MadeProfile profile;
+  profile.add(payload, {10, 1000, 5, 500});
+  Symbolizer symbolizer;
+  const Holders holders = find_holders(profile.profile, &profile.profile, 10, symbolizer);
+  EXPECT_FALSE(holders.probable);
+  EXPECT_THAT(to_json(holders), HasSubstr(R"("headline":"nothing grew in 10.0 s)"));
+}
+
 TEST(Holders, AStackOfLibrariesAloneHasTheOutermostsName) {
   MadeProfile profile;
   profile.add({"malloc", "std::locale::locale"}, {1, 10, 1, 10});

@@ -161,6 +161,18 @@ TEST(Waterfall, WithTheKernelsWordEachPageIsInOnePart) {
                           Pair("stacks", 7), Pair("anonymous", 11), Pair("plateau", 9), Pair("rest", 2)));
 }
 
+TEST(Waterfall, CachesOfThreadsOnGlibcAreNotLive) {
+  const ResidentMemory resident = glibc_like();
+  WaterfallInput input{.heap = {}, .rss_bytes = 300, .resident = &resident};
+  input.heap.cached = 30;
+  EXPECT_EQ(bytes_of(measure_waterfall(input), "live"), 150);
+  EXPECT_EQ(bytes_of(measure_waterfall(input), "caches"), 30);
+  EXPECT_EQ(bytes_of(measure_waterfall(input), "free"), 40);
+  input.heap.cached = 1000;
+  EXPECT_EQ(bytes_of(measure_waterfall(input), "live"), 20) << "large blocks are in no cache";
+  EXPECT_EQ(bytes_of(measure_waterfall(input), "caches"), 160) << "no part is larger than what is resident";
+}
+
 TEST(Waterfall, BlocksThatWereNeverTouchedAreNotLive) {
   ResidentMemory resident = glibc_like();
   WaterfallInput input{.heap = {}, .rss_bytes = 300, .resident = &resident, .untouched_bytes = 350};
@@ -188,8 +200,9 @@ TEST(Waterfall, AnAllocatorThatCountsMoreThanIsResidentIsCutDown) {
 TEST(Waterfall, AnInterpretersHeapHasItsName) {
   ResidentMemory resident = glibc_like();
   resident.interpreter = "python3";
+  resident.interpreter_bytes = 30;
   const WaterfallInput input{.heap = {}, .rss_bytes = 300, .resident = &resident};
-  EXPECT_EQ(bytes_of(measure_waterfall(input), "interpreter"), 11);
+  EXPECT_EQ(bytes_of(measure_waterfall(input), "interpreter"), 11 + 30);
   EXPECT_EQ(bytes_of(measure_waterfall(input), "anonymous"), std::nullopt);
 }
 

@@ -50,6 +50,35 @@ TEST(RangeTable, AFullTableRefusesAndStaysWhole) {
   EXPECT_EQ(table.ranges().size(), 1u);
 }
 
+TEST(RangeTable, NeighboursOfOneStackAreOneRange) {
+  Table table;
+  ASSERT_TRUE(table.add({100, 200, 1}));
+  ASSERT_TRUE(table.add({300, 400, 1}));
+  ASSERT_TRUE(table.add({200, 300, 1}));
+  ASSERT_EQ(table.ranges().size(), 1u);
+  EXPECT_EQ(table.ranges()[0].limit, 400u);
+  ASSERT_TRUE(table.add({400, 500, 2}));
+  ASSERT_TRUE(table.add({50, 100, 1, false, true}));
+  EXPECT_EQ(table.ranges().size(), 3u) << "another stack, and another kind";
+  ASSERT_TRUE(table.add({500, 600, 2, true}));
+  EXPECT_EQ(table.ranges().size(), 4u) << "a thread's stack ends with its thread";
+}
+
+// The kernel puts new mappings below the others.
+TEST(RangeTable, EveryPlaceIsOfUseFromEitherSide) {
+  for (const bool upwards : {false, true}) {
+    Table table;
+    for (std::uintptr_t i = 0; i < 64; ++i) {
+      const std::uintptr_t start = (upwards ? i : 63 - i) * 10;
+      ASSERT_TRUE(table.add({start, start + 5, 1})) << i;
+    }
+    for (std::uintptr_t i = 0; i < 64; ++i) EXPECT_EQ(owner(table, i * 10), 1u);
+    EXPECT_FALSE(table.add({1000, 1005, 2}));
+    table.clear();
+    EXPECT_TRUE(table.ranges().empty());
+  }
+}
+
 // Against a map of single addresses.
 TEST(RangeTable, AgreesWithAMapOfAddressesWhateverIsDone) {
   constexpr std::uintptr_t addresses = 500;
