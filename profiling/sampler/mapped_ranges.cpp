@@ -33,9 +33,16 @@ constinit MappingStacks stacks;
 enum class State : int { undecided, deciding, recording, off };
 constinit std::atomic<State> state{State::undecided};
 
-// Where the code of the allocator lies; known before `state` is recording.
-std::uintptr_t allocator_start = 0;
-std::uintptr_t allocator_limit = 0;
+// Where code of an allocator lies; known before `state` is recording. One stands behind this library; another may stand
+// before it, and then serves the program.
+struct Code {
+  std::uintptr_t start = 0;
+  std::uintptr_t limit = 0;
+
+  bool has(std::uintptr_t address) const { return address >= start && address < limit; }
+};
+constinit Code allocator_behind;
+constinit Code allocator_in_front;
 
 constinit std::atomic<bool> table_lock{false};
 constinit thread_local bool has_table = false;  // in the middle of a change, on top of which a signal may come
@@ -96,7 +103,8 @@ void after_fork_in_child() noexcept {
 }
 
 struct Objects {
-  std::uintptr_t code = 0;     // of the allocator
+  std::uintptr_t behind = 0;      // a function of the allocator behind this library
+  std::uintptr_t in_front = 0;    // of the one that is asked first, which may be this library itself
   std::size_t count_of_ours = 0;  // libraries that are preloaded, as this one is
 };
 
@@ -104,31 +112,30 @@ int look_at(dl_phdr_info* object, std::size_t /*size*/, void* to) {
   auto& objects = *static_cast<Objects*>(to);
   const std::string_view name = object->dlpi_name;
   if (name.substr(name.rfind('/') + 1).starts_with("libplateau_")) ++objects.count_of_ours;
-  std::uintptr_t start = UINTPTR_MAX;
-  std::uintptr_t limit = 0;
+  Code code{UINTPTR_MAX, 0};
   for (std::size_t i = 0; i < object->dlpi_phnum; ++i) {
     const ElfW(Phdr)& header = object->dlpi_phdr[i];
     if (header.p_type != PT_LOAD) continue;
-    start = std::min<std::uintptr_t>(start, object->dlpi_addr + header.p_vaddr);
-    limit = std::max<std::uintptr_t>(limit, object->dlpi_addr + header.p_vaddr + header.p_memsz);
+    code.start = std::min<std::uintptr_t>(code.start, object->dlpi_addr + header.p_vaddr);
+    code.limit = std::max<std::uintptr_t>(code.limit, object->dlpi_addr + header.p_vaddr + header.p_memsz);
   }
-  if (objects.code >= start && objects.code < limit) {
-    allocator_start = start;
-    allocator_limit = limit;
-  }
+  if (code.has(objects.behind)) allocator_behind = code;
+  if (code.has(objects.in_front)) allocator_in_front = code;
   return 0;
 }
 
-// Neither allocates nor changes what dlerror() says: there is a malloc behind this one. Before the constructors of our
+// Neither allocates nor changes what dlerror() says: there is a malloc behind this one. aligned_alloc is of whoever has
+// malloc; of malloc itself, a program at a fixed address may have a stub. Before the constructors of our
 // other libraries nobody knows whom they forward to.
 State decide(bool is_early) noexcept {
   State before = State::undecided;
   if (!state.compare_exchange_strong(before, State::deciding, std::memory_order_acq_rel)) return before;
   State now = State::off;
   if (wants_mappings()) {
-    Objects objects{.code = reinterpret_cast<std::uintptr_t>(::dlsym(RTLD_NEXT, "malloc"))};
+    Objects objects{.behind = reinterpret_cast<std::uintptr_t>(::dlsym(RTLD_NEXT, "malloc")),
+                    .in_front = reinterpret_cast<std::uintptr_t>(::dlsym(RTLD_DEFAULT, "aligned_alloc"))};
     ::dl_iterate_phdr(look_at, &objects);
-    now = allocator_limit == 0 ? State::off : State::recording;
+    now = allocator_behind.limit == 0 ? State::off : State::recording;
     if (is_early && objects.count_of_ours > 1) now = State::undecided;
   }
   state.store(now, std::memory_order_release);
@@ -144,7 +151,7 @@ State decide(bool is_early) noexcept {
   if (next_malloc == nullptr) {
     ::dlerror();  // nothing for the program to hear of
   } else {
-    Objects objects{.code = reinterpret_cast<std::uintptr_t>(next_malloc())};
+    Objects objects{.behind = reinterpret_cast<std::uintptr_t>(next_malloc())};
     ::dl_iterate_phdr(look_at, &objects);
   }
   if (::pthread_atfork(nullptr, nullptr, after_fork_in_child) != 0) stop_recording_mappings();
@@ -158,7 +165,7 @@ bool records_mappings_of(const void* caller) noexcept {
     return false;
   if (now == State::undecided) now = decide(true);
   const auto address = reinterpret_cast<std::uintptr_t>(caller);
-  return now == State::recording && (address < allocator_start || address >= allocator_limit) &&
+  return now == State::recording && !allocator_behind.has(address) && !allocator_in_front.has(address) &&
          !thread_state.recording && !thread_state.ignored;
 }
 

@@ -9,7 +9,7 @@
 
 namespace plateau {
 
-enum class Owner { plateau, program, interpreter, stack, data, arena, large_block, heap, nobody };
+enum class Owner { plateau, program, stack, data, arena, large_block, heap, nobody, interpreter };
 
 struct AddressClaim {
   std::uint64_t limit = 0;

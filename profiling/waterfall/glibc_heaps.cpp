@@ -30,7 +30,7 @@ std::optional<HeapHead> heap_at(std::uint64_t start, std::uint64_t limit) {
   const std::uint64_t behind_head = head.arena - first_heap;
   const bool is_sound = (behind_head == 0x30 || behind_head == 0x20) && head.size > 0 && head.size <= head.accessible &&
                         head.accessible <= heap_bytes && head.size % page_bytes == 0 &&
-                        start + head.accessible <= limit && (first_heap == start) == (head.previous == 0);
+                        (first_heap == start) == (head.previous == 0);
   return is_sound ? std::optional(head) : std::nullopt;
 }
 
@@ -48,7 +48,8 @@ std::map<std::uint64_t, Heaps> heaps_by_arena(std::span<const MemoryMap> maps) {
       if (!head) continue;
       Heaps& heaps = result[head->arena];
       heaps.size += head->size;
-      heaps.ranges.emplace_back(at, at + head->accessible);
+      // It may have grown since the kernel listed its mappings.
+      heaps.ranges.emplace_back(at, std::min(at + head->accessible, map.limit));
     }
   }
   return result;

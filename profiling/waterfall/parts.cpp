@@ -201,8 +201,8 @@ constexpr std::array parts{
     WaterfallPart{.id = "caches",
                   .name = "thread caches",
                   .meaning = "freed blocks that caches of threads keep for the next allocation",
-                  .closed_by = "fewer threads; MALLOC_CONF=tcache_max:4096; TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES; "
-                               "GLIBC_TUNABLES=glibc.malloc.tcache_count=0",
+                  .closed_by = "fewer threads; tcache_max:4096; TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES; "
+                               "glibc.malloc.tcache_count=0",
                   .not_closed_by = "purge and decay: each thread can only flush its own",
                   .measure = cache_bytes},
     WaterfallPart{.id = "slabs",

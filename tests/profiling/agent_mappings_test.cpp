@@ -98,6 +98,19 @@ TEST(AgentMappings, AnInterpretersHeapHasItsNameAndStacks) {
   EXPECT_EQ(program.wait(), 0);
 }
 
+// Wherever in the list it is: its mappings are no mappings of the program's.
+TEST(AgentMappings, OfAnAllocatorAreItsOwn) {
+  for (const std::string& list : {std::string("libjemalloc.so.2:") + AGENT, std::string(AGENT ":libjemalloc.so.2"),
+                                  std::string("libtcmalloc.so.4:") + AGENT, std::string(AGENT ":libmimalloc.so.2")}) {
+    Served program(python("kept = [b'x' * 100000 for i in range(200)]\n" + until_end_of_input),
+                   Environment{"LD_PRELOAD=" + list, "PLATEAU_PPROF=127.0.0.1:0"});
+    ASSERT_EQ(program.read_line(), "ready");
+    const std::string text = program.text("/debug/footprint?debug=1");
+    EXPECT_THAT(text, Not(HasSubstr("mapped by the program"))) << list << text;
+    EXPECT_EQ(program.wait(), 0);
+  }
+}
+
 TEST(AgentMappings, AreLeftToTheSamplersLibraryWhereverItIs) {
   for (const std::string& list : {std::string(SAMPLER ":") + AGENT, std::string(AGENT ":") + SAMPLER}) {
     Served program(python("import mmap\nm = mmap.mmap(-1, 8 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n"
