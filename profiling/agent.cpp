@@ -168,7 +168,7 @@ std::string why_not_here(std::span<char* const> arguments, const ProgramNames& n
   const ProgramNames names = program_names(arguments);
   const std::string reason = why_not_here(arguments, names);
   if (reason.empty()) find_allocator_inside();
-  if (!serves || !reason.empty() || allocator_is_in_the_program()) sampler::stop_recording_mappings();
+  if (!serves || !reason.empty()) sampler::stop_recording_mappings();
   if (start_purge_trace_from_environment()) record_purge_pauses();
   if (!serves) return;
   AgentWishes wishes{.address = text_of(AgentWishes::address_variable),
@@ -189,6 +189,8 @@ std::string why_not_here(std::span<char* const> arguments, const ProgramNames& n
   prepare_for_calls_of_one_thread();
   watch_system_calls();
   follow_the_programs_ids();
+  // Who asks for the allocator may begin another agent, which ends threads by what is prepared above.
+  if (allocator_is_in_the_program()) sampler::stop_recording_mappings();
   sample_if_nobody_else_can();
   make_agent_services(std::move(wishes)).begin();
 }
