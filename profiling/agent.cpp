@@ -21,9 +21,9 @@
 // Without PLATEAU_PPROF, PLATEAU_BLACK_BOX and PLATEAU_TRACE it does nothing. Heap profiles are those of the program's
 // allocator; of programs on glibc's they come from a sampler in the agent itself, which stands in front of malloc (at
 // PLATEAU_SAMPLE_PERIOD, see profiling/heap_sampler.hpp). Elsewhere it hands on what it is asked for, and is in the way
-// of malloc, calloc, realloc and free by a subtraction and a jump; operator new and delete are not touched. It stands in
-// front of mmap, munmap, mremap, brk and sbrk as well, so that mappings have stacks (profiling/program_mappings.hpp),
-// from the first call on, before any constructor.
+// of malloc, calloc, realloc and free by a subtraction and a jump; operator new and delete are not touched. It stands
+// in front of mmap, munmap, mremap, brk and sbrk as well, so that mappings have stacks
+// (profiling/program_mappings.hpp), from the first call on, before any constructor.
 //
 // Programs that the program starts inherit the variables: the first to take the port serves, and the others run on
 // without. Those that serve announce themselves to their user (profiling/host/announced_processes.hpp), and /debug/ of

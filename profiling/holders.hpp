@@ -61,7 +61,8 @@ Holders find_holders(const Profile& later, const Profile* earlier, double second
 
 // A sentence, and the first `rows` of the table; `title` says whose it is. Too few samples are said, with what to do.
 std::string to_text(const Holders& holders, const std::string& title, std::size_t rows = 15);
-// {"headline": the sentence, "seconds", "period", "alive_bytes", "probable": INDEX|null, "note": TEXT|null, "functions": [{"function", …}, …]}
+// {"headline": the sentence, "seconds", "period", "alive_bytes", "probable": INDEX|null, "note": TEXT|null,
+// "functions": [{"function", …}, …]}
 std::string to_json(const Holders& holders);
 
 // "only 2 samples: wait 60 s, or a period of 64k (PLATEAU_SAMPLE_PERIOD=64k)"; empty where there are enough.

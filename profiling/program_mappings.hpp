@@ -1,6 +1,6 @@
 // Memory that no malloc has given out: mappings that the program made itself (anonymous, shared, of files), what it
-// took by brk, and stacks of its threads, each with the stack that made it. The agent and libplateau_sampler.so stand in
-// front of mmap, munmap, mremap, brk and sbrk, and the latter of pthread_create, and see them come and go; what is
+// took by brk, and stacks of its threads, each with the stack that made it. The agent and libplateau_sampler.so stand
+// in front of mmap, munmap, mremap, brk and sbrk, and the latter of pthread_create, and see them come and go; what is
 // mapped by other ways (shmat, calls of the kernel itself) is not known.
 #pragma once
 

@@ -24,7 +24,8 @@ std::string unescaped(std::string_view text) {
 }
 
 bool lies_in(std::string_view path, std::string_view folder) {
-  return path.starts_with(folder) && (folder.ends_with('/') || path.size() == folder.size() || path[folder.size()] == '/');
+  return path.starts_with(folder) &&
+         (folder.ends_with('/') || path.size() == folder.size() || path[folder.size()] == '/');
 }
 
 }  // namespace
@@ -57,7 +58,8 @@ bool MemoryFilesystems::hold(std::string_view path) const {
     return true;
   const Mount* nearest = nullptr;
   for (const Mount& mount : mounts_) {
-    if (lies_in(path, mount.path) && (nearest == nullptr || mount.path.size() >= nearest->path.size())) nearest = &mount;
+    if (lies_in(path, mount.path) && (nearest == nullptr || mount.path.size() >= nearest->path.size()))
+      nearest = &mount;
   }
   return nearest != nullptr && nearest->in_memory;
 }

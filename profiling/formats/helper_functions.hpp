@@ -20,7 +20,8 @@ struct OwnCall {
 
 // Whose a stack is.
 struct Site {
-  std::vector<OwnCall> calls;  // innermost first, each function once in a row; those that may be stepped to, and two more
+  std::vector<OwnCall>
+      calls;  // innermost first, each function once in a row; those that may be stepped to, and two more
   std::string insertion;
 };
 

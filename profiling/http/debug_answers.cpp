@@ -34,8 +34,7 @@ constexpr std::array pages_of_debug{
     std::pair{"/debug/footprint?debug=1", "whose RSS is, by parts, and which setting gives back how much"},
     std::pair{"/debug/footprint?seconds=10", "the same, with what grows meanwhile"},
     std::pair{"/debug/holders?seconds=30&debug=1", "who holds the heap: made, alive and growing, by function"},
-    std::pair{"/debug/pprof/", "profiles: heap, rss, CPU, and more"},
-    std::pair{"/metrics", "for Prometheus"}};
+    std::pair{"/debug/pprof/", "profiles: heap, rss, CPU, and more"}, std::pair{"/metrics", "for Prometheus"}};
 
 // Arguments with a NUL between them, as the kernel shows them (it puts one at the end as well).
 std::string command_line() {

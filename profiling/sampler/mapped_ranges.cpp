@@ -58,7 +58,8 @@ bool wait_for_table() noexcept {
   constexpr int short_spins = 100;
   constexpr std::int64_t patience_ms = 200;
   for (int i = 0; i < short_spins; ++i) {
-    if (!table_lock.load(std::memory_order_relaxed) && !table_lock.exchange(true, std::memory_order_acquire)) return true;
+    if (!table_lock.load(std::memory_order_relaxed) && !table_lock.exchange(true, std::memory_order_acquire))
+      return true;
   }
   const int saved_errno = errno;
   const std::int64_t end = monotonic_ms() + patience_ms;

@@ -20,9 +20,9 @@ struct Range {
 };
 
 // Not thread-safe. Ranges are kept in order and never overlap; neighbours of one stack and kind are one range, but for
-// stacks of threads. O(log n) to find. Adding and removing moves the ranges on the nearer side, so that it is O(1) at
-// both ends, where the kernel puts new mappings, and some microseconds in the midst of ten thousand. Usable as zero
-// bytes.
+// stacks of threads, and for files, which may be two. O(log n) to find. Adding and removing moves the ranges on the
+// nearer side, so that it is O(1) at both ends, where the kernel puts new mappings, and some microseconds in the midst
+// of ten thousand. Usable as zero bytes.
 template <std::size_t capacity>
 class RangeTable {
  public:
@@ -87,7 +87,7 @@ class RangeTable {
  private:
   static bool is_joined(const Range& before, const Range& after) {
     return before.limit == after.start && before.stack == after.stack && !before.is_thread_stack &&
-           !after.is_thread_stack && before.is_shared == after.is_shared && before.is_file == after.is_file;
+           !after.is_thread_stack && before.is_shared == after.is_shared && !before.is_file && !after.is_file;
   }
 
   std::size_t begin() const { return static_cast<std::size_t>(static_cast<std::ptrdiff_t>(capacity / 2) + moved_); }
@@ -95,8 +95,8 @@ class RangeTable {
 
   std::size_t first_that_ends_after(std::uintptr_t address) const {
     const auto all = ranges();
-    const auto found = std::partition_point(all.begin(), all.end(),
-                                            [address](const Range& range) { return range.limit <= address; });
+    const auto found =
+        std::partition_point(all.begin(), all.end(), [address](const Range& range) { return range.limit <= address; });
     return static_cast<std::size_t>(found - all.begin());
   }
 

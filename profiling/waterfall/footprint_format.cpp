@@ -149,13 +149,15 @@ std::string to_json(const Footprint& footprint) {
       {"residual_bytes", footprint.residual().bytes},
       {"knobs", knobs},
       {"group", group_object(footprint.group)},
-      {"largest_gap", footprint.has_gap() ? json::value(to_object(footprint, footprint.largest_gap())) : json::value(nullptr)}};
+      {"largest_gap",
+       footprint.has_gap() ? json::value(to_object(footprint, footprint.largest_gap())) : json::value(nullptr)}};
   return json::serialize(result) + "\n";
 }
 
 std::string to_text(const Footprint& footprint) {
   const auto total = static_cast<double>(std::max<std::uint64_t>(footprint.rss_bytes, 1));
-  std::string text = fmt::format("RSS of {} (process {}), on {}; MB of 10^6 bytes\n", footprint.program, ::getpid(), footprint.allocator);
+  std::string text = fmt::format("RSS of {} (process {}), on {}; MB of 10^6 bytes\n", footprint.program, ::getpid(),
+                                 footprint.allocator);
   text += wrapped(verdict(footprint));
   if (!footprint.purged.empty()) text += wrapped(footprint.purged);
   text += fmt::format("{:<24}{:>12}{:>8}\n", "", "MB", "%");
@@ -163,8 +165,7 @@ std::string to_text(const Footprint& footprint) {
     if (std::abs(bytes) < least_shown_bytes && !part->is_residual()) continue;
     const double share = static_cast<double>(bytes) / total;
     const auto bar = static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * bar_width + 0.5);
-    text +=
-        fmt::format("{:<24}{:>12.1f}{:>8.1f}  {}\n", shown_name(footprint, *part), megabytes(bytes), share * 100,
+    text += fmt::format("{:<24}{:>12.1f}{:>8.1f}  {}\n", shown_name(footprint, *part), megabytes(bytes), share * 100,
                         std::string(bar, '#'));
   }
   text += fmt::format("{:<24}{:>12.1f}{:>8.1f}\n", "= RSS", total / 1e6, 100.0);
@@ -182,8 +183,9 @@ std::string to_text(const Footprint& footprint) {
   if (footprint.group) text += wrapped("its group has " + to_text(*footprint.group));
   if (footprint.has_gap()) {
     const auto& [gap, bytes] = footprint.largest_gap();
-    text += fmt::format("largest gap: {}, {:.1f} MB: {}\n  closes it: {}\n  does not:  {}\n", shown_name(footprint, *gap),
-                        megabytes(bytes), gap->meaning, gap->closed_by, gap->not_closed_by);
+    text +=
+        fmt::format("largest gap: {}, {:.1f} MB: {}\n  closes it: {}\n  does not:  {}\n", shown_name(footprint, *gap),
+                    megabytes(bytes), gap->meaning, gap->closed_by, gap->not_closed_by);
   }
   return text;
 }

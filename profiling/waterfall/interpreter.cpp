@@ -17,10 +17,10 @@ struct KnownFile {
 };
 
 constexpr std::array known_files{
-    KnownFile{"python3", "python3"},  KnownFile{"libpython3", "python3"}, KnownFile{"node", "node"},
-    KnownFile{"libnode.so", "node"},  KnownFile{"ruby", "ruby"},          KnownFile{"libruby", "ruby"},
-    KnownFile{"php", "php"},          KnownFile{"java", "java"},          KnownFile{"libjvm.so", "java"},
-    KnownFile{"mono", "mono"},        KnownFile{"dotnet", "dotnet"},      KnownFile{"libcoreclr.so", "dotnet"},
+    KnownFile{"python3", "python3"}, KnownFile{"libpython3", "python3"}, KnownFile{"node", "node"},
+    KnownFile{"libnode.so", "node"}, KnownFile{"ruby", "ruby"},          KnownFile{"libruby", "ruby"},
+    KnownFile{"php", "php"},         KnownFile{"java", "java"},          KnownFile{"libjvm.so", "java"},
+    KnownFile{"mono", "mono"},       KnownFile{"dotnet", "dotnet"},      KnownFile{"libcoreclr.so", "dotnet"},
     KnownFile{"luajit", "luajit"},
 };
 

@@ -11,8 +11,8 @@
 namespace plateau {
 
 struct Interpreter {
-  std::string name;                                            // "python3"
-  std::string file;                                            // "python3.11", "libpython3.12.so.1.0"
+  std::string name;                                           // "python3"
+  std::string file;                                           // "python3.11", "libpython3.12.so.1.0"
   std::vector<std::pair<std::uint64_t, std::uint64_t>> code;  // addresses of its files
 
   bool has(std::uint64_t address) const;

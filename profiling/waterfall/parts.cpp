@@ -161,7 +161,7 @@ Bytes untold_bytes(const WaterfallInput& input) {
 }
 
 Bytes interpreter_bytes(const WaterfallInput& input) {
-  return input.resident != nullptr && !input.resident->interpreter.empty() 
+  return input.resident != nullptr && !input.resident->interpreter.empty()
              ? Bytes(*untold_bytes(input) + input.resident->interpreter_bytes)
              : std::nullopt;
 }

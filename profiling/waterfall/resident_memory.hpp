@@ -29,16 +29,16 @@ struct ResidentMemory {
   std::vector<Arena> arenas;                // of glibc's; empty where another allocator serves malloc
   std::optional<std::uint64_t> heap_bytes;  // all of the allocator's, where its memory can be told from others'
   std::uint64_t large_block_bytes = 0;      // glibc's blocks with a mapping of their own
-  std::uint64_t untold_bytes = 0;    // anonymous, and nobody's that is known: the allocator's too, without heap_bytes
-  std::uint64_t apart_bytes = 0;     // the same, and certainly not the allocator's
-  std::uint64_t data_bytes = 0;      // written pages of programs and libraries
-  std::uint64_t mapped_bytes = 0;    // by the program, as the agent or the sampler saw; private
+  std::uint64_t untold_bytes = 0;  // anonymous, and nobody's that is known: the allocator's too, without heap_bytes
+  std::uint64_t apart_bytes = 0;   // the same, and certainly not the allocator's
+  std::uint64_t data_bytes = 0;    // written pages of programs and libraries
+  std::uint64_t mapped_bytes = 0;  // by the program, as the agent or the sampler saw; private
   std::uint64_t interpreter_bytes = 0;  // mapped by the interpreter that the program is, as was seen; private
   std::uint64_t stack_bytes = 0;        // of threads
-  std::uint64_t own_bytes = 0;       // Plateau's: tables, stacks of its threads, its libraries' pages
-  std::uint64_t own_file_bytes = 0;  // of those: pages of files
-  std::uint64_t swapped_bytes = 0;   // not resident
-  std::uint64_t locked_bytes = 0;    // mlock
+  std::uint64_t own_bytes = 0;          // Plateau's: tables, stacks of its threads, its libraries' pages
+  std::uint64_t own_file_bytes = 0;     // of those: pages of files
+  std::uint64_t swapped_bytes = 0;      // not resident
+  std::uint64_t locked_bytes = 0;       // mlock
   std::uint64_t huge_page_bytes = 0;
   std::uint64_t lazily_freed_bytes = 0;
   std::uint64_t threads = 0;                      // of the program's

@@ -161,12 +161,11 @@ std::string of_outside(const Footprint& footprint, const Rates& rates) {
     }
   }
   const auto bytes = static_cast<double>(part->bytes);
-  return fmt::format(
-      "not the heap: {} ({}) {}{}: {}", megabytes(bytes), share_text(bytes, footprint),
-      shown_name(footprint, *part->part), growth_text(rates, Keeper::outside),
-      part->part->id == part_id::interpreter
-          ? advice_for(footprint.resident->interpreter, footprint.resident->interpreter_file)
-          : std::string(part->part->closed_by));
+  return fmt::format("not the heap: {} ({}) {}{}: {}", megabytes(bytes), share_text(bytes, footprint),
+                     shown_name(footprint, *part->part), growth_text(rates, Keeper::outside),
+                     part->part->id == part_id::interpreter
+                         ? advice_for(footprint.resident->interpreter, footprint.resident->interpreter_file)
+                         : std::string(part->part->closed_by));
 }
 
 std::vector<Knob> knobs_of_glibc(const ResidentMemory& resident, std::uint64_t cached) {

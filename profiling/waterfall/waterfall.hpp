@@ -60,9 +60,9 @@ struct WaterfallPart {
 namespace part_id {
 inline constexpr std::string_view mapped =
     "mapped";  // no block of any malloc, and yet it has stacks: see rss_profile.hpp
-inline constexpr std::string_view stacks = "stacks";  // likewise
-inline constexpr std::string_view shared = "shared";  // likewise, as far as the sampler saw who mapped it
-inline constexpr std::string_view file = "file";      // likewise
+inline constexpr std::string_view stacks = "stacks";            // likewise
+inline constexpr std::string_view shared = "shared";            // likewise, as far as the sampler saw who mapped it
+inline constexpr std::string_view file = "file";                // likewise
 inline constexpr std::string_view interpreter = "interpreter";  // likewise
 }  // namespace part_id
 

@@ -41,7 +41,8 @@ bool leaves_none_out(pid_t /*thread*/) {
 TEST(GlibcThreadCaches, OfEachThreadAreFoundAsLongAsItLives) {
   const auto before = glibc_thread_caches(leaves_none_out);
   if (!before) {
-    if (Heap::process().kind() == AllocatorKind::glibc) GTEST_SKIP() << "not to be had of " << Heap::process().version();
+    if (Heap::process().kind() == AllocatorKind::glibc)
+      GTEST_SKIP() << "not to be had of " << Heap::process().version();
     GTEST_SKIP() << "not on glibc";
   }
   EXPECT_GE(before->threads, 1U);

@@ -76,12 +76,13 @@ TEST(AgentMappings, OfEachKindHaveTheStackThatMadeThem) {
 }
 
 TEST(AgentMappings, GoWithTheirOwner) {
-  Served program(python("import mmap\n"
-                        "for i in range(20000):\n"
-                        "    m = mmap.mmap(-1, 1 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n"
-                        "    m.write(b'x')\n"
-                        "    m.close()\n" +
-                        until_end_of_input));
+  Served program(
+      python("import mmap\n"
+             "for i in range(20000):\n"
+             "    m = mmap.mmap(-1, 1 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n"
+             "    m.write(b'x')\n"
+             "    m.close()\n" +
+             until_end_of_input));
   ASSERT_EQ(program.read_line(), "ready");
   EXPECT_EQ(bytes_under(program.text("/debug/pprof/rss?debug=1"), "mapped by the program", "mmap.cpython"), 0);
   EXPECT_EQ(program.wait(), 0);

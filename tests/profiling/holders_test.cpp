@@ -207,8 +207,8 @@ TEST(Holders, HelpersOfHelpersAreSteppedOver) {
   const Holders holders = find_holders(profile.profile, nullptr, 0, symbolizer);
   std::vector<std::string> found;
   for (const HolderRow& row : holders.rows) found.push_back(row.function + " through " + row.through);
-  EXPECT_THAT(found, ::testing::UnorderedElementsAre("Names::add through join > text", "Paths::open through join > text",
-                                                     "Other::keep through text"));
+  EXPECT_THAT(found, ::testing::UnorderedElementsAre("Names::add through join > text",
+                                                     "Paths::open through join > text", "Other::keep through text"));
 }
 
 TEST(Holders, TheirJsonHasASentenceAlsoWhereNobodyIsKnown) {

@@ -60,6 +60,10 @@ TEST(RangeTable, NeighboursOfOneStackAreOneRange) {
   ASSERT_TRUE(table.add({400, 500, 2}));
   ASSERT_TRUE(table.add({50, 100, 1, false, true}));
   EXPECT_EQ(table.ranges().size(), 3u) << "another stack, and another kind";
+  ASSERT_TRUE(table.add({700, 800, 1, false, false, true}));
+  ASSERT_TRUE(table.add({800, 900, 1, false, false, true}));
+  EXPECT_EQ(table.ranges().size(), 5u) << "two files";
+  ASSERT_TRUE(table.remove(700, 900));
   ASSERT_TRUE(table.add({500, 600, 2, true}));
   EXPECT_EQ(table.ranges().size(), 4u) << "a thread's stack ends with its thread";
 }
