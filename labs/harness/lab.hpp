@@ -50,8 +50,8 @@ struct LabDescription {
   double pause_period_s = 0;     // of those labs: how often what pauses it happens
   // Which fix is for blocks that another thread frees than allocated them, and for those that their own thread frees
   // soon; empty: none of this lab.
-  std::string_view fix_of_crossfrees;
-  std::string_view fix_of_temporaries;
+  std::string_view fix_of_crossfrees = {};
+  std::string_view fix_of_temporaries = {};
 };
 
 class Lab {
