@@ -188,6 +188,7 @@ void ArmContext::dump_profile(std::string_view moment) {
 
 // Addresses only: names would take more memory than a small limit has, and the parent finds them.
 void ArmContext::write_block_profiles() {
+  const UnsampledScope unsampled;  // what one of them takes is in none of the others
   const auto write = [this](std::string_view moment, const Profile& profile) {
     write_whole_file(profile_file(spec_, moment, addresses_extension), encode_pprof(profile, nullptr));
   };
