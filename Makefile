@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j 2
 
-.PHONY: help labs batch tests build-cost lint leaks measured-leaks run run-full test test-quick build bench ablate verdicts list measured measured-batch picture pprof report report-pictures serve pages fuzz host-conformance sanitize \
+.PHONY: help labs batch tests build-cost lint leaks measured-leaks run run-full test test-quick build bench ablate verdicts list measured measured-batch matrix measured-matrix foreign-frees picture pprof report report-pictures serve pages fuzz host-conformance sanitize \
         bench-allocators bench-retention bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-limiter setup-pprof setup-fuzz \
         setup-pages setup-browser clean format
 
@@ -27,7 +27,7 @@ batch: labs ## the order-batch lab: ten thousand orders, 100 s and then 2 s (abo
 	@mkdir -p out
 	@$(BIN)/order_batch --json out/order_batch.json
 
-RESULTS := order_service gc_pause ablation gc_pause-ablation order_batch order_batch-ablation
+RESULTS := order_service gc_pause ablation gc_pause-ablation order_batch order_batch-ablation order_batch-matrix
 report: labs pages ## out/report.html: one self-contained page from the results in out/
 	@results="$(wildcard $(RESULTS:%=out/%.json))"; \
 	  [ -n "$$results" ] || { echo "plateau: no results in out/; make run writes out/order_service.json" >&2; exit 2; }; \
@@ -160,6 +160,19 @@ measured-batch: labs ## writes anew what the order batch's README quotes (about 
 	@$(BIN)/order_batch --json out/order_batch.json > out/measured-batch.txt
 	@$(BIN)/order_batch ablate --orders-total 5000 --json out/order_batch-ablation.json >> out/measured-batch.txt
 	@cp out/measured-batch.txt labs/order_batch/measured.txt
+
+matrix: labs ## the order batch with 1 to 16 workers on each allocator: memory, CPU and foreign frees (about three minutes)
+	@mkdir -p out
+	@$(BIN)/order_batch ablate --matrix --orders-total 2000 --json out/order_batch-matrix.json > out/matrix.txt; status=$$?; \
+	  sed -n '/^Threads by allocators/,$$p' out/matrix.txt; exit $$status
+
+measured-matrix: matrix ## writes anew the matrix that the order batch's README quotes
+	@sed -n '/^Threads by allocators/,/^$$/p' out/matrix.txt > labs/order_batch/measured-matrix.txt
+
+foreign-frees: labs ## threads that allocate and others that only free, on each allocator: where the memory is (a minute)
+	@for library in "" libjemalloc.so.2 libtcmalloc.so.4 $(BIN)/libplateau_sampler.so:libmimalloc.so.2; do \
+	  LD_PRELOAD=$$library $(BIN)/foreign_frees || exit; echo; \
+	  LD_PRELOAD=$$library $(BIN)/foreign_frees --producers 10 --freers 64 --bytes 2KiB --most-bytes 32KiB --live 16MiB --turns 100 || exit; echo; done
 
 picture: ## the picture of the README, from out/order_service.json
 	@test -r out/order_service.json || { echo "plateau: make run first; it writes out/order_service.json" >&2; exit 2; }

@@ -65,7 +65,7 @@
 #include "profiling/sampler/recorder.hpp"
 
 // What the sampler's library shows; here only the agent asks.
-extern "C" const plateau::sampler::SamplerInterface* plateau_sampler_2();
+extern "C" const plateau::sampler::SamplerInterface* plateau_sampler_3();
 
 const bool plateau::sampler::records_from_the_start = false;
 
@@ -102,7 +102,7 @@ void stop() {
 
 // The sampler in the agent sees malloc, and so all of a program whose operator new calls it.
 void sample_if_nobody_else_can() {
-  if (Heap::process().kind() != AllocatorKind::glibc || !HeapSampler::use(*plateau_sampler_2())) return;
+  if (Heap::process().kind() != AllocatorKind::glibc || !HeapSampler::use(*plateau_sampler_3())) return;
   HeapSampler::start(HeapSampler::counts().period_bytes);
 }
 

@@ -6,10 +6,13 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <map>
+#include <mutex>
 #include <span>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -17,6 +20,7 @@
 #include "profiling/heap_sampler.hpp"
 #include "profiling/profile_source.hpp"
 #include "profiling/sampler/lifetimes.hpp"
+#include "profiling/sampler/temporaries.hpp"
 #include "profiling/symbols/mapping_history.hpp"
 
 namespace plateau {
@@ -26,6 +30,8 @@ constexpr std::array<const char*, sampler::lifetime_classes> class_names{
     "under 10 us", "under 100 us", "under 1 ms",  "under 10 ms",    "under 100 ms",
     "under 1 s",   "under 10 s",   "under 100 s", "100 s and more",
 };
+constexpr std::array<const char*, sampler::temporary_classes> within_names{"1 allocation", "10 allocations",
+                                                                           "100 allocations", "1000 allocations"};
 
 Profile empty_profile(std::vector<ValueType> types) {
   if (const ProfileReply reply = HeapSampler::available(); !reply.done) throw ProfileUnavailable(reply.reason);
@@ -60,7 +66,6 @@ struct Context {
   std::uint64_t not_kept;
   std::uint64_t now_ns = 0;
   std::map<std::pair<const std::uintptr_t*, std::size_t>, std::pair<std::size_t, Life>> alive = {};  // stack and class
-  std::map<std::uint32_t, std::string> threads = {};
 
   std::span<const std::uint64_t> stack(const std::uintptr_t* frames, std::size_t depth) const {
     return depth > 0 ? std::span<const std::uint64_t>(frames, depth) : std::span(&not_kept, 1);
@@ -75,11 +80,27 @@ void add_life(Context& to, std::span<const std::uint64_t> stack, std::size_t lif
   to.profile.add(stack, std::array<std::int64_t, 3>{values[0], values[1], values[2]}, labels);
 }
 
-std::string name_of_thread(std::uint32_t number) {
-  std::string name;
-  std::getline(std::ifstream("/proc/self/task/" + std::to_string(number) + "/comm"), name);
-  if (name.empty()) name = "ended";
-  return name + ' ' + std::to_string(number);
+// Names of threads by their numbers, also of those that have ended since they were asked for: some 100 bytes each.
+class ThreadNames {
+ public:
+  std::string with_number(std::uint32_t thread) {
+    const std::string number = std::to_string(thread);
+    std::string now;
+    std::getline(std::ifstream("/proc/self/task/" + number + "/comm"), now);
+    const std::scoped_lock lock(mutex_);
+    std::string& name = names_[thread];
+    if (!now.empty()) name = std::move(now);
+    return (name.empty() ? "ended" : name) + ' ' + number;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::uint32_t, std::string> names_;
+};
+
+ThreadNames& thread_names() {
+  static ThreadNames names;
+  return names;
 }
 
 }  // namespace
@@ -122,15 +143,39 @@ Profile crossfree_profile() {
   HeapSampler::for_each_crossing(
       [](void* argument, const SampledCrossing& crossing) {
         auto& to = *static_cast<Context*>(argument);
-        const auto name = [&to](std::uint32_t number) {
-          const auto [entry, is_new] = to.threads.try_emplace(number);
-          if (is_new) entry->second = name_of_thread(number);
-          return entry->second;
-        };
+        const auto name = [](std::uint32_t thread) { return thread_names().with_number(thread); };
         const std::array labels{ProfileLabel{.key = "from", .text = name(crossing.from), .unit = {}},
                                 ProfileLabel{.key = "to", .text = name(crossing.to), .unit = {}}};
         to.profile.add(to.stack(crossing.frames, crossing.depth),
                        std::array<std::int64_t, 2>{std::llround(crossing.objects), std::llround(crossing.bytes)},
+                       labels);
+      },
+      &context);
+  finish(profile);
+  return profile;
+}
+
+void remember_thread_names() {
+  const UnsampledScope unsampled;
+  std::error_code gone;
+  const std::filesystem::directory_iterator end;
+  for (std::filesystem::directory_iterator thread("/proc/self/task", gone); !gone && thread != end;
+       thread.increment(gone)) {
+    thread_names().with_number(static_cast<std::uint32_t>(std::stoul(thread->path().filename())));
+  }
+}
+
+Profile temporaries_profile() {
+  Profile profile = empty_profile({{"objects", "count"}, {"space", "bytes"}});
+  const UnsampledScope unsampled;
+  Context context{profile, profile.named_frame("stack not kept")};
+  HeapSampler::for_each_temporary(
+      [](void* argument, const SampledTemporary& temporary) {
+        auto& to = *static_cast<Context*>(argument);
+        const std::array labels{
+            ProfileLabel{.key = "within", .text = within_names.at(temporary.temporary_class), .unit = {}}};
+        to.profile.add(to.stack(temporary.frames, temporary.depth),
+                       std::array<std::int64_t, 2>{std::llround(temporary.objects), std::llround(temporary.bytes)},
                        labels);
       },
       &context);

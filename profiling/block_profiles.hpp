@@ -13,7 +13,17 @@ namespace plateau {
 Profile lifetimes_profile();
 
 // Blocks that another thread freed than allocated them. Sample types: objects (count), space (bytes). Labels `from` and
-// `to`: the threads, by name and number. As lifetimes_profile().
+// `to`: the threads, by name and number; a name is the one that the thread had when this function or the next saw
+// it last, and "ended" where they never did. As lifetimes_profile().
 Profile crossfree_profile();
+
+// Keeps the names of the threads that live now for crossfree_profile(). Throws std::bad_alloc. Thread-safe. Cost: some
+// microseconds a thread.
+void remember_thread_names();
+
+// Blocks that the thread which allocated them freed before 1000 further allocations of its own: what belongs in an
+// arena, or on the stack. Sample types: objects (count), space (bytes). Label `within`: "10 allocations" and other
+// powers of ten; "1 allocation" has made none in between. As lifetimes_profile().
+Profile temporaries_profile();
 
 }  // namespace plateau

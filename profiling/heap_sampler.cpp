@@ -154,6 +154,10 @@ void HeapSampler::for_each_crossing(void (*visit)(void*, const SampledCrossing&)
   if (const auto* const loaded = loaded_sampler()) loaded->for_each_crossing(visit, context);
 }
 
+void HeapSampler::for_each_temporary(void (*visit)(void*, const SampledTemporary&), void* context) {
+  if (const auto* const loaded = loaded_sampler()) loaded->for_each_temporary(visit, context);
+}
+
 bool HeapSampler::ignore_this_thread(bool ignored) {
   const auto* const loaded = loaded_sampler();
   return loaded != nullptr && loaded->ignore_thread(ignored);

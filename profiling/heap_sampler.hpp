@@ -27,6 +27,7 @@ using SampledStack = sampler::SampledStack;
 using SampledBlock = sampler::SampledBlock;
 using SampledLife = sampler::SampledLife;
 using SampledCrossing = sampler::SampledCrossing;
+using SampledTemporary = sampler::SampledTemporary;
 
 class HeapSampler {
  public:
@@ -60,10 +61,11 @@ class HeapSampler {
   static void for_each_block(std::size_t least_bytes, void (*visit)(void* context, const SampledBlock& block),
                              void* context);
 
-  // What was freed since the sampler started, by lifetime, and by threads where those are two. Nothing is visited when
-  // not available. Thread-safe; allocates nothing.
+  // What was freed since the sampler started: by lifetime, by threads where those are two, and what its own thread
+  // freed soon. Nothing is visited when not available. Thread-safe; allocates nothing.
   static void for_each_life(void (*visit)(void* context, const SampledLife& life), void* context);
   static void for_each_crossing(void (*visit)(void* context, const SampledCrossing& crossing), void* context);
+  static void for_each_temporary(void (*visit)(void* context, const SampledTemporary& temporary), void* context);
 
   // Sets whether blocks of the calling thread are left out; gives what was in force before. Allocates nothing.
   static bool ignore_this_thread(bool ignored);

@@ -141,6 +141,10 @@ std::vector<ProfileSource> process_profiles() {
        .description = "all of RSS: live blocks by stack, and slack, unused pages, files and the rest by name",
        .snapshot = take_rss_profile,
        .record = record_rss},
+      {.name = "temporaries",
+       .description = "blocks that their own thread freed within 1000 further allocations: what belongs in an arena",
+       .default_sample_type = "space",
+       .snapshot = temporaries_profile},
   };
 }
 

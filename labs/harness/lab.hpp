@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <span>
@@ -47,6 +48,10 @@ struct LabDescription {
   std::uint64_t batch = 0;       // operations of a lab whose arms do a batch (see ArmSpec); 0: of one in simulated time
   double service_rate = 0;       // operations a second at which `serve` begins
   double pause_period_s = 0;     // of those labs: how often what pauses it happens
+  // Which fix is for blocks that another thread frees than allocated them, and for those that their own thread frees
+  // soon; empty: none of this lab.
+  std::string_view fix_of_crossfrees = {};
+  std::string_view fix_of_temporaries = {};
 };
 
 class Lab {
@@ -75,6 +80,13 @@ class Lab {
   // What was predicted for an arm when it was ready; with `measured` once it has ended.
   virtual std::vector<Prediction> predictions(const ArmResult& result) const = 0;
   virtual Verdict judge(const ArmResult& before, const ArmResult& after) const = 0;
+
+  // Of a wrong fix, beside all the right ones: the figures by which it is seen to fail. Empty: its memory tells.
+  virtual std::string what_came_of(const ArmResult& /*wrong*/, const ArmResult& /*all*/) const { return {}; }
+
+  // Of `ablate --matrix`: the arms, and the table of what came of them. None where a lab has no such matrix.
+  virtual std::vector<ArmSpec> matrix_arms(const ArmSpec& /*base*/) const { return {}; }
+  virtual std::string format_matrix(const std::deque<ArmResult>& /*arms*/) const { return {}; }
 };
 
 }  // namespace plateau::harness

@@ -30,6 +30,7 @@ class LabOptions {
   // The rest throws std::out_of_range for a name that no lab gave, and std::bad_variant_access for another type.
   bool is_given(std::string_view name) const { return !std::holds_alternative<std::monostate>(at(name)); }
   const std::string& text(std::string_view name) const { return std::get<std::string>(at(name)); }
+  bool flag(std::string_view name) const { return std::get<bool>(at(name)); }
   // Any number as the wanted type: JSON on the way does not keep which it was.
   template <class Number>
   Number number(std::string_view name) const {

@@ -61,7 +61,8 @@ int lab_main(Lab& lab, int argc, char** argv) {
   CLI::Option* const json = app.add_option("--json", settings.json, "write the result to this file");
   CLI::Option* const profile = app.add_option(
       "--profile", settings.profile,
-      "write heap profiles (start, peak, end of each arm, and the last before its limit; .pb.gz) into this folder");
+      "write heap profiles (start, peak, end of each arm, and the last before its limit; .pb.gz) into this folder, and "
+      "how blocks ended (lifetimes, crossfree, temporaries) where the sampler is in front of malloc");
   app.add_flag("--profile-raw", settings.profile_raw, "keep the allocator's own dumps beside them (.heap)")
       ->needs(profile);
   app.add_option("--address", settings.address,
@@ -76,6 +77,9 @@ int lab_main(Lab& lab, int argc, char** argv) {
   CLI::App* const run = app.add_subcommand("run", "one arm");
   run->add_option("--fix", settings.fix, "none, all, LIST, or all,-NAME")->capture_default_str();
   CLI::App* const ablate = app.add_subcommand("ablate", "each fix alone, all but each, and the wrong fixes");
+  bool is_matrix = false;
+  ablate->add_flag("--matrix", is_matrix,
+                   "in their place threads by allocators: memory, CPU and foreign frees with each number of each");
   CLI::App* const serve = app.add_subcommand(
       "serve", "runs on as a service, with a live dashboard, until Ctrl-C; times are not compressed");
   serve->add_option("--fix", settings.fix, "none, all, LIST, or all,-NAME")->capture_default_str();
@@ -97,7 +101,7 @@ int lab_main(Lab& lab, int argc, char** argv) {
     catch_interrupts();
     Session session(lab, settings);
     if (run->parsed()) return session.single();
-    if (ablate->parsed()) return session.ablate();
+    if (ablate->parsed()) return is_matrix ? session.matrix() : session.ablate();
     if (serve->parsed()) return session.serve();
     return session.experiment();
   } catch (const CLI::CallForHelp& help) {

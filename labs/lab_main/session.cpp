@@ -15,6 +15,7 @@
 #include "labs/harness/arm/arm_profiles.hpp"
 #include "labs/harness/fix_list.hpp"
 #include "labs/harness/judge/ablation.hpp"
+#include "labs/harness/judge/block_findings.hpp"
 #include "labs/harness/measure/pauses.hpp"
 #include "labs/harness/usage_error.hpp"
 #include "profiling/http/listen_address.hpp"
@@ -102,6 +103,7 @@ int Session::experiment() {
   print_pictures();
   fmt::print("{}", format_table(*result_.verdict));
   print_predictions();
+  print_block_findings();
   const bool holds = result_.verdict->holds();
   const auto unjudged = std::count_if(result_.verdict->rows.begin(), result_.verdict->rows.end(),
                                       [](const VerdictRow& row) { return row.target && !row.holds; });
@@ -123,6 +125,7 @@ int Session::single() {
   print_pictures();
   print_figures(result);
   print_predictions();
+  print_block_findings();
   for (const WrongFix& wrong : lab_.description().wrong_fixes) {
     if (result.spec.has(wrong.name)) fmt::print("\n{} is a wrong fix: {}\n", wrong.name, wrong.reason);
   }
@@ -148,22 +151,50 @@ int Session::ablate() {
   serve_arms();
   fit_to_machine();
   const LabDescription& description = lab_.description();
-  std::vector<ArmSpec> arms = ablation_arms(description, base_);
-  // One speed-up for all: it is part of what is compared. And all are checked before the first is run.
+  run_all(ablation_arms(description, base_));
+  result_.ablation = summarise_ablation(description, std::min(base_.hours, description.ablation_hours), result_.arms);
+  const auto all = std::find_if(result_.arms.begin(), result_.arms.end(),
+                                [](const ArmResult& arm) { return arm.spec.name == "all"; });
+  for (std::size_t i = 0; i < result_.arms.size(); ++i) {
+    AblationRow& row = result_.ablation->rows[i];
+    if (!row.reason.empty()) row.seen = lab_.what_came_of(result_.arms[i], *all);
+  }
+  fmt::print("{}", format_table(*result_.ablation));
+  print_block_findings();
+  const bool same = print_same_output();
+  write();
+  return status(same ? 0 : 1);
+}
+
+int Session::matrix() {
+  serve_arms();
+  std::vector<ArmSpec> arms = lab_.matrix_arms(base_);
+  if (arms.empty()) throw UsageError("--matrix: this lab has no number of threads to vary");
+  run_all(std::move(arms));
+  fmt::print("{}", lab_.format_matrix(result_.arms));
+  print_block_findings();
+  const bool same = print_same_output();
+  write();
+  return status(same ? 0 : 1);
+}
+
+void Session::run_all(std::vector<ArmSpec> arms) {
   ArmSpec costliest = base_;
   costliest.name = "before";
-  choose_speedup(costliest, description.before_speedup);
+  choose_speedup(costliest, lab_.description().before_speedup);
   for (ArmSpec& spec : arms) {
     spec.time.speedup = costliest.time.speedup;
     spec.capacity = costliest.capacity;
+    choose_allocator(spec.allocator);
     lab_.prepare(spec);
   }
   for (std::size_t i = 0; i < arms.size(); ++i) {
     fmt::print("[{}/{}] ", i + 1, arms.size());
     run(arms[i]);
   }
-  result_.ablation = summarise_ablation(description, std::min(base_.hours, description.ablation_hours), result_.arms);
-  fmt::print("{}", format_table(*result_.ablation));
+}
+
+bool Session::print_same_output() const {
   bool same = true;
   std::uint64_t batches = 0;
   for (const ArmResult& one : result_.arms) {
@@ -175,8 +206,7 @@ int Session::ablate() {
              batches == 0 ? "not compared"
              : same       ? "yes"
                           : "NO");
-  write();
-  return status(same ? 0 : 1);
+  return same;
 }
 
 int Session::status(int of_the_verdict) const {
@@ -286,6 +316,19 @@ void Session::print_figures(const ArmResult& result) const {
 
 void Session::print_predictions() const {
   if (!result_.predictions.empty()) fmt::print("\n{}", format_predictions(result_.predictions));
+}
+
+void Session::print_block_findings() {
+  std::string text;
+  for (const ArmResult& arm : result_.arms) {
+    try {
+      text += format_block_findings(lab_.description(), arm);
+    } catch (const std::runtime_error& error) {
+      fmt::print(stderr, "{}: {}\n", lab_.description().name, error.what());
+      incomplete_ = true;
+    }
+  }
+  if (!text.empty()) fmt::print("\nWhat the profiles of how blocks ended ask for\n{}", text);
 }
 
 void Session::write() const {

@@ -45,6 +45,8 @@ class Session {
   int serve();
   // Each fix alone, all but each, and the wrong fixes.
   int ablate();
+  // Threads by allocators, of a lab that has such a matrix.
+  int matrix();
 
  private:
   void serve_arms();
@@ -61,6 +63,12 @@ class Session {
   void print_pictures() const;
   void print_figures(const ArmResult& result) const;
   void print_predictions() const;
+  // What cannot be read is told, and the rest goes on.
+  void print_block_findings();
+  // Runs arms that are compared with each other, at one speed-up. All are checked before the first is run.
+  void run_all(std::vector<ArmSpec> arms);
+  // Whether all arms had the same output, which it prints.
+  bool print_same_output() const;
   void write() const;
   // 2 when something that was asked for could not be written.
   int status(int of_the_verdict) const;

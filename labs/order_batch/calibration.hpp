@@ -45,6 +45,9 @@ inline constexpr std::size_t measured_orders = 60;  // to know an order's shares
 inline constexpr std::uint64_t default_limit_bytes = std::uint64_t{256} << 20;
 inline constexpr std::uint64_t tight_limit_bytes = std::uint64_t{64} << 20;
 
+// The sampler's: about one block of each order, which has some 13 kB, since a batch may be small.
+inline constexpr std::uint64_t sample_period = 16 << 10;
+
 inline constexpr std::uint64_t orders_a_digest = 250;
 
 // A partner that does not answer within this is asked again, on a new connection.

@@ -49,8 +49,8 @@ inline constexpr auto wrong_fixes = std::to_array<harness::WrongFixRow<Fixes>>({
      "the bucket begins full, so nothing is limited until the batch is over: the partner is overrun and refuses",
      &Fixes::burst_infinite},
     {"narenas-1", "all fixes but ownership, on narenas:1, so that who frees uses the arena of who allocated",
-     "blocks are as many as before, and still freed one at a time by another thread; what is new is that all threads "
-     "share one arena's lock",
+     "it changes where a block goes back to and not who frees it: foreign frees are as many as before, one block at a "
+     "time; what is new is one lock for all threads, for which two cores hardly contend",
      &Fixes::narenas_1},
     {"acknowledge-first",
      "all fixes, and an order is acknowledged when the partner has accepted it, and recorded later",

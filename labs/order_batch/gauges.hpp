@@ -7,7 +7,7 @@
 
 namespace plateau::order_batch {
 
-inline constexpr std::array<std::string_view, 16> batch_gauges{"batch seconds",
+inline constexpr std::array<std::string_view, 20> batch_gauges{"batch seconds",
                                                                "compute ms an order",
                                                                "partner ms an order",
                                                                "commit ms an order",
@@ -22,7 +22,11 @@ inline constexpr std::array<std::string_view, 16> batch_gauges{"batch seconds",
                                                                "orders acknowledged",
                                                                "orders in the store",
                                                                "orders failed",
-                                                               "most acknowledged and not durable"};
+                                                               "most acknowledged and not durable",
+                                                               "freed bytes",
+                                                               "foreign frees",
+                                                               "foreign frees bytes",
+                                                               "temporaries bytes"};
 enum GaugeIndex : std::size_t {
   gauge_seconds,
   gauge_compute_ms,
@@ -39,7 +43,12 @@ enum GaugeIndex : std::size_t {
   gauge_acknowledged,
   gauge_in_store,
   gauge_failed,
-  gauge_not_durable
+  gauge_not_durable,
+  // Estimates of the sampler, where it is in front of malloc.
+  gauge_freed_bytes,
+  gauge_foreign_frees,
+  gauge_foreign_bytes,
+  gauge_temporary_bytes
 };
 
 }  // namespace plateau::order_batch

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 
@@ -24,6 +25,7 @@
 #include "labs/order_batch/partner_process.hpp"
 #include "labs/order_batch/service.hpp"
 #include "labs/order_batch/targets.hpp"
+#include "labs/order_batch/thread_matrix.hpp"
 #include "profiling/number_option.hpp"
 
 namespace plateau::order_batch {
@@ -56,7 +58,13 @@ harness::LabDescription describe() {
       .memory_limit = default_limit_bytes,
       .batch = default_orders,
       .service_rate = orders_per_second_before,
+      .fix_of_crossfrees = "ownership",
   };
+}
+
+bool is_of_an_ablation(std::string_view arm) {
+  return arm == "none" || arm == "all" || arm.starts_with("only-") || arm.starts_with("all-but-") ||
+         arm.starts_with("wrong-");
 }
 
 // Where stores are while arms run; removed at the end.
@@ -104,6 +112,8 @@ class OrderBatchLab final : public harness::Lab {
     add_real_number(app, "--partner-faults", faults_percent_,
                     "percentage of the partner's answers that are refusals, doubled, late, cut, or never come", 0, 100)
         ->capture_default_str();
+    add_whole_number(app, "--workers", workers_, "threads of the pool; 0: as many as the law says", 0, most_workers)
+        ->capture_default_str();
     add_size(app, "--in-flight", in_flight_, "bytes of orders that backpressure allows in flight", 64 << 10,
              std::uint64_t{1} << 40)
         ->capture_default_str();
@@ -123,6 +133,7 @@ class OrderBatchLab final : public harness::Lab {
         {"orders_file", orders_file_},   {"partner_ms", partner_ms_},
         {"partner_rate", partner_rate_}, {"faults_percent", faults_percent_},
         {"in_flight", in_flight_},       {"store", store_},
+        {"workers", workers_},           {"counts_frees", false},
         {"acknowledged", acknowledged_}, {"on_stop", on_stop_},
         {"folder", folder_.path()},      {"cores", std::uint64_t{std::max(std::thread::hardware_concurrency(), 1U)}}};
   }
@@ -130,6 +141,7 @@ class OrderBatchLab final : public harness::Lab {
   void prepare(ArmSpec& spec) const override {
     if (spec.name != "run" && !(store_.empty() && acknowledged_.empty()))
       throw harness::UsageError("--store and --acknowledged are of one arm; use them with run");
+    if (is_of_an_ablation(spec.name)) spec.options.set("counts_frees", true);
     if (spec.has("unbounded-queue") && spec.memory_limit)
       spec.memory_limit = std::min(*spec.memory_limit, tight_limit_bytes);
   }
@@ -138,7 +150,12 @@ class OrderBatchLab final : public harness::Lab {
     harness::AllocatorSettings settings;
     settings.malloc_conf = "abort_conf:true";
     if (fix_table.chosen(spec.fixes).narenas_1) settings.malloc_conf += ",narenas:1";
-    if (spec.profiled()) settings.malloc_conf += ",prof:true,prof_active:true,lg_prof_sample:16,prof_accum:true";
+    // Who frees whose memory is what this lab is about, and no allocator's own profiler knows it.
+    const bool counts_frees = spec.options.flag("counts_frees");
+    settings.watches_block_ends = spec.profiled() || counts_frees;
+    if (settings.watches_block_ends) {
+      settings.environment.push_back(fmt::format("PLATEAU_SAMPLE_PERIOD={}", sample_period));
+    }
     if (!spec.pprof_address.empty()) settings.environment.emplace_back("TCMALLOC_SAMPLE_PARAMETER=524288");
     return settings;
   }
@@ -182,6 +199,12 @@ class OrderBatchLab final : public harness::Lab {
     return judge_order_batch(before, after);
   }
 
+  std::string what_came_of(const ArmResult& wrong, const ArmResult& all) const override {
+    return figures_of_wrong_fix(wrong, all);
+  }
+  std::vector<ArmSpec> matrix_arms(const ArmSpec& base) const override { return thread_matrix_arms(base); }
+  std::string format_matrix(const std::deque<ArmResult>& arms) const override { return format_thread_matrix(arms); }
+
  private:
   void apply_options() {
     if (!orders_file_.empty()) {
@@ -202,6 +225,7 @@ class OrderBatchLab final : public harness::Lab {
   double partner_ms_ = default_partner_ms;
   double partner_rate_ = default_partner_rate;
   double faults_percent_ = 0;
+  std::uint64_t workers_ = 0;
   std::uint64_t in_flight_ = default_in_flight_bytes;
   std::string store_;
   std::string acknowledged_;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -26,6 +27,7 @@
 #include "labs/order_batch/gauges.hpp"
 #include "labs/order_batch/prediction.hpp"
 #include "labs/order_batch/processing.hpp"
+#include "profiling/heap_sampler.hpp"
 
 namespace plateau::order_batch {
 namespace {
@@ -158,6 +160,28 @@ void say_what_failed(const BatchReport& report) {
   }
 }
 
+// What the sampler has seen of how blocks ended, where it is in front of malloc.
+void set_block_gauges(ArmContext& context) {
+  if (!HeapSampler::available().done) return;
+  struct Sums {
+    double freed = 0, foreign = 0, foreign_bytes = 0, temporary = 0;
+  } sums;
+  HeapSampler::for_each_life([](void* to, const SampledLife& life) { static_cast<Sums*>(to)->freed += life.bytes; },
+                             &sums);
+  HeapSampler::for_each_crossing(
+      [](void* to, const SampledCrossing& crossing) {
+        static_cast<Sums*>(to)->foreign += crossing.objects;
+        static_cast<Sums*>(to)->foreign_bytes += crossing.bytes;
+      },
+      &sums);
+  HeapSampler::for_each_temporary(
+      [](void* to, const SampledTemporary& temporary) { static_cast<Sums*>(to)->temporary += temporary.bytes; }, &sums);
+  context.set_gauge(gauge_freed_bytes, sums.freed);
+  context.set_gauge(gauge_foreign_frees, sums.foreign);
+  context.set_gauge(gauge_foreign_bytes, sums.foreign_bytes);
+  context.set_gauge(gauge_temporary_bytes, sums.temporary);
+}
+
 // Throws when the batch was stopped: what is not recorded is told by number.
 void refuse_to_have_been_stopped(const BatchReport& report, std::uint64_t orders,
                                  const std::vector<OrderNumber>& recorded) {
@@ -189,6 +213,7 @@ PartnerOptions partner_of(const ArmSpec& spec) {
 
 void run_batch_arm(ArmContext& context) {
   const ArmSpec& spec = context.spec();
+  ::pthread_setname_np(::pthread_self(), "reader");
   catch_sigterm();
   allow_many_connections();
   BatchOptions options = options_of(spec, port_of_the_partner(context));
@@ -201,6 +226,7 @@ void run_batch_arm(ArmContext& context) {
   const Shares shares = measure_shares(options, spec.seed, file);
   const std::size_t cores = std::max(std::thread::hardware_concurrency(), 1U);
   options.workers = lawful_workers(shares, with_what_goes_along(options.fixes), cores);
+  if (const auto asked = spec.options.number<std::size_t>("workers"); asked > 0) options.workers = asked;
   if (options.fixes.workers_x10) options.workers = std::min(options.workers * 10, most_workers);
 
   Store store(file);
@@ -263,6 +289,7 @@ void run_batch_arm(ArmContext& context) {
   context.set_gauge(gauge_in_store, static_cast<double>(recorded.size()));
   context.set_gauge(gauge_failed, static_cast<double>(report.failures.size()));
   context.set_gauge(gauge_not_durable, static_cast<double>(report.most_not_durable));
+  set_block_gauges(context);
   say_what_failed(report);
   refuse_to_have_been_stopped(report, orders, recorded);
   context.finish();

@@ -162,4 +162,32 @@ harness::Verdict judge_order_batch(const ArmResult& before, const ArmResult& aft
   return verdict;
 }
 
+std::string figures_of_wrong_fix(const ArmResult& wrong, const ArmResult& all) {
+  const auto an_order = [](const ArmResult& arm, GaugeIndex index) {
+    return gauge(arm, index) / static_cast<double>(std::max<std::uint64_t>(arm.operations, 1));
+  };
+  if (wrong.spec.has("workers-x10")) {
+    return fmt::format("{:.0f} workers and {:.0f} refusals, with all fixes {:.0f} and {:.0f}",
+                       gauge(wrong, gauge_workers), gauge(wrong, gauge_refusals), gauge(all, gauge_workers),
+                       gauge(all, gauge_refusals));
+  }
+  if (wrong.spec.has("burst-infinite")) {
+    return fmt::format("{:.0f} refusals of the partner, with all fixes {:.0f}", gauge(wrong, gauge_refusals),
+                       gauge(all, gauge_refusals));
+  }
+  if (wrong.spec.has("narenas-1")) {
+    return fmt::format("{:.1f} foreign frees an order, with all fixes {:.1f}", an_order(wrong, gauge_foreign_frees),
+                       an_order(all, gauge_foreign_frees));
+  }
+  if (wrong.spec.has("acknowledge-first")) {
+    return fmt::format("{:.0f} acknowledged orders at once that no disk had, with all fixes {:.0f}",
+                       gauge(wrong, gauge_not_durable), gauge(all, gauge_not_durable));
+  }
+  if (wrong.spec.has("unbounded-queue")) {
+    return fmt::format("{:.0f} MB of orders in flight at once, with all fixes {:.0f}", at_once(wrong) / 1e6,
+                       at_once(all) / 1e6);
+  }
+  return {};
+}
+
 }  // namespace plateau::order_batch

@@ -58,6 +58,7 @@ const harness::LabDescription& describe() {
       .before_speedup = 700,
       .after_speedup = 1500,
       .service_rate = 500,
+      .fix_of_temporaries = "lifetimes",
   };
   return description;
 }

@@ -3,13 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "profiling/formats/call_tree.hpp"
 #include "profiling/formats/pprof_reader.hpp"
@@ -20,7 +24,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::int64_t parts_of_the_whole = 5000;  // a smaller frame is narrower than a fifth of a pixel
-constexpr std::string_view drawn_types[] = {"inuse_space", "alloc_space", "pause", "cpu"};
+constexpr std::string_view drawn_types[] = {"inuse_space", "alloc_space", "space", "lifetime", "pause", "cpu"};
 
 // Names of functions, each once.
 class NameTable {
@@ -49,6 +53,25 @@ json::array node_json(const CallTree& tree, std::size_t index, NameTable& names)
   return {name_index, node.total, std::move(children)};
 }
 
+// [from, to, objects, bytes] for each two threads of a profile of foreign frees, by its labels; none of others.
+json::array crossings_json(const ReadProfile& profile) {
+  std::map<std::pair<std::string_view, std::string_view>, std::array<std::int64_t, 2>> sums;
+  for (const ReadProfile::Sample& sample : profile.samples) {
+    std::pair<std::string_view, std::string_view> threads;
+    for (const ReadProfile::Label& label : sample.labels) {
+      if (label.key == "from") threads.first = label.text;
+      if (label.key == "to") threads.second = label.text;
+    }
+    if (threads.first.empty() || threads.second.empty() || sample.values.size() != 2) continue;
+    auto& sum = sums[threads];
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += sample.values[i];
+  }
+  json::array crossings;
+  for (const auto& [threads, sum] : sums)
+    crossings.push_back(json::array{threads.first, threads.second, sum[0], sum[1]});
+  return crossings;
+}
+
 json::object profile_json(const ReadProfile& profile) {
   NameTable names;
   json::object types;
@@ -60,7 +83,10 @@ json::object profile_json(const ReadProfile& profile) {
     if (tree.total() <= 0) continue;
     types[wanted] = {{"unit", found->unit}, {"total", tree.total()}, {"tree", node_json(tree, 0, names)}};
   }
-  return {{"comments", json::value_from(profile.comments)}, {"names", names.take()}, {"types", std::move(types)}};
+  return {{"comments", json::value_from(profile.comments)},
+          {"names", names.take()},
+          {"types", std::move(types)},
+          {"crossings", crossings_json(profile)}};
 }
 
 std::optional<fs::path> find_profile(const std::string& file, const std::string& result_path) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "profiling/sampler/lifetimes.hpp"
+#include "profiling/sampler/temporaries.hpp"
 #include "profiling/sampler/weight_sum.hpp"
 #include "profiling/stacks/stack_table.hpp"
 
@@ -20,6 +21,7 @@ struct AllocationTotals {
 
   WeightSum allocated;
   std::array<LifeTotals, lifetime_classes> freed;
+  std::array<WeightSum, temporary_classes> temporaries;  // of those
   WeightSum forgotten;  // freed when nobody looked, or not kept: of an unknown lifetime
 
   Figures read() const {
@@ -35,7 +37,7 @@ struct AllocationTotals {
   }
 };
 
-// At most 19 MiB for stacks and 32 MiB for their frames.
+// At most 23 MiB for stacks and 32 MiB for their frames.
 using AllocatingStacks = StackTable<AllocationTotals, std::size_t{1} << 16, std::size_t{1} << 22>;
 
 }  // namespace plateau::sampler

@@ -18,6 +18,7 @@ struct RecordedBlock {
   std::uint32_t stack = 0;
   std::uint32_t thread = 0;   // that allocated it, by the kernel's number
   std::uint64_t born_ns = 0;  // by CLOCK_MONOTONIC
+  std::uint32_t nth = 0;      // allocation of that thread, by its count, which wraps
 };
 
 // Counts recorded blocks by page. A free of any other block costs one load here, of a line that serves 64 neighbouring
@@ -46,7 +47,7 @@ class PageFilter {
   std::array<Counter, pages> counters_{};
 };
 
-// Memory is mapped in pieces as they are needed, 4 MiB in all; where the kernel gives none, there is no place.
+// Memory is mapped in pieces as they are needed, 6 MiB in all; where the kernel gives none, there is no place.
 //
 // Thread-safe and lock-free; never allocates; usable in a child after fork. Each address has two buckets of a cache
 // line of keys (two-choice hashing: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001), so

@@ -58,6 +58,16 @@ void for_each_crossing(void (*visit)(void*, const SampledCrossing&), void* conte
   });
 }
 
+void for_each_temporary(void (*visit)(void*, const SampledTemporary&), void* context) {
+  recorder.stacks().for_each([&](std::span<const std::uintptr_t> stack, const AllocationTotals& totals) {
+    for (std::size_t i = 0; i < temporary_classes; ++i) {
+      const Weight freed = totals.temporaries[i].read();
+      if (freed.objects == 0) continue;
+      visit(context, {stack.data(), stack.size(), i, objects_of(freed), static_cast<double>(freed.bytes)});
+    }
+  });
+}
+
 bool ignore_thread(bool ignored) {
   const bool before = thread_state.ignored;
   thread_state.ignored = ignored;
@@ -73,6 +83,7 @@ constexpr SamplerInterface sampler_interface{
     .ignore_thread = ignore_thread,
     .for_each_life = for_each_life,
     .for_each_crossing = for_each_crossing,
+    .for_each_temporary = for_each_temporary,
 };
 
 }  // namespace
@@ -81,7 +92,7 @@ constexpr SamplerInterface sampler_interface{
 extern "C" {
 #pragma GCC visibility push(default)
 
-const plateau::sampler::SamplerInterface* plateau_sampler_2() {
+const plateau::sampler::SamplerInterface* plateau_sampler_3() {
   return &plateau::sampler::sampler_interface;
 }
 

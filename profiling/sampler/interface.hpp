@@ -60,10 +60,19 @@ struct SampledCrossing {
   double bytes = 0;
 };
 
+// Estimates for the temporaries of one stack that are of one class (temporaries.hpp).
+struct SampledTemporary {
+  const std::uintptr_t* frames = nullptr;  // as of SampledLife
+  std::size_t depth = 0;
+  std::size_t temporary_class = 0;
+  double objects = 0;
+  double bytes = 0;
+};
+
 struct SamplerInterface {
-  // const SamplerInterface* plateau_sampler_2(): the number changes with this struct, since the two sides may be of two
+  // const SamplerInterface* plateau_sampler_3(): the number changes with this struct, since the two sides may be of two
   // versions.
-  static constexpr const char* symbol = "plateau_sampler_2";
+  static constexpr const char* symbol = "plateau_sampler_3";
 
   // Begins to record, or changes the period of what is recorded from now on.
   void (*start)(std::uint64_t period_bytes);
@@ -79,6 +88,7 @@ struct SamplerInterface {
   // Visit what was freed, while the program goes on.
   void (*for_each_life)(void (*visit)(void* context, const SampledLife& life), void* context);
   void (*for_each_crossing)(void (*visit)(void* context, const SampledCrossing& crossing), void* context);
+  void (*for_each_temporary)(void (*visit)(void* context, const SampledTemporary& temporary), void* context);
 };
 
 }  // namespace plateau::sampler

@@ -69,6 +69,7 @@ void Recorder::on_allocation(void* block, std::size_t bytes, const void* caller)
     thread.countdown = thread.gaps.next(thread.period);
     if (thread.passes(bytes)) return;
   }
+  ++thread.allocations;
   const std::uint64_t drawn_with = thread.period;
   thread.period = thread.ignored ? std::min(period(), period_of_ignored_threads) : period();
   thread.countdown = thread.gaps.next(thread.period);
@@ -91,16 +92,25 @@ void Recorder::record(const void* block, const Weight& weight, const void* calle
   }
   totals_of(stack).allocated.add(weight);
   if (stack != of_ignored_threads) recorded_.fetch_add(1, std::memory_order_relaxed);
-  keep(block, {.weight = weight, .stack = stack, .thread = this_thread(), .born_ns = monotonic_ns()});
+  keep(block, {.weight = weight,
+               .stack = stack,
+               .thread = this_thread(),
+               .born_ns = monotonic_ns(),
+               .nth = thread_state.allocations});
 }
 
 void Recorder::count_freed(const RecordedBlock& record) {
   const std::uint64_t now = monotonic_ns();
   const std::uint64_t lived_ns = now > record.born_ns ? now - record.born_ns : 0;
-  totals_of(record.stack).freed[lifetime_class(lived_ns)].add(record.weight, lived_ns);
-  const std::uint32_t thread = this_thread();
-  if (record.stack == of_ignored_threads || thread == record.thread) return;
-  crossings_.add(record.stack, record.thread, thread, record.weight);
+  AllocationTotals& totals = totals_of(record.stack);
+  totals.freed[lifetime_class(lived_ns)].add(record.weight, lived_ns);
+  if (record.stack == of_ignored_threads) return;
+  if (const std::uint32_t thread = this_thread(); thread != record.thread) {
+    crossings_.add(record.stack, record.thread, thread, record.weight);
+    return;
+  }
+  const std::size_t soon = temporary_class(thread_state.allocations - record.nth);
+  if (soon < temporary_classes) totals.temporaries[soon].add(record.weight);
 }
 
 void Recorder::keep(const void* block, const RecordedBlock& record) {

@@ -22,11 +22,13 @@ struct ThreadState {
   bool recording = false;  // in the sampler already: what it calls may allocate
   bool ignored = false;
   std::uint32_t number = 0;  // the kernel's, once it was asked; that of the parent's thread in a forked child
+  std::uint32_t allocations = 0;
 
   // The fast path of every allocation: whether no point falls into a block of so many bytes. If so it takes its bytes.
   bool passes(std::size_t bytes) {
     if (bytes >= countdown) return false;
     countdown -= bytes + 1;
+    ++allocations;
     return true;
   }
 };

@@ -1,4 +1,4 @@
-// node live.test.mjs ORDER_SERVICE GC_PAUSE: the dashboard of a service that runs, as people use it.
+// node live.test.mjs ORDER_SERVICE GC_PAUSE ORDER_BATCH: the dashboard of a service that runs, as people use it.
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
@@ -10,7 +10,7 @@ import {after, before, test} from 'node:test';
 import {pathToFileURL} from 'node:url';
 import {launch, newPage} from './browser.mjs';
 
-const [orderService, gcPause] = process.argv.slice(2).map((file) => resolve(file));
+const [orderService, gcPause, orderBatch] = process.argv.slice(2).map((file) => resolve(file));
 const folder = mkdtempSync(join(tmpdir(), `plateau-live-${process.pid}-`));
 let browser;
 let service;
@@ -226,6 +226,29 @@ test('pauses and purges of the lab of pauses', async (context) => {
     await figure.locator('canvas').first().waitFor();
     await page.waitForFunction((of) => /[1-9]/.test(document.querySelector(`#${of} .keys b`).textContent), id);
     assert.ok(await isDrawn(figure), id);
+  }
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test('which threads free whose memory, of the lab of the batch', async (context) => {
+  const [batch, address] = await serve(orderBatch, '--fix', 'all,-ownership,-group_commit', '--rate', '200');
+  context.after(() => batch.kill('SIGKILL'));
+  const {page, complaints, close} = await open({}, address);
+  await page.locator('#profile-kind').selectOption({label: 'Foreign frees, by threads'});
+  const matrix = page.locator('#live-crossings table.crossings');
+  // Until enough orders have come.
+  await page.waitForFunction(() => {
+    const draw = [...document.querySelectorAll('#profiles button')].find((button) => button.textContent === 'Flame graph');
+    if (!draw.disabled) draw.click();
+    return [...document.querySelectorAll('#live-crossings th')].some((th) => /^worker \(\d+ threads\)$/.test(th.textContent));
+  }, null, {polling: 500});
+  await matrix.locator('td[data-value]').first().waitFor();
+  await page.locator('#live-flame g.frame', {hasText: 'order_batch'}).first().waitFor();
+  for (const label of ['Lifetimes of blocks', 'Temporaries']) {
+    await page.locator('#profile-kind').selectOption({label});
+    await page.locator('#profiles button', {hasText: 'Flame graph'}).and(page.locator(':enabled')).click();
+    await page.locator('#live-flame figcaption', {hasText: `${label === 'Temporaries' ? 'temporaries' : 'lifetimes'}, at`}).waitFor();
   }
   assert.deepEqual(complaints, []);
   await close();

@@ -1,4 +1,4 @@
-// node report.test.mjs ORDER_SERVICE REPORT: a report of a real run, as people see it in a browser.
+// node report.test.mjs ORDER_SERVICE REPORT ORDER_BATCH: a report of a real run, as people see it in a browser.
 import assert from 'node:assert/strict';
 import {execFileSync, spawnSync} from 'node:child_process';
 import {mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
@@ -8,7 +8,7 @@ import {after, before, test} from 'node:test';
 import {pathToFileURL} from 'node:url';
 import {launch, newPage} from './browser.mjs';
 
-const [orderService, report] = process.argv.slice(2).map((file) => resolve(file));
+const [orderService, report, orderBatch] = process.argv.slice(2).map((file) => resolve(file));
 
 const folder = mkdtempSync(join(tmpdir(), `plateau-browser-${process.pid}-`));
 const file = (name) => join(folder, name);
@@ -44,7 +44,8 @@ before(async () => {
   const {ablation, pauses} = withAblationAndPauses(result);
   writeFileSync(file('ablation.json'), JSON.stringify(ablation));
   writeFileSync(file('pauses.json'), JSON.stringify(pauses));
-  execFileSync(report, ['run.json', 'ablation.json', 'pauses.json', '-o', 'report.html'], {cwd: folder});
+  execFileSync(orderBatch, ['run', '--fix', 'all,-ownership,-group_commit', '--orders-total', '600', '--partner-ms', '2', '--json', file('batch.json'), '--profile', file('batch')]);
+  execFileSync(report, ['run.json', 'ablation.json', 'pauses.json', 'batch.json', '-o', 'report.html'], {cwd: folder});
   browser = await launch();
 });
 
@@ -129,6 +130,24 @@ test('the flame graph zooms, searches and compares', async () => {
   const other = await page.locator('#order_service-flame-against option').nth(1).getAttribute('value');
   await page.locator('#order_service-flame-against').selectOption(other);
   assert.match(await flame.locator('figcaption').textContent(), /against/);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test('a matrix shows which threads free whose memory, workers together', async () => {
+  const {page, complaints, close} = await open();
+  const matrix = page.locator('#order_batch-crossings table.crossings');
+  await matrix.scrollIntoViewIfNeeded();
+  assert.match(await matrix.locator('caption').textContent(), /run, crossfree: .+ were freed by another thread/);
+  const columns = await matrix.locator('thead th').allTextContents();
+  const workers = columns.findIndex((name) => /^worker \(\d+ threads\)$/.test(name));
+  assert.ok(workers > 0, columns.join());
+  const row = matrix.locator('tbody tr', {has: page.getByRole('rowheader', {name: /^reader \d+$/})});
+  const cell = row.locator('td').nth(workers - 1);
+  assert.ok(Number(await cell.getAttribute('data-value')) > 1e5);
+  assert.notEqual(await cell.evaluate((td) => getComputedStyle(td).backgroundColor), 'rgba(0, 0, 0, 0)');
+  await page.locator('#order_batch-flame-profile').selectOption({label: 'run, temporaries'});
+  await page.locator('#order_batch-flame figcaption', {hasText: 'in such blocks'}).waitFor();
   assert.deepEqual(complaints, []);
   await close();
 });

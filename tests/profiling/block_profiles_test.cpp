@@ -1,10 +1,11 @@
-// Protects: how long blocks lived and who freed them is what really happened, for every block when all are recorded,
-// and within what sampling allows when few are.
+// Protects: how long blocks lived, who freed them and how soon is what really happened, for every block when all are
+// recorded, and within what sampling allows when few are.
 #include "profiling/block_profiles.hpp"
 
 #include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <array>
@@ -33,6 +34,11 @@ extern "C" {
   return block;
 }
 [[gnu::noinline]] void* made_for_others(std::size_t bytes) {
+  void* const block = std::malloc(bytes);
+  asm volatile("" ::: "memory");
+  return block;
+}
+[[gnu::noinline]] void* made_for_a_while(std::size_t bytes) {
   void* const block = std::malloc(bytes);
   asm volatile("" ::: "memory");
   return block;
@@ -182,6 +188,95 @@ TEST_F(BlockProfiles, ASampleTellsTheShareThatCrosses) {
   const double truth = static_cast<double>(bytes) * rounds * blocks_a_round / 4;
   const double one_sigma = std::sqrt(static_cast<double>(period) * truth);
   EXPECT_NEAR(crossed, truth, 5 * one_sigma);
+}
+
+// Frees a block after this thread has made so many further allocations.
+void free_after(std::size_t further_allocations, std::size_t bytes = 300) {
+  void* const block = made_for_a_while(bytes);
+  for (std::size_t i = 0; i < further_allocations; ++i) {
+    void* volatile other = std::malloc(40);
+    std::free(other);
+  }
+  std::free(block);
+}
+
+TEST_F(BlockProfiles, TemporariesAreCountedByTheAllocationsThatTheirThreadMadeMeanwhile) {
+  record_from_now_on(1);
+  const auto counts = [] {
+    std::map<std::string, std::int64_t> objects;
+    for (const auto& [labels, values] : by_labels(temporaries_profile(), "made_for_a_while"))
+      objects[labels] = values[0];
+    return objects;
+  };
+  auto expected = counts();
+  for (const std::size_t further : {0, 1, 9, 10, 99, 100, 999, 1000, 5000}) free_after(further);
+  expected["within=1 allocation "] += 1;
+  expected["within=10 allocations "] += 2;
+  expected["within=100 allocations "] += 2;
+  expected["within=1000 allocations "] += 2;
+  EXPECT_EQ(counts(), expected) << "and what lives longer is none";
+}
+
+TEST_F(BlockProfiles, WhatAnotherThreadFreesIsNoTemporaryAndItsAllocationsDoNotCount) {
+  record_from_now_on(1);
+  const auto sum = [] { return total(by_labels(temporaries_profile(), "made_for_a_while"), ""); };
+  const auto before = sum();
+  void* const for_another = made_for_a_while(300);
+  std::thread([for_another] { std::free(for_another); }).join();
+  EXPECT_EQ(sum()[0], before[0]);
+
+  void* const own = made_for_a_while(300);
+  std::thread([] {
+    for (int i = 0; i < 2000; ++i) {
+      void* volatile other = std::malloc(40);
+      std::free(other);
+    }
+  }).join();
+  std::free(own);
+  EXPECT_EQ(sum()[0] - before[0], 1) << "only what this thread allocates is counted";
+}
+
+// Every fourth block lives on beside 2000 allocations, the rest are freed at once.
+TEST_F(BlockProfiles, ASampleTellsTheShareOfTemporaries) {
+  constexpr std::size_t bytes = 400;
+  constexpr std::size_t batches = 400;
+  constexpr std::size_t blocks_a_batch = 500;
+  constexpr std::uint64_t period = 16384;
+  record_from_now_on(period);
+  const auto sum = [] { return total(by_labels(temporaries_profile(), "made_for_a_while"), "")[1]; };
+  const auto before = sum();
+  std::vector<void*> blocks(blocks_a_batch);
+  for (std::size_t batch = 0; batch < batches; ++batch) {
+    const bool are_kept = batch % 4 == 0;
+    for (void*& block : blocks) {
+      block = made_for_a_while(bytes);
+      if (!are_kept) std::free(block);
+    }
+    if (!are_kept) continue;
+    for (int i = 0; i < 2000; ++i) {
+      void* volatile other = std::malloc(1);
+      std::free(other);
+    }
+    for (void* const block : blocks) std::free(block);
+  }
+  const double truth = static_cast<double>(bytes) * batches * blocks_a_batch * 3 / 4;
+  const double one_sigma = std::sqrt(static_cast<double>(period) * truth);
+  EXPECT_NEAR(static_cast<double>(sum() - before), truth, 5 * one_sigma);
+}
+
+TEST_F(BlockProfiles, AThreadThatHasEndedKeepsTheNameThatWasNoted) {
+  record_from_now_on(1);
+  std::string number;
+  std::vector<void*> blocks(50);
+  std::thread([&] {
+    ::pthread_setname_np(::pthread_self(), "short-lived");
+    number = std::to_string(::gettid());
+    for (void*& block : blocks) block = made_for_others(800);
+    remember_thread_names();
+  }).join();
+  for (void* const block : blocks) std::free(block);
+  const auto sums = by_labels(crossfree_profile(), "made_for_others");
+  EXPECT_GE(total(sums, "from=short-lived " + number)[0], static_cast<std::int64_t>(blocks.size()));
 }
 
 }  // namespace

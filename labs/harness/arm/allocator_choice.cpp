@@ -86,14 +86,17 @@ AllocatorChoice choose_allocator(const std::string& name) {
   return {name, library};
 }
 
-AllocatorChoice with_heap_profiler(AllocatorChoice choice) {
-  if (choice.name != "glibc" && choice.name != "mimalloc") return choice;
+AllocatorChoice with_sampler(AllocatorChoice choice) {
   const auto sampler = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "libplateau_sampler.so";
   if (!std::filesystem::exists(sampler)) {
     throw UsageError(fmt::format("heap profiles on {} need {}: build it (make build)", choice.name, sampler.string()));
   }
   choice.library = sampler.string() + (choice.library.empty() ? "" : ":" + choice.library);
   return choice;
+}
+
+AllocatorChoice with_heap_profiler(AllocatorChoice choice) {
+  return choice.name == "glibc" || choice.name == "mimalloc" ? with_sampler(std::move(choice)) : choice;
 }
 
 bool is_preloaded(const std::string& library) {

@@ -21,14 +21,19 @@ AllocatorChoice choose_allocator(const std::string& name);
 inline constexpr const char* probe_command = "probe";
 bool is_preloaded(const std::string& library);
 
-// The same allocator with our sampler in front, for heap profiles on one that has no profiler of its own (glibc,
-// mimalloc); unchanged where it has. Throws UsageError when the sampler is not beside this program.
+// The same allocator with our sampler in front. Throws UsageError when the sampler is not beside this program.
+AllocatorChoice with_sampler(AllocatorChoice choice);
+
+// The same for heap profiles on an allocator that has no profiler of its own (glibc, mimalloc); unchanged where it has.
 AllocatorChoice with_heap_profiler(AllocatorChoice choice);
 
 // Settings for one arm. Times are already compressed.
 struct AllocatorSettings {
   std::string malloc_conf;               // jemalloc's MALLOC_CONF, complete but for the user's own, which is appended
   std::vector<std::string> environment;  // further NAME=value
+  // Whether the sampler is in front of any allocator, also of one with a profiler: for how blocks end, which no
+  // allocator knows.
+  bool watches_block_ends = false;
 };
 
 // This process's environment with the allocator preloaded and set, as execve takes it. What the user has set wins:

@@ -70,7 +70,7 @@ struct DigestSeries {
 struct ArmBlock {
   static constexpr std::size_t max_lanes = 4;
   static constexpr std::size_t max_workers = 16;
-  static constexpr std::size_t max_gauges = 16;
+  static constexpr std::size_t max_gauges = 24;
 
   std::atomic<Phase> phase{Phase::starting};
   std::array<char, 512> message{};        // why it failed

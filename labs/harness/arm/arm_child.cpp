@@ -20,8 +20,10 @@
 #include "labs/harness/arm/arm_metrics.hpp"
 #include "labs/harness/arm/arm_profiles.hpp"
 #include "profiling/black_box.hpp"
+#include "profiling/block_profiles.hpp"
 #include "profiling/debug_server.hpp"
 #include "profiling/heap_profiler.hpp"
+#include "profiling/heap_sampler.hpp"
 #include "profiling/pause_profile.hpp"
 #include "profiling/pprof.hpp"
 #include "profiling/symbolizer.hpp"
@@ -63,6 +65,7 @@ ArmContext::~ArmContext() {
 void ArmContext::ready() {
   if (!spec_.profile_dir.empty()) {
     dump_profile("start");
+    if (HeapSampler::available().done) remember_thread_names();  // workers may have ended when profiles are taken
     profiled_rss_ = own_rss_bytes();
     if (spec_.memory_limit) {
       // In the allocator's own text, for which the arm needs no memory; the parent symbolises.
@@ -183,6 +186,17 @@ void ArmContext::dump_profile(std::string_view moment) {
   if (!reply.done) throw std::runtime_error(reply.reason);
 }
 
+// Addresses only: names would take more memory than a small limit has, and the parent finds them.
+void ArmContext::write_block_profiles() {
+  const UnsampledScope unsampled;  // what one of them takes is in none of the others
+  const auto write = [this](std::string_view moment, const Profile& profile) {
+    write_whole_file(profile_file(spec_, moment, addresses_extension), encode_pprof(profile, nullptr));
+  };
+  write("lifetimes", lifetimes_profile());
+  write("crossfree", crossfree_profile());
+  write("temporaries", temporaries_profile());
+}
+
 void ArmContext::finish() {
   stopping_.store(true, std::memory_order_relaxed);
   if (sampler_.joinable()) sampler_.join();
@@ -199,6 +213,7 @@ void ArmContext::finish() {
     Profile pauses = PauseProfile::process().snapshot();
     write_whole_file(profile_file(spec_, "pauses", "pb.gz"), encode_pprof(pauses, &symbolizer));
   }
+  if (!spec_.profile_dir.empty() && HeapSampler::available().done) write_block_profiles();
   if (timeline_) timeline_->write(spec_.trace_file);
   std::exit(EXIT_SUCCESS);  // and not _Exit: allocators and profilers write their last words at exit
 }

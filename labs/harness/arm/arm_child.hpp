@@ -73,6 +73,7 @@ class ArmContext {
   void publish();
   void dump_profile(std::string_view moment);
   void dump_peak_profile_if_grown();
+  void write_block_profiles();
 
   ArmSpec spec_;
   ArmBlock& block_;

@@ -145,8 +145,9 @@ AllocatorSettings settings_of(const Lab& lab, const ArmSpec& spec, LimitKind lim
   return settings;
 }
 
-AllocatorChoice allocator_of(const ArmSpec& spec) {
+AllocatorChoice allocator_of(const ArmSpec& spec, const AllocatorSettings& settings) {
   AllocatorChoice allocator = choose_allocator(spec.allocator);
+  if (settings.watches_block_ends) return with_sampler(std::move(allocator));
   return spec.profiled() ? with_heap_profiler(std::move(allocator)) : allocator;
 }
 
@@ -160,8 +161,8 @@ class RunningArm::State {
       : limit_(spec.memory_limit, spec.name),
         sockets_(make_socket_pairs(lab.description().lanes)),
         peer_(lab, spec, numbers(&SocketPair::ours)) {
-    const std::vector<std::string> environment =
-        environment_for(allocator_of(spec), settings_of(lab, spec, limit_.kind()));
+    const AllocatorSettings settings = settings_of(lab, spec, limit_.kind());
+    const std::vector<std::string> environment = environment_for(allocator_of(spec, settings), settings);
     allocator_environment_ = allocator_variables(environment);
     std::vector<int> inherited = numbers(&SocketPair::theirs);
     const boost::json::object argument{

@@ -244,7 +244,7 @@ std::string format_table(const Ablation& ablation) {
                             : row.died_at_hours ? fmt::format("died at {:.1f} h", *row.died_at_hours)
                             : row.pause_ms      ? fmt::format("pauses of {:.1f} ms", *row.pause_ms)
                                                 : fmt::format("lived, at {:.0f} MB", row.rss / mb);
-    text += fmt::format("  {:<20} {}: {}\n", row.arm, end, row.reason);
+    text += fmt::format("  {:<23} {}{}{}: {}\n", row.arm, end, row.seen.empty() ? "" : "; ", row.seen, row.reason);
   }
   return text;
 }

@@ -39,6 +39,7 @@ struct AblationRow {
   std::optional<ClosedPart> closes;
   std::optional<ClosedCause> takes_from;
   std::string reason;  // why a wrong fix fails; empty for the others
+  std::string seen;    // the lab's figures by which it does; may be empty
   // Only where pauses are measured: medians over periods of the longest pause and of the 99th percentile of latency.
   std::optional<double> pause_ms;
   std::optional<double> p99_ms;                 // of a batch: of its whole run

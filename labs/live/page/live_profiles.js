@@ -1,4 +1,5 @@
 // Profiles of the running service: taken at the press of a button, drawn as flame graphs, or saved for pprof.
+import {crossingsSection} from '../../report/page/crossings.js';
 import {h} from '../../report/page/dom.js';
 import {flameSection} from '../../report/page/flame.js';
 import {clock} from './live_text.js';
@@ -10,6 +11,9 @@ const kinds = [
   {name: 'Heap: what changes meanwhile', short: 'change', path: (seconds) => `/debug/pprof/heap?seconds=${seconds}`, lasts: true},
   {name: 'CPU', short: 'CPU', path: (seconds) => `/debug/pprof/profile?seconds=${seconds}`, lasts: true},
   {name: 'RSS, all of it', short: 'RSS', path: () => '/debug/pprof/rss'},
+  {name: 'Lifetimes of blocks', short: 'lifetimes', path: () => '/debug/pprof/lifetimes'},
+  {name: 'Foreign frees, by threads', short: 'foreign frees', path: () => '/debug/pprof/crossfree'},
+  {name: 'Temporaries', short: 'temporaries', path: () => '/debug/pprof/temporaries'},
   {name: 'Pauses, by cause', short: 'pauses', path: () => '/debug/pprof/pauses'},
 ];
 const kept = 8;  // for comparison
@@ -28,6 +32,7 @@ export function profilesSection(history) {
   const draw = h('button', {type: 'button'}, 'Flame graph');
   const save = h('a', {download: true}, 'Save for pprof');
   const message = h('p', {class: 'note', role: 'status'});
+  const matrix = h('div', {id: 'live-crossings'});
   const place = h('div', {id: 'live-flames'});
   const chosen = () => kinds[kind.value];
   const path = () => chosen().path(Math.min(300, Math.max(1, Number(seconds.value) || 1)));
@@ -47,6 +52,7 @@ export function profilesSection(history) {
       if (Object.keys(profile.types).length === 0) throw new Error('nothing was recorded');
       message.textContent = '';
       profiles = [{...profile, arm: short, moment: `at ${clock(history.t.at(-1) ?? 0)}`, file}, ...profiles].slice(0, kept);
+      matrix.replaceChildren(...[crossingsSection({name: 'live', profiles})].filter(Boolean));
       place.replaceChildren(...(flameSection({name: 'live', profiles}) ?? []));
     } catch (error) {
       message.textContent = `${name}: ${error.message}`;
@@ -54,5 +60,5 @@ export function profilesSection(history) {
     draw.disabled = false;
   });
   show();
-  return h('div', {}, h('h3', {}, 'Profiles'), h('div', {class: 'controls'}, h('label', {}, 'Profile ', kind), lasting, draw, save), message, place);
+  return h('div', {}, h('h3', {}, 'Profiles'), h('div', {class: 'controls'}, h('label', {}, 'Profile ', kind), lasting, draw, save), message, matrix, place);
 }

@@ -1,5 +1,7 @@
 #include "labs/order_batch/fixes/group_commit.hpp"
 
+#include <pthread.h>
+
 #include <exception>
 #include <utility>
 
@@ -51,6 +53,7 @@ void GroupCommit::hand_over(Job* job) {
 }
 
 void GroupCommit::run() {
+  ::pthread_setname_np(::pthread_self(), "recorder");
   std::vector<Job*> group;
   std::unique_lock lock(mutex_);
   for (;;) {

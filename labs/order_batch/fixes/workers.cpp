@@ -64,6 +64,7 @@ void WorkerPool::meet(std::size_t workers) {
   std::latch gone(static_cast<std::ptrdiff_t>(workers));
   for (std::size_t i = 0; i < workers; ++i) {
     boost::asio::post(threads_, [&all, &gone] {
+      ::pthread_setname_np(::pthread_self(), "worker");  // by which profiles tell them from the reader
       touch_own_memory();
       all.arrive_and_wait();
       gone.count_down();

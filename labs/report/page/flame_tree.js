@@ -1,7 +1,8 @@
 // Call trees of profiles: from the page's compact form to what is drawn, their differences, and functions by weight.
 import {bytes, microseconds} from './format.js';
 
-const types = {inuse_space: 'held at that moment', alloc_space: 'allocated since the start', pause: 'of pauses', cpu: 'of CPU'};
+const types = {inuse_space: 'held at that moment', alloc_space: 'allocated since the start', space: 'in such blocks', lifetime: 'of life, summed over blocks', pause: 'of pauses',
+  cpu: 'of CPU'};
 
 // Values of a type, in its unit.
 export const valueText = (profile, type) => (profile.types[type].unit === 'nanoseconds' ? (v) => microseconds(v / 1e3) : bytes);

@@ -12,9 +12,14 @@ const readValueType = (tag, type, pbf) => {
   if (tag === 1) type.type = pbf.readVarint();
   else if (tag === 2) type.unit = pbf.readVarint();
 };
+const readLabel = (tag, label, pbf) => {
+  if (tag === 1) label.key = pbf.readVarint();
+  else if (tag === 2) label.text = pbf.readVarint();
+};
 const readSample = (tag, sample, pbf) => {
   if (tag === 1) pbf.readPackedVarint(sample.locations);
   else if (tag === 2) pbf.readPackedVarint(sample.values, true);
+  else if (tag === 3) sample.labels.push(pbf.readMessage(readLabel, {key: 0, text: 0}));
 };
 const readLine = (tag, line, pbf) => {
   if (tag === 1) line.function = pbf.readVarint();
@@ -30,14 +35,23 @@ const readNamed = (nameTag) => (tag, named, pbf) => {
 };
 const readFields = (tag, profile, pbf) => {
   if (tag === 1) profile.types.push(pbf.readMessage(readValueType, {type: 0, unit: 0}));
-  else if (tag === 2) profile.samples.push(pbf.readMessage(readSample, {locations: [], values: []}));
+  else if (tag === 2) profile.samples.push(pbf.readMessage(readSample, {locations: [], values: [], labels: []}));
   else if (tag === 3) profile.mappings.push(pbf.readMessage(readNamed(5), {id: 0, name: 0}));
   else if (tag === 4) profile.locations.push(pbf.readMessage(readLocation, {id: 0, mapping: 0, functions: []}));
   else if (tag === 5) profile.functions.push(pbf.readMessage(readNamed(2), {id: 0, name: 0}));
   else if (tag === 6) profile.strings.push(pbf.readString());
 };
 
-// {names, types: {TYPE: {unit, tree: [index of name, value, children]}}}. Of a difference, what grew.
+// [from, to, objects, bytes] of each sample of a profile of foreign frees, by its labels; none of others.
+function readCrossings({samples, strings, types}) {
+  if (types.length !== 2) return [];
+  return samples.map(({labels, values}) => {
+    const text = (key) => strings[labels.find((label) => strings[label.key] === key)?.text];
+    return [text('from'), text('to'), ...values];
+  }).filter(([from, to]) => from && to);
+}
+
+// {names, types: {TYPE: {unit, tree: [index of name, value, children]}}, crossings}. Of a difference, what grew.
 export function readProfile(bytes) {
   const raw = new PbfReader(isGzip(bytes) ? gunzipSync(bytes) : bytes)
     .readFields(readFields, {types: [], samples: [], mappings: [], locations: [], functions: [], strings: []});
@@ -71,5 +85,5 @@ export function readProfile(bytes) {
     const tree = treeOf(place);
     if (tree[1] > 0) types[raw.strings[type]] = {unit: raw.strings[unit], tree};
   });
-  return {names, types};
+  return {names, types, crossings: readCrossings(raw)};
 }

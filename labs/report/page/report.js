@@ -1,4 +1,5 @@
 import {ablationSection, fixesSection, wrongFixesSection} from './ablation.js';
+import {crossingsSection} from './crossings.js';
 import {h} from './dom.js';
 import {flameSection} from './flame.js';
 import {sentence} from './format.js';
@@ -32,6 +33,7 @@ function sections(lab) {
     ['pauses', 'Pauses', () => lab.measuresPauses && pauseCausesFigure(lab)],
     ['predictions', 'Predictions', () => predictionsSection(lab)],
     ['allocators', 'Allocators', () => matrixFigure(lab)],
+    ['crossings', 'Who frees whose memory', () => crossingsSection(lab)],
     ['heap', 'Heap profiles', () => flameSection(lab)],
     ['fixes', 'Causes and fixes', () => fixesSection(lab)],
     ['repeat', 'To repeat it', () => provenanceSection(lab)],

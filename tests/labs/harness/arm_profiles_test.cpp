@@ -6,12 +6,16 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include <array>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "profiling/pprof.hpp"
+#include "profiling/profile.hpp"
 #include "tests/support/scratch_folder.hpp"
 
 namespace plateau::harness {
@@ -75,6 +79,18 @@ TEST_F(ArmProfiles, ADumpMakesRoomForItsProfile) {
   using File = std::pair<const std::string, std::string>;
   EXPECT_THAT(collected.files, ElementsAre(File("near-limit-1", folder_ / "before-near-limit-1.pb.gz")));
   EXPECT_THAT(files(), ElementsAre("before-near-limit-1.pb.gz"));
+}
+
+TEST_F(ArmProfiles, AddressesGetTheirNamesAndMakeRoom) {
+  Profile profile({{"objects", "count"}, {"space", "bytes"}});
+  profile.add(std::array{profile.named_frame("Reader::read")}, std::array<std::int64_t, 2>{1, 100});
+  write("before-crossfree.addresses.pb.gz", encode_pprof(profile, nullptr));
+  write("before-crossfree.pb.gz.4711.part", "half");
+  const CollectedProfiles collected = collect_profiles(spec_);
+  EXPECT_THAT(collected.problems, IsEmpty());
+  using File = std::pair<const std::string, std::string>;
+  EXPECT_THAT(collected.files, ElementsAre(File("crossfree", folder_ / "before-crossfree.pb.gz")));
+  EXPECT_THAT(files(), ElementsAre("before-crossfree.pb.gz"));
 }
 
 TEST_F(ArmProfiles, OnAFullDiskTheDumpsAreKept) {

@@ -3,13 +3,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <set>
 #include <sstream>
+#include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "labs/order_batch/store.hpp"
+#include "profiling/formats/pprof_reader.hpp"
 #include "tests/labs/lab_process.hpp"
 #include "tests/labs/written_result.hpp"
 
@@ -32,6 +36,17 @@ std::vector<std::uint64_t> acknowledged_in(const std::string& file) {
   std::vector<std::uint64_t> numbers;
   for (std::uint64_t one = 0; text >> one;) numbers.push_back(one);
   return numbers;
+}
+
+// Until the lab has acknowledged some orders. Throws when it does not within the time that ctest gives a test: whoever
+// ends ctest leaves this program behind.
+void wait_for_acknowledged(const std::string& file, std::size_t orders) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(100);
+  while (acknowledged_in(file).size() < orders) {
+    if (std::chrono::steady_clock::now() > deadline)
+      throw std::runtime_error("the lab has not acknowledged " + std::to_string(orders) + " orders in 100 s");
+    std::this_thread::yield();
+  }
 }
 
 TEST(OrderBatch, BeforeAndAfterRecordTheSame) {
@@ -114,7 +129,7 @@ TEST_P(OrderBatchStopped, WhatWasAcknowledgedIsInTheStoreOnceAndTheNextRunDoesTh
                                            "--acknowledged", folder / "acknowledged"};
   {
     ChildProgram lab(arguments);
-    while (acknowledged_in(folder / "acknowledged").size() < 100) std::this_thread::yield();
+    wait_for_acknowledged(folder / "acknowledged", 100);
     lab.signal(GetParam());
     EXPECT_EQ(lab.wait(), 128 + GetParam());
   }
@@ -138,7 +153,7 @@ TEST(OrderBatch, AnArmThatIsTerminatedDrainsAndTellsTheRestByNumber) {
   const ScratchFolder folder;
   ChildProgram lab({ORDER_BATCH, "run", "--fix", "all", "--orders-total", "9000", "--partner-rate", "1000",
                     "--in-flight", "1MiB", "--store", folder / "store", "--acknowledged", folder / "acknowledged"});
-  while (acknowledged_in(folder / "acknowledged").size() < 100) std::this_thread::yield();
+  wait_for_acknowledged(folder / "acknowledged", 100);
   // Its children are the partner and the arm.
   std::istringstream children(
       read_text("/proc/" + std::to_string(lab.pid()) + "/task/" + std::to_string(lab.pid()) + "/children"));
@@ -165,6 +180,72 @@ no order
   EXPECT_EQ(finished.status, 0) << finished.error;
   EXPECT_THAT(finished.error, HasSubstr("order 1 failed: line 2 is no order"));
   EXPECT_THAT(order_batch::Store(folder / "store").numbers(), ::testing::ElementsAre(0, 2));
+}
+
+// An arm with profiles, whose gauges have what the sampler saw.
+object profiled_arm(const ScratchFolder& folder, const char* fixes, std::string* out = nullptr) {
+  const Finished finished = run(ORDER_BATCH, {"run", "--fix", fixes, "--orders-total", "1500", "--partner-ms", "2",
+                                              "--profile", folder / "profiles", "--json", folder / "out.json"});
+  EXPECT_EQ(finished.status, 0) << finished.error;
+  if (out != nullptr) *out = finished.out;
+  return read_result(folder / "out.json").at("arms").at(0).as_object();
+}
+
+double foreign_frees_an_order(const object& arm) {
+  return gauge(arm, "foreign frees") / number(arm.at("input").at("operations"));
+}
+
+TEST(OrderBatch, ProfilesTellWhoFreesWhoseMemoryAndTheFixThatItAsksFor) {
+  const ScratchFolder folder;
+  std::string out;
+  const object arm = profiled_arm(folder, "all,-ownership", &out);
+  const object& profiles = arm.at("profiles").as_object();
+  for (const char* const name : {"lifetimes", "crossfree", "temporaries"}) {
+    ASSERT_TRUE(profiles.contains(name)) << name;
+    EXPECT_FALSE(read_pprof(read_text(profiles.at(name).as_string().c_str())).samples.empty()) << name;
+  }
+  const ReadProfile crossfree = read_pprof(read_text(profiles.at("crossfree").as_string().c_str()));
+  EXPECT_TRUE(std::any_of(crossfree.functions.begin(), crossfree.functions.end(), [](const auto& function) {
+    return function.name.find("order_batch") != std::string::npos;
+  })) << "its stacks have names";
+  std::set<std::string> threads;
+  for (const auto& sample : crossfree.samples) {
+    for (const auto& label : sample.labels) threads.insert(label.text.substr(0, label.text.rfind(' ')));
+  }
+  EXPECT_THAT(threads, ::testing::IsSupersetOf({"reader", "recorder"})) << "also those that have ended";
+  EXPECT_EQ(threads.count("ended"), 0U);
+  EXPECT_THAT(out, HasSubstr("were freed by another thread than allocated them"));
+  EXPECT_THAT(out, HasSubstr("goes back whole to the thread that owns it (fix ownership)"));
+}
+
+TEST(OrderBatch, OneArenaHasAsManyForeignFreesAsManyAndOwnershipHasFew) {
+  const ScratchFolder folder;
+  const double many = foreign_frees_an_order(profiled_arm(folder, "all,-ownership"));
+  EXPECT_GT(many, 10);
+  EXPECT_NEAR(foreign_frees_an_order(profiled_arm(folder, "narenas-1")), many, many * 0.3);
+  EXPECT_LT(foreign_frees_an_order(profiled_arm(folder, "all")), many * 0.3);
+}
+
+TEST(OrderBatch, TheMatrixHasEachNumberOfWorkersOnEachAllocator) {
+  const ScratchFolder folder;
+  const Finished finished = run(ORDER_BATCH, {"ablate", "--matrix", "--orders-total", "100", "--partner-ms", "0.5",
+                                              "--json", folder / "out.json"});
+  ASSERT_EQ(finished.status, 0) << finished.error;
+  const object result = read_result(folder / "out.json");
+  const auto& arms = result.at("arms").as_array();
+  ASSERT_EQ(arms.size(), 24U);
+  std::set<std::string> seen;
+  for (const auto& one : arms) {
+    const object& arm = one.as_object();
+    const std::string allocator(arm.at("allocator").at("name").as_string());
+    seen.insert(allocator);
+    EXPECT_EQ(arm.at("outcome"), "completed");
+    EXPECT_THAT(std::string(arm.at("name").as_string()),
+                HasSubstr(std::to_string(static_cast<int>(gauge(arm, "workers")))));
+    EXPECT_GT(gauge(arm, "freed bytes"), 0) << "the sampler is in front of " << allocator;
+  }
+  EXPECT_EQ(seen, (std::set<std::string>{"glibc", "jemalloc", "mimalloc", "tcmalloc"}));
+  EXPECT_THAT(finished.out, HasSubstr("Threads by allocators"));
 }
 
 struct BadArguments {
