@@ -6,11 +6,13 @@ import sys
 import tempfile
 import unittest
 
+import added_cpu
 import combinations
 import debian_programs
 import launched_run
 import odd_hosts
 import program_conformance
+from added_cpu import AddedCpu
 from comparison import Expected, TextPattern
 from launched_run import Outcome
 from libraries import Libraries
@@ -49,6 +51,20 @@ class WhatVaries(unittest.TestCase):
         expected.widen(Outcome(status=3, files={"same": "1", "random": "3"}))
         self.assertEqual(expected.differences(Outcome(status=3, files={"same": "1", "random": "4"})), [])
         self.assertEqual(len(expected.differences(Outcome(status=4, files={"same": "2"}))), 2)
+
+
+class AddedTime(unittest.TestCase):
+    def verdict(self, *added):
+        return AddedCpu([(1.0, 1.0 + one) for one in added]).verdict()
+
+    def test_the_middle_pair_is_judged_and_not_the_worst_one(self):
+        self.assertEqual(self.verdict(*[0.01] * 11, 0.5), added_cpu.WITHIN)
+        self.assertEqual(self.verdict(*[0.05] * 11, -0.3), added_cpu.ABOVE)
+
+    def test_few_or_noisy_pairs_say_nothing(self):
+        self.assertEqual(self.verdict(*[0.01] * (added_cpu.FEWEST_PAIRS - 1)), added_cpu.UNKNOWN)
+        self.assertEqual(self.verdict(*[0.01] * (added_cpu.FEWEST_PAIRS)), added_cpu.WITHIN)
+        self.assertEqual(self.verdict(*[-0.02, 0.06] * 6), added_cpu.UNKNOWN)
 
 
 class KnownHarm(unittest.TestCase):

@@ -203,11 +203,12 @@ class Run:
             self.fetcher.tell("resume")
 
     def input_is_taken(self):
-        """Nothing is left in the pipe, and the program has gone to sleep, twice seen in the same sleep."""
+        """Nothing is left in the pipe, and the program has gone to sleep, twice seen in the same sleep, which is no sleep
+        for the end of a child."""
         unread = array.array("i", [0])
         fcntl.ioctl(self.stdin, termios.FIONREAD, unread)
         before = process_view.waits(self.process.pid)
-        if unread[0] or not before or not before[0]:
+        if unread[0] or not before or not before[0] or process_view.has_running_children(self.process.pid):
             return False
         time.sleep(0.01)
         return process_view.waits(self.process.pid) == before
