@@ -161,7 +161,7 @@ def check_odd_hosts(setting):
         elif setting.options.replay:
             print("the same: %s%s" % (verdict.combination.text(), " (%s)" % verdict.not_judged if verdict.not_judged else ""))
     for line in sorted(known):
-        print("known limit, the kernel wants a single thread: " + line)
+        print("known limit: " + line)
     print("%d odd hosts: %d differ; %d had profiles fetched; %d do not run by themselves%s" % (
         judged, len(findings), served, not_judged, "; %d not run, the time was up" % left if left else ""), flush=True)
     if not judged:

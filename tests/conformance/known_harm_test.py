@@ -67,6 +67,28 @@ class AddedTime(unittest.TestCase):
         self.assertEqual(self.verdict(*[-0.02, 0.06] * 6), added_cpu.UNKNOWN)
 
 
+class KnownLimits(unittest.TestCase):
+    def limit(self, text, *differences):
+        return odd_hosts.known_limit(combinations.parse(text), list(differences))
+
+    def test_are_of_one_kind_and_let_nothing_else_through(self):
+        late = "idle|load||load drop_privileges"
+        self.assertIn("loaded late", self.limit(late, "status 134 where it was 0"))
+        self.assertIsNone(self.limit(late, "hangs: ended after 20 s, 0.1 s without"))
+        self.assertIsNone(self.limit("idle|agent||drop_privileges", "status 134 where it was 0"))
+
+    def test_a_filter_must_be_set_before(self):
+        refused = "standard output: 'mlockall: ENOMEM' where it was 'mlockall: ok'"
+        self.assertIn("filter", self.limit("idle|agent||seccomp=clone3 work mlockall", refused))
+        self.assertIsNone(self.limit("idle|agent||mlockall seccomp=clone3", refused))
+
+    def test_an_own_timer_must_run_before_the_exec_that_it_outlives(self):
+        self.assertIn("runs on", self.limit("idle|agent||prof_timer work exec work", "status 155 where it was 0"))
+        self.assertIsNone(self.limit("idle|agent||work exec prof_timer work", "status 155 where it was 0"))
+        self.assertIsNone(self.limit("fetched|agent||work exec work", "status 155 where it was 0"))
+        self.assertIsNone(self.limit("idle|agent||virtual_timer exec", "status 155 where it was 0"))
+
+
 class KnownHarm(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
