@@ -84,6 +84,7 @@ class KnownLimits(unittest.TestCase):
 
     def test_an_own_timer_must_run_before_the_exec_that_it_outlives(self):
         self.assertIn("runs on", self.limit("idle|agent||prof_timer work exec work", "status 155 where it was 0"))
+        self.assertIn("runs on", self.limit("idle|agent||prof_timer work exec work", "status 0 where it was 155"))
         self.assertIsNone(self.limit("idle|agent||work exec prof_timer work", "status 155 where it was 0"))
         self.assertIsNone(self.limit("fetched|agent||work exec work", "status 155 where it was 0"))
         self.assertIsNone(self.limit("idle|agent||virtual_timer exec", "status 155 where it was 0"))

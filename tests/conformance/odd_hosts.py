@@ -31,6 +31,7 @@ def known_limit(combination, differences):
     """Why an agent cannot do better, where that is known: None, or a line that is printed. Nothing else is let through."""
     operations = [one.split("=")[0] for one in combination.operations]
     gravest = differences[0].split(" where it was")[0]
+    statuses = differences[0].replace(" where it was ", " ").split()[1:] if gravest.startswith("status ") else []
     if gravest == "status 134" and "load" in combination.preload and "drop_privileges" in operations:
         return ("an agent that is loaded late does not stand in front of setuid(), and glibc ends a process one of whose threads"
                 " lacks the capabilities that another has kept")
@@ -39,7 +40,7 @@ def known_limit(combination, differences):
                 " that may be forbidden: the limit counts the agent's as well")
     execs = [at for at, name in enumerate(operations) if name.startswith("exec")]
     for name, signal in OWN_TIMERS.items():
-        if gravest == "status %d" % (128 + signal) and name in operations and execs and operations.index(name) < execs[-1]:
+        if str(128 + signal) in statuses and name in operations and execs and operations.index(name) < execs[-1]:
             return ("the program's own interval timer runs on through exec, where nobody handles its signal: the time in which an"
                     " agent is loaded counts for it")
     return None
@@ -70,6 +71,12 @@ def stripped(outcome):
 def kinds(differences):
     """What differs, without numbers and texts of one run; the gravest first."""
     return [shape(line).split(" where it was")[0][:50] for line in differences]
+
+
+def runs_by_itself(combination, plain):
+    """Not under a limit where the C++ library, or the allocator that is preloaded, finds no memory to begin with and aborts."""
+    aborts = plain.status == 128 + 6 and "abort" not in combination.operations
+    return not plain.hung and plain.status not in (126, 127) and not aborts
 
 
 def one_thread_only(outcome):
@@ -117,7 +124,7 @@ class OddHosts:
     def judge(self, combination):
         verdict = Verdict(combination)
         plain = [self.run(combination, "plain")]
-        if plain[0].hung or plain[0].status in (126, 127):
+        if not runs_by_itself(combination, plain[0]):
             verdict.not_judged = "does not run by itself"
             return verdict
         seen = self.run(combination, combination.mode)
@@ -138,7 +145,7 @@ class OddHosts:
     def differs(self, combination, kind):
         """Whether it is another outcome of that kind, in one of a few tries."""
         plain = self.run(combination, "plain")
-        if plain.hung or plain.status in (126, 127):
+        if not runs_by_itself(combination, plain):
             return False
         for _ in range(1 if combination.mode == "idle" else 2):
             found = self.compare([plain], self.run(combination, combination.mode), combination)
