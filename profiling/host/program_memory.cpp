@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "allocators/heap.hpp"
@@ -49,10 +50,11 @@ void for_each_line(std::string_view maps, Visit visit) {
   }
 }
 
-bool is_in_a_service_heap(const AddressRange& range) {
-  return std::any_of(heaps.begin(), heaps.end(), [&range](const std::atomic<std::uintptr_t>& heap) {
+// A heap begins with a mapping of its own; the block that was noted may have been of the heap that grows by brk.
+bool is_in_a_service_heap(const AddressRange& range, const std::set<std::uint64_t>& starts) {
+  return std::any_of(heaps.begin(), heaps.end(), [&](const std::atomic<std::uintptr_t>& heap) {
     const std::uint64_t start = heap.load();
-    return start != 0 && range.start >= start && range.limit <= start + heap_bytes;
+    return starts.contains(start) && range.start >= start && range.limit <= start + heap_bytes;
   });
 }
 
@@ -93,24 +95,21 @@ std::vector<AddressRange> program_memory() {
   using sampler::MappedMemoryInterface;  // libplateau_sampler.so has pages of its own
   if (auto* const get = runtime_symbol<const MappedMemoryInterface*()>(MappedMemoryInterface::symbol))
     add(get()->own_pages, ours);
-  for_each_line(maps, [&ours](const Line& line) {
-    if (!line.accessible && is_in_a_service_heap(line.range)) ours.push_back(line.range);
+  std::set<std::uint64_t> starts;
+  for_each_line(maps, [&starts](const Line& line) { starts.insert(line.range.start); });
+  for_each_line(maps, [&](const Line& line) {
+    if (!line.accessible && is_in_a_service_heap(line.range, starts)) ours.push_back(line.range);
   });
   return ranges_without(maps, std::move(ours));
 }
 
-// A block of another heap than the one that grows by brk says so in the word before it (NON_MAIN_ARENA).
+// Nothing is read beside the block, which checkers of memory (valgrind) would report.
 void note_heap_of_this_thread() noexcept {
   if (Heap::process().kind() != AllocatorKind::glibc) return;
   void* const block = std::malloc(1);
-  if (block == nullptr) return;
-  constexpr std::size_t of_another_heap = 4;
-  const auto address = reinterpret_cast<std::uintptr_t>(block);
-  const auto* const head = reinterpret_cast<const volatile std::size_t*>(address - sizeof(std::size_t));
-  const bool is_of_another_heap = (*head & of_another_heap) != 0;
+  const std::uintptr_t heap = reinterpret_cast<std::uintptr_t>(block) / heap_bytes * heap_bytes;
   std::free(block);
-  if (!is_of_another_heap) return;
-  const std::uintptr_t heap = address / heap_bytes * heap_bytes;
+  if (heap == 0) return;
   for (auto& place : heaps) {
     std::uintptr_t nobody = 0;
     if (place.load() == heap || place.compare_exchange_strong(nobody, heap) || nobody == heap) return;
