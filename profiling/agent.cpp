@@ -32,7 +32,9 @@
 // for. Its threads end themselves before a call that the kernel allows to a process of one thread only, and begin again
 // (profiling/agent_one_thread.hpp); they keep the root that the program had at its start, so that it may chroot.
 #include <dlfcn.h>
+#include <link.h>
 #include <stdlib.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -107,8 +109,18 @@ void sample_if_nobody_else_can() {
 }
 
 // Address space that the server takes where it is limited (RLIMIT_AS): most of it for glibc, whose heaps are of 64 MiB,
-// one for each thread that allocates. The program must not run short of it because it is served.
+// one for each thread that allocates; and data (RLIMIT_DATA), most of it for the symbols of a profile. The program must
+// not run short of either because it is served.
 constexpr std::uint64_t least_address_space = std::uint64_t{512} << 20;
+constexpr std::uint64_t least_data = std::uint64_t{96} << 20;
+
+// Column of /proc/PID/statm that counts what the limit is for.
+bool is_short_of(__rlimit_resource_t resource, std::size_t column, std::uint64_t least) {
+  rlimit limit{};
+  if (::getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return false;
+  const std::uint64_t pages = kernel_file::number("/proc/thread-self/statm", column).value_or(0);
+  return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) + least > limit.rlim_cur;
+}
 
 bool is_short_of_memory() {
   // An exception that finds no memory ends the process, so that none may be thrown from here on.
@@ -116,11 +128,7 @@ bool is_short_of_memory() {
   void* const probe = std::malloc(for_exceptions);
   std::free(probe);
   if (probe == nullptr) return true;
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return false;
-  const std::uint64_t used =
-      kernel_file::number("/proc/thread-self/statm").value_or(0) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  return used + least_address_space > limit.rlim_cur;
+  return is_short_of(RLIMIT_AS, 0, least_address_space) || is_short_of(RLIMIT_DATA, 5, least_data);
 }
 
 // An object file's first address, or null.
@@ -137,6 +145,26 @@ bool has_our_exceptions() {
   return where_is("__cxa_throw") == where_is("_ZNSt8ios_base4InitC1Ev");
 }
 
+// Whether the executable has that function itself. One that takes the address of somebody else's function has a stub
+// for it, which is the function's address everywhere, and no definition.
+bool is_in_executable(const char* name) {
+  auto* const address = reinterpret_cast<const void*>(runtime_symbol<void()>(name));
+  Dl_info object{};
+  Dl_info executable{};
+  void* entry = nullptr;
+  if (address == nullptr || ::dladdr1(address, &object, &entry, RTLD_DL_SYMENT) == 0 || entry == nullptr) return false;
+  if (::dladdr(reinterpret_cast<const void*>(::getauxval(AT_ENTRY)), &executable) == 0) return false;
+  return object.dli_fbase == executable.dli_fbase && static_cast<const ElfW(Sym)*>(entry)->st_shndx != SHN_UNDEF;
+}
+
+// A program that has its own malloc, and an allocator that is preloaded and brings operator new as well: what new
+// gives, delete may hand to the program's free(), as jemalloc's does. The program may never do that; our libraries
+// would.
+bool has_one_allocator() {
+  if (!is_in_executable("free") || is_in_executable("_Znwm")) return true;
+  return where_is("_Znwm") == where_is("_ZNSt8ios_base4InitC1Ev");
+}
+
 // Chromium, and whatever is made of it (Electron, Qt WebEngine), forks its processes from a zygote, which ends itself
 // when it finds another thread in it. Those processes are not served either: they go on without a new program.
 bool must_have_one_thread(std::span<char* const> arguments) {
@@ -146,13 +174,18 @@ bool must_have_one_thread(std::span<char* const> arguments) {
 
 // Why neither a server nor a black box may begin here; empty: they may.
 std::string why_not_here(std::span<char* const> arguments, const ProgramNames& names) {
+  if (!has_one_allocator()) {
+    return "not served: the program has its own malloc, and another allocator is preloaded, whose operator new does "
+           "not go with it";
+  }
   const std::vector<std::string> chosen = comma_separated(text_of("PLATEAU_PPROF_PROGRAM"));
   const auto is_meant = [&names](const std::string& name) { return names.include(name); };
   if (!chosen.empty() && std::none_of(chosen.begin(), chosen.end(), is_meant)) {
     return "not served: PLATEAU_PPROF_PROGRAM names other programs, not " + names.shown();
   }
   if (is_short_of_memory()) {
-    return "not served: memory or the address space is limited (ulimit -v, -d), and less than 512 MiB of it are free";
+    return "not served: memory or the address space is limited (ulimit -v, -d), and too little of it is free: 512 MiB "
+           "of addresses, 96 MiB of data";
   }
   if (!has_our_exceptions()) return "not served: the program has a C++ library of its own, not libstdc++";
   if (must_have_one_thread(arguments)) return "not served: a zygote of Chromium's must have one thread";

@@ -3,17 +3,27 @@
 
 #include <grp.h>
 #include <link.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
 
+#include "profiling/agent_children.hpp"
 #include "profiling/agent_next_function.hpp"
 #include "profiling/host/follow_ids.hpp"
 #include "profiling/host/service_thread.hpp"
 
 namespace plateau {
 namespace {
+
+// glibc ends a process in which the call is allowed to one thread and not to another. Service threads that it does not
+// pass over have lost the capabilities that the program's thread keeps: they end before the call, and begin again.
+bool must_end_threads() noexcept {
+  const AgentServices* const services = agent_services();
+  return services != nullptr && services->is_of_this_process() && service_threads_begun() > 0 &&
+         !are_service_threads_hidden_from_set_id() && ::prctl(PR_GET_KEEPCAPS, 0, 0, 0, 0) == 1;
+}
 
 // Service threads follow when the function behind has done it.
 template <class... Arguments>
@@ -26,6 +36,9 @@ class Next {
     if (function == nullptr) {
       errno = ENOSYS;
       return -1;
+    }
+    if (must_end_threads()) {
+      return agent_services()->call_alone([&] { return function(arguments...); }, [] { return true; });
     }
     const int result = function(arguments...);
     if (result == 0) let_service_threads_follow();

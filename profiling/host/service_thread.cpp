@@ -11,6 +11,7 @@
 
 #include "allocators/runtime_symbol.hpp"
 #include "profiling/heap_profiler.hpp"
+#include "profiling/host/program_memory.hpp"
 #include "profiling/host/unlocked_pages.hpp"
 
 namespace plateau {
@@ -86,6 +87,10 @@ void hide_service_threads_from_set_id() {
   hidden_from_set_id = ::backtrace(&frame, 1) > 0;
 }
 
+bool are_service_threads_hidden_from_set_id() noexcept {
+  return hidden_from_set_id.load();
+}
+
 void become_service_thread(const char* name) {
   ::pthread_setname_np(::pthread_self(), name);
   HeapProfiler::exclude_this_thread();
@@ -121,6 +126,7 @@ ServiceThread::~ServiceThread() {
 void ServiceThread::run() const {
   const Place place;
   become_service_thread(name_);
+  note_heap_of_this_thread();
   run_();
 }
 

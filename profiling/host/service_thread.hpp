@@ -32,6 +32,7 @@ std::size_t service_threads_begun() noexcept;
 // that ours lack (PR_SET_KEEPCAPS). Whoever calls this lets them follow, see follow_ids.hpp. Does nothing where
 // libunwind is loaded.
 void hide_service_threads_from_set_id();
+bool are_service_threads_hidden_from_set_id() noexcept;
 
 // A service thread, joined at the end. It takes no signals, and its stack, 512 KiB and a guard page, is outside what a
 // program locks into memory by mlockall(MCL_FUTURE).

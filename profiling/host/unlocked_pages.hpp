@@ -23,6 +23,14 @@ struct UnlockedPages {
 // there are: a page of the debug server tells them apart from the program's memory. Of the first 1024.
 std::size_t unlocked_pages(UnlockedPages* pages, std::size_t capacity) noexcept;
 
+// The first bytes of a file that is open for reading, on the same terms: resident only where they are looked at. They
+// cannot be written, and so count against no limit of data. Null when the kernel maps none.
+void* map_unlocked_file(int file, std::size_t bytes) noexcept;
+void unmap_file(void* pages, std::size_t bytes) noexcept;
+
+// The same of files.
+std::size_t unlocked_files(UnlockedPages* files, std::size_t capacity) noexcept;
+
 // Makes the page inaccessible: what runs over into it is a fault. False when the kernel does not.
 bool guard_page(void* page) noexcept;
 

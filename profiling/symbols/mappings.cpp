@@ -214,7 +214,7 @@ std::string build_id_of_file(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return {};
   elf_version(EV_CURRENT);
-  Elf* const elf = elf_begin(fd, ELF_C_READ_MMAP, nullptr);
+  Elf* const elf = elf_begin(fd, ELF_C_READ, nullptr);
   std::string build_id = build_id_of(elf);
   elf_end(elf);
   ::close(fd);

@@ -10,13 +10,16 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
-#include <cstdlib>
+#include <exception>
+#include <memory>
 #include <sstream>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "allocators/system/descriptor.hpp"
 #include "profiling/mappings.hpp"
+#include "profiling/symbols/debug_file.hpp"
 #include "profiling/symbols/zstd_sections.hpp"
 
 namespace plateau {
@@ -31,12 +34,40 @@ int plain(int fd) {
   return copy.release();
 }
 
-// libdw's own search falls back to the network when DEBUGINFOD_URLS says so.
+// Whether libdw can read it where it cannot write. It notes in a section's head that it has decompressed the section;
+// and what it has only in memory has no folder, from which it looks for other files with parts of the debug
+// information.
+bool can_be_an_image(int fd) {
+  elf_version(EV_CURRENT);
+  const std::unique_ptr<Elf, int (*)(Elf*)> elf(elf_begin(fd, ELF_C_READ, nullptr), elf_end);
+  std::size_t names = 0;
+  if (elf == nullptr || elf_getshdrstrndx(elf.get(), &names) != 0) return false;
+  for (Elf_Scn* section = nullptr; (section = elf_nextscn(elf.get(), section)) != nullptr;) {
+    GElf_Shdr header;
+    if (gelf_getshdr(section, &header) == nullptr) continue;
+    const char* const name = elf_strptr(elf.get(), names, header.sh_name);
+    const std::string_view text = name == nullptr ? "" : name;
+    if (text == ".debug_addr" || text == ".gnu_debugaltlink" || text.starts_with(".zdebug")) return false;
+    if ((header.sh_flags & SHF_COMPRESSED) != 0) return false;
+  }
+  return true;
+}
+
+// The module's user data is where to look. libdw's own search by name is not used, see debug_file.hpp.
 int find_local_debug_file(Dwfl_Module* module, void** user_data, const char* name, Dwarf_Addr base, const char* file,
                           const char* link_file, GElf_Word link_crc, char** debug_file) {
-  auto* const find =
-      std::getenv("DEBUGINFOD_URLS") == nullptr ? dwfl_standard_find_debuginfo : dwfl_build_id_find_debuginfo;
-  return find(module, user_data, name, base, file, link_file, link_crc, debug_file);
+  const int found = dwfl_build_id_find_debuginfo(module, user_data, name, base, file, link_file, link_crc, debug_file);
+  if (found >= 0 || file == nullptr || link_file == nullptr || *user_data == nullptr) return found;
+  try {
+    GElf_Addr bias = 0;
+    const DebugLink link{.of_file = file,
+                         .name = link_file,
+                         .crc = link_crc,
+                         .build_id = build_id_of(dwfl_module_getelf(module, &bias))};
+    return open_debug_file(link, *static_cast<const std::string*>(*user_data)).release();
+  } catch (const std::exception&) {
+    return -1;  // libdw is C
+  }
 }
 
 // The vdso is an ELF file that exists in memory only, so it is copied to where libdw can read it.
@@ -95,17 +126,31 @@ ObjectFile::Opened ObjectFile::open(const Mapping& mapping, const Symbolizer::Op
   return {nullptr, std::move(why_not)};
 }
 
+// Takes the descriptor over unless it gives none.
+Dwfl_Module* ObjectFile::report(const std::string& path, int fd) {
+  if (can_be_an_image(fd)) image_ = FileImage::of(fd);
+  if (!image_) return dwfl_report_elf(dwfl_.get(), path.c_str(), path.c_str(), fd, 0, true);
+  auto* const bytes = static_cast<char*>(image_->start());
+  Dwfl_Module* const module =
+      dwfl_report_offline_memory(dwfl_.get(), path.c_str(), path.c_str(), bytes, image_->bytes());
+  if (module != nullptr) ::close(fd);
+  return module;
+}
+
 // Takes the descriptor over.
 bool ObjectFile::load(const std::string& path, int fd, const std::string& build_id) {
   if (fd < 0) return false;
   if (with_lines_) fd = plain(fd);
   dwfl_.reset(dwfl_begin(&callbacks_));
-  if (dwfl_ != nullptr) module_ = dwfl_report_elf(dwfl_.get(), path.c_str(), path.c_str(), fd, 0, true);
+  if (dwfl_ != nullptr) module_ = report(path, fd);
   if (module_ == nullptr) {
     ::close(fd);
     return false;
   }
   dwfl_report_end(dwfl_.get(), nullptr, nullptr);
+  void** user_data = nullptr;
+  dwfl_module_info(module_, &user_data, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr);
+  *user_data = &debug_path_;
   GElf_Addr bias = 0;
   if (!build_id.empty() && build_id_of(dwfl_module_getelf(module_, &bias)) != build_id) return false;
   index_segments();

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "profiling/host/file_image.hpp"
 #include "profiling/symbolizer.hpp"
 #include "profiling/symbols/dwarf_unit.hpp"
 #include "profiling/symbols/elf_symbols.hpp"
@@ -55,6 +56,7 @@ class ObjectFile {
   };
 
   explicit ObjectFile(const Symbolizer::Options& options);
+  Dwfl_Module* report(const std::string& path, int fd);
   bool load(const std::string& path, int fd, const std::string& build_id);
   void index_segments();
   void index_units(Dwarf* dwarf);
@@ -63,6 +65,7 @@ class ObjectFile {
   std::string debug_path_;
   char* debug_path_pointer_;
   Dwfl_Callbacks callbacks_{};
+  std::optional<FileImage> image_;  // outlives what reads it
   std::unique_ptr<Dwfl, Close> dwfl_;
   Dwfl_Module* module_ = nullptr;
   Dwarf_Addr dwarf_bias_ = 0;

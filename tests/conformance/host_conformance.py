@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 
+import added_cpu
 import combinations
 import debian_programs
 import odd_hosts
@@ -26,6 +27,8 @@ from workers import Workers
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TO_MAKE_SMALLER = 60.0  # seconds for one finding
+QUICK_SEED = 31
+QUICK_MINUTES = 0.75
 
 
 def parse_arguments():
@@ -34,11 +37,11 @@ def parse_arguments():
     parser.add_argument("--bin", default=os.path.join(HERE, "..", "..", "build", "release", "bin"),
                         help="where libplateau_agent.so, libplateau_sampler.so and odd_host are")
     parser.add_argument("--agent", help="another agent than the one there")
-    parser.add_argument("--quick", action="store_true", help="six programs, and hosts for half a minute")
+    parser.add_argument("--quick", action="store_true", help="six programs, and twenty odd hosts: half of a fixed seed, half of a random one")
     parser.add_argument("--only", action="append", help="a program's name; may be given more than once")
     parser.add_argument("--mode", action="append", choices=sorted(program_conformance.MODES), help="how programs run")
-    parser.add_argument("--pairs", type=int, default=3, help="pairs of runs that judge the CPU time added; 0: none")
-    parser.add_argument("--seed", type=int, help="of the random odd hosts; printed when it is not given")
+    parser.add_argument("--pairs", type=int, default=20, help="at most so many pairs of runs judge the CPU time added (20); 0: none")
+    parser.add_argument("--seed", type=int, action="append", help="of the random odd hosts; printed when it is not given")
     parser.add_argument("--combinations", type=int, default=200, help="odd hosts at most (200)")
     parser.add_argument("--minutes", type=float, default=10, help="for odd hosts, at most (10)")
     parser.add_argument("--replay", action="append", help="one odd host, as a finding names it; may be given more than once")
@@ -84,18 +87,16 @@ def chosen_programs(options):
 
 
 def check_costs(conformance, programs, pairs):
-    """Serially, after everything else: figures of a busy machine are none. Returns the number of findings."""
+    """Serially, after everything else: what runs beside a program changes its CPU time, too. Returns the number of findings."""
     steady = [program for program in programs if program.steady] if pairs else []
     findings = 0
     if steady:
-        print("\nCPU time added by an idle agent, %d pairs of runs in turn, nothing else running here (bound: %.0f %%, or the spread"
-              " of plain runs)" % (pairs, program_conformance.CPU_BOUND * 100))
+        print("\nCPU time (user and system) added by an idle agent, in pairs of runs in turn, until the middle one is known to be"
+              " within %.0f %% or above; at most %d" % (added_cpu.BOUND * 100, pairs))
     for program in steady:
-        measured = program_conformance.cpu_pairs(conformance, program, pairs)
-        added, noise, above = program_conformance.cpu_verdict(measured)
-        print("%-18s %+6.1f %%   spread of plain runs %4.1f %%   %s" % (program.name, added * 100, noise * 100,
-                                                                     "ABOVE THE BOUND" if above else "within"), flush=True)
-        findings += above
+        cost = added_cpu.measure(conformance, program, pairs)
+        print("%-18s %s" % (program.name, cost.line()), flush=True)
+        findings += cost.verdict() == added_cpu.ABOVE
     return findings
 
 
@@ -107,21 +108,25 @@ def check_programs(setting):
     jobs = [lambda _, program=program: conformance.check(program, modes) for program in programs]
     print("Programs of Debian: plain (twice or more), and %s" % ", ".join(modes), flush=True)
     rows = []
+    findings = 0
     for row in setting.workers.results_in_order(jobs):
         lines = list(program_conformance.table([row]))
         print("\n".join(lines if not rows else lines[1:]), flush=True)
         rows.append(row)
-    findings = 0
-    for row in rows:
         for mode, differences in row.differences.items():
             findings += 1
-            print("\nFINDING %s, %s:\n  %s\n  reproduce: %s" % (row.program, mode, "\n  ".join(differences[:12]),
-                                                              program_conformance.reproduction(row, mode)))
+            print("FINDING %s, %s:\n  %s\n  reproduce: %s" % (row.program, mode, "\n  ".join(differences[:12]),
+                                                            program_conformance.reproduction(row, mode)), flush=True)
     for line in left_out:
         print("not run: " + line)
     same = sum(1 for row in rows if not row.differences and not row.not_compared)
     print("\n%d programs: %d the same, %d not" % (len(rows), same, len(rows) - same), flush=True)
     return findings + check_costs(conformance, programs, options.pairs)
+
+
+def seeds(options):
+    random_one = random.SystemRandom().randrange(1 << 32)
+    return options.seed or ([QUICK_SEED, random_one] if options.quick else [random_one])
 
 
 def odd_host_jobs(setting):
@@ -130,9 +135,10 @@ def odd_host_jobs(setting):
     if options.replay:
         chosen = [combinations.parse(text) for text in options.replay]
     else:
-        seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
-        print("\nOdd hosts: up to %d combinations, seed %d" % (options.combinations, seed), flush=True)
-        chosen = combinations.combinations(seed, options.combinations, os.geteuid() == 0)
+        chosen = []
+        for seed in seeds(options):
+            print("\nOdd hosts: up to %d combinations, seed %d" % (options.combinations, seed), flush=True)
+            chosen += combinations.combinations(seed, options.combinations, os.geteuid() == 0)
     return [functools.partial(check_combination, setting, combination, until) for combination in chosen]
 
 
@@ -155,16 +161,20 @@ def check_odd_hosts(setting):
         elif setting.options.replay:
             print("the same: %s%s" % (verdict.combination.text(), " (%s)" % verdict.not_judged if verdict.not_judged else ""))
     for line in sorted(known):
-        print("known limit, the kernel wants a single thread: " + line)
+        print("known limit: " + line)
     print("%d odd hosts: %d differ; %d had profiles fetched; %d do not run by themselves%s" % (
         judged, len(findings), served, not_judged, "; %d not run, the time was up" % left if left else ""), flush=True)
-    return len(findings)
+    if not judged:
+        print("no odd host was run: nothing is known")
+    return len(findings) + (not judged)
 
 
 def main():
     options = parse_arguments()
     if options.quick:
         options.pairs = 0
+        options.combinations = 10
+        options.minutes = QUICK_MINUTES
     scratch = tempfile.mkdtemp(prefix="plateau-conformance-%d-" % os.getpid(), dir="/tmp")
     os.chmod(scratch, 0o755)
     libraries = Libraries(options.bin, scratch)

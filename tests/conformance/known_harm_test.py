@@ -6,11 +6,13 @@ import sys
 import tempfile
 import unittest
 
+import added_cpu
 import combinations
 import debian_programs
 import launched_run
 import odd_hosts
 import program_conformance
+from added_cpu import AddedCpu
 from comparison import Expected, TextPattern
 from launched_run import Outcome
 from libraries import Libraries
@@ -49,6 +51,43 @@ class WhatVaries(unittest.TestCase):
         expected.widen(Outcome(status=3, files={"same": "1", "random": "3"}))
         self.assertEqual(expected.differences(Outcome(status=3, files={"same": "1", "random": "4"})), [])
         self.assertEqual(len(expected.differences(Outcome(status=4, files={"same": "2"}))), 2)
+
+
+class AddedTime(unittest.TestCase):
+    def verdict(self, *added):
+        return AddedCpu([(1.0, 1.0 + one) for one in added]).verdict()
+
+    def test_the_middle_pair_is_judged_and_not_the_worst_one(self):
+        self.assertEqual(self.verdict(*[0.01] * 11, 0.5), added_cpu.WITHIN)
+        self.assertEqual(self.verdict(*[0.05] * 11, -0.3), added_cpu.ABOVE)
+
+    def test_few_or_noisy_pairs_say_nothing(self):
+        self.assertEqual(self.verdict(*[0.01] * (added_cpu.FEWEST_PAIRS - 1)), added_cpu.UNKNOWN)
+        self.assertEqual(self.verdict(*[0.01] * (added_cpu.FEWEST_PAIRS)), added_cpu.WITHIN)
+        self.assertEqual(self.verdict(*[-0.02, 0.06] * 6), added_cpu.UNKNOWN)
+
+
+class KnownLimits(unittest.TestCase):
+    def limit(self, text, *differences):
+        return odd_hosts.known_limit(combinations.parse(text), list(differences))
+
+    def test_are_of_one_kind_and_let_nothing_else_through(self):
+        late = "idle|load||load drop_privileges"
+        self.assertIn("loaded late", self.limit(late, "status 134 where it was 0"))
+        self.assertIsNone(self.limit(late, "hangs: ended after 20 s, 0.1 s without"))
+        self.assertIsNone(self.limit("idle|agent||drop_privileges", "status 134 where it was 0"))
+
+    def test_a_filter_must_be_set_before(self):
+        refused = "standard output: 'mlockall: ENOMEM' where it was 'mlockall: ok'"
+        self.assertIn("filter", self.limit("idle|agent||seccomp=clone3 work mlockall", refused))
+        self.assertIsNone(self.limit("idle|agent||mlockall seccomp=clone3", refused))
+
+    def test_an_own_timer_must_run_before_the_exec_that_it_outlives(self):
+        self.assertIn("runs on", self.limit("idle|agent||prof_timer work exec work", "status 155 where it was 0"))
+        self.assertIn("runs on", self.limit("idle|agent||prof_timer work exec work", "status 0 where it was 155"))
+        self.assertIsNone(self.limit("idle|agent||work exec prof_timer work", "status 155 where it was 0"))
+        self.assertIsNone(self.limit("fetched|agent||work exec work", "status 155 where it was 0"))
+        self.assertIsNone(self.limit("idle|agent||virtual_timer exec", "status 155 where it was 0"))
 
 
 class KnownHarm(unittest.TestCase):

@@ -203,11 +203,12 @@ class Run:
             self.fetcher.tell("resume")
 
     def input_is_taken(self):
-        """Nothing is left in the pipe, and the program has gone to sleep, twice seen in the same sleep."""
+        """Nothing is left in the pipe, and the program has gone to sleep, twice seen in the same sleep, which is no sleep
+        for the end of a child."""
         unread = array.array("i", [0])
         fcntl.ioctl(self.stdin, termios.FIONREAD, unread)
         before = process_view.waits(self.process.pid)
-        if unread[0] or not before or not before[0]:
+        if unread[0] or not before or not before[0] or process_view.has_running_children(self.process.pid):
             return False
         time.sleep(0.01)
         return process_view.waits(self.process.pid) == before
@@ -230,6 +231,14 @@ class Run:
     def has_ended(self, seconds):
         return bool(select.select([self.ended], [], [], seconds)[0])
 
+    def wait_for_sleep(self, pid):
+        until = time.monotonic() + 2.0
+        while time.monotonic() < until:
+            before = process_view.waits(pid)
+            time.sleep(0.01)
+            if before is None or before[0] and process_view.waits(pid) == before:
+                return
+
     def attend(self):
         """Until the program ends: feeds it, and looks where its script asks for it (`NAME PID` on the fifo)."""
         while self.left() > 0:
@@ -240,6 +249,7 @@ class Run:
             if self.sync in ready:
                 for line in os.read(self.sync, 4096).decode().splitlines():
                     name, pid = line.split()
+                    self.wait_for_sleep(int(pid))  # a shell has written, and takes its redirection back
                     self.see(name, int(pid))
                     os.write(self.go, b"\n")
             elif self.ended in ready:

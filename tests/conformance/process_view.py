@@ -85,6 +85,11 @@ def waits(pid):
     return stat.rsplit(")", 1)[1].split()[0] == "S", status["voluntary_ctxt_switches"]
 
 
+def has_running_children(pid):
+    """Also one that it waits for, whose start or end it may be in the middle of. Zombies are not running."""
+    return any((read("/proc/%d/stat" % child) or ")Z").rsplit(")", 1)[1].split()[0] != "Z" for child in children_of(pid))
+
+
 def children_of(pid):
     """Processes whose parent is `pid`, as {child: command name}."""
     found = {}

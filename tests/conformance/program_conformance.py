@@ -6,7 +6,6 @@ from comparison import Expected
 from launched_run import Launch, run
 
 MEMORY_BOUND_KB = 8 * 1024
-CPU_BOUND = 0.03
 # Enough for the symbols of one profile that is being made when the program ends.
 PATIENCE = 30.0
 
@@ -99,23 +98,6 @@ class Conformance:
         row.answers = {name: seen["fetched"].answers.get(name, {}).get("200", 0) for name in PROFILES}
         if not any(row.answers.values()) and not program.unserved:
             row.differences.setdefault("fetched", []).append("no profile was had, so nothing is known")
-
-
-def cpu_pairs(conformance, program, pairs):
-    """CPU seconds of plain and idle runs in turn, with nothing else running here."""
-    measured = []
-    for _ in range(pairs):
-        plain = conformance.run(program, "plain")
-        measured.append((plain.cpu_seconds, conformance.run(program, "idle", plain.seconds).cpu_seconds))
-    return measured
-
-
-def cpu_verdict(pairs):
-    """The middle ratio, the spread of plain runs, and whether every pair is above the bound and above that spread."""
-    ratios = sorted(idle / plain - 1 for plain, idle in pairs)
-    plain = [one for one, _ in pairs]
-    noise = max(plain) / min(plain) - 1
-    return ratios[len(ratios) // 2], noise, ratios[0] > max(CPU_BOUND, noise)
 
 
 def reproduction(row, mode):

@@ -3,12 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <future>
 #include <string>
 #include <vector>
 
+#include "tests/profiling/flood.hpp"
 #include "tests/profiling/http_client.hpp"
 #include "tests/support/child_program.hpp"
 #include "tests/support/scratch_folder.hpp"
@@ -53,6 +56,8 @@ class Host : public ChildProgram {
     });
   }
 
+  std::uint16_t port() const { return port_; }
+
  private:
   std::uint16_t port_ = 0;
 };
@@ -96,6 +101,22 @@ TEST(AgentHost, HasItsSignalBackAfterACpuProfile) {
   EXPECT_EQ(host.read_line(), "True");
 }
 
+// Names are read without help from others: a client for downloads would come with curl, TLS and LDAP.
+TEST(AgentHost, HasNoMoreLibrariesAfterAProfile) {
+  Host host(
+      "def libraries(): return {line.split()[-1] for line in open('/proc/self/maps') if ' r-xp ' in line}\n"
+      "before = libraries()\n"
+      "threading.Thread(target=spin, args=(60,), daemon=True).start()\n"
+      "say('ready')\n"
+      "sys.stdin.readline()\n"
+      "say(sorted(libraries() - before))\n"
+      "os._exit(0)\n");
+  EXPECT_EQ(host.read_line(), "ready");
+  EXPECT_EQ(host.cpu_profile(1).result_int(), 200U);
+  host.write_line("");
+  EXPECT_EQ(host.read_line(), "[]");
+}
+
 // Neither in the disposition of a signal, nor among those that wait, nor in sigwait.
 TEST(AgentHost, SeesNothingOfACpuProfileInItsSignals) {
   Host host(
@@ -118,9 +139,14 @@ TEST(AgentHost, SeesNothingOfACpuProfileInItsSignals) {
   EXPECT_EQ(host.wait(), 3);
 }
 
+class ChangeOfUser : public ::testing::TestWithParam<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(AgentHost, ChangeOfUser, ::testing::Values("", "libtcmalloc.so.4:"),
+                         [](const auto& one) { return std::string(*one.param == '\0' ? "glibc" : "tcmalloc"); });
+
 // The agent's threads can do less than a program that keeps capabilities, and glibc ends a process whose threads
-// differ.
-TEST(AgentHost, KeepsCapabilitiesOverAChangeOfItsUserAndTheAgentFollows) {
+// differ. tcmalloc brings libunwind, where glibc's way to leave threads out cannot be used.
+TEST_P(ChangeOfUser, KeepsCapabilitiesAndTheAgentFollows) {
   if (::getuid() != 0) GTEST_SKIP() << "needs root: a user to change from";
   Host host(
       "libc = ctypes.CDLL(None)\n"
@@ -136,7 +162,8 @@ TEST(AgentHost, KeepsCapabilitiesOverAChangeOfItsUserAndTheAgentFollows) {
       "libc.capset(header, sets)\n"
       "say(libc.setresgid(63999, 63999, 63999))\n"
       "say(os.getresgid())\n"
-      "os._exit(3)\n");
+      "os._exit(3)\n",
+      GetParam());
   for (const char* const line : {"0", "['63999']", "0", "(63999, 63999, 63999)"}) EXPECT_EQ(host.read_line(), line);
   EXPECT_EQ(host.wait(), 3);
 }
@@ -251,25 +278,67 @@ TEST(AgentHost, RunsWhereItMayHaveNoThreads) {
   }
 }
 
-// The agent's code is resident then; its tables are mapped as they fill, and stacks are not touched.
-TEST(AgentHost, MayLockItsMemory) {
+TEST(AgentHost, TakesNoMemoryForRequestsThatDoNotEnd) {
+  Host host("say('ready')\nsys.stdin.readline()\n");
+  EXPECT_EQ(host.read_line(), "ready");
+  get(host.port(), "/debug/pprof/cmdline");
+  for (const Flood& flood : floods("/debug/pprof/symbol")) {
+    const FloodCost cost = send_flood(flood, host.port(), host.pid());
+    EXPECT_THAT(cost.status, ::testing::AnyOf(413U, 431U)) << flood.name;
+    EXPECT_LT(cost.grown_kb, 16 * 1024) << flood.name;
+  }
+}
+
+// The agent's code is resident then; its tables are mapped as they fill, and stacks are not touched. Nor are the files
+// that it reads names from, whether they are mapped before or come after.
+class Locking : public ::testing::TestWithParam<int> {};
+
+INSTANTIATE_TEST_SUITE_P(
+    AgentHost, Locking, ::testing::Values(MCL_CURRENT | MCL_FUTURE, MCL_CURRENT, MCL_FUTURE), [](const auto& one) {
+      return std::string(one.param == MCL_CURRENT ? "current" : one.param == MCL_FUTURE ? "future" : "both");
+    });
+
+TEST_P(Locking, PinsTheProgramsMemory) {
   if (::getuid() != 0) GTEST_SKIP() << "needs root to lock memory";
   const std::string locking =
       "say('ready')\n"
       "sys.stdin.readline()\n"
-      "say(ctypes.CDLL(None).mlockall(3))\n"
+      "say(ctypes.CDLL(None).mlockall(" +
+      std::to_string(GetParam()) +
+      "))\n"
       "kept = ['x' * 1000 for _ in range(10000)]\n"
-      "say([line.split()[1] for line in open('/proc/self/status') if line.startswith('VmRSS')][0])\n"
+      "threading.Thread(target=spin, args=(60,), daemon=True).start()\n"
+      "sys.stdin.readline()\n"
+      "say([line.split()[1] for line in open('/proc/self/status') if line.startswith('VmLck')][0])\n"
       "os._exit(0)\n";
-  const auto resident_kb = [](ChildProgram& program) {
+  const auto locked_kb = [](ChildProgram& program, const auto& before_and_after) {
     EXPECT_EQ(program.read_line(), "ready");
+    before_and_after();
     program.write_line("");
     EXPECT_EQ(program.read_line(), "0");
+    before_and_after();
+    program.write_line("");
     return std::stol(program.read_line());
   };
   ChildProgram alone(python(locking));
   Host host(locking);
-  EXPECT_LT(resident_kb(host) - resident_kb(alone), 24 * 1024);
+  const long with = locked_kb(host, [&host] { EXPECT_EQ(host.cpu_profile(1).result_int(), 200U); });
+  EXPECT_LT(with - locked_kb(alone, [] {}), 32 * 1024);
+}
+
+// The limit is of all that is mapped, and the agent has more of that than most programs.
+TEST(AgentHost, MayLockItsMemoryWithinALimit) {
+  if (::getuid() != 0) GTEST_SKIP() << "needs root for another user";
+  const ScratchFolder folder;
+  const std::string program = folder / "locks_memory";  // where anybody may run it
+  std::filesystem::copy(std::string(FIXTURES) + "/locks_memory", program);
+  std::filesystem::permissions(folder.path(), std::filesystem::perms{0755});
+  const std::vector<std::string> command = {"prlimit", "--memlock=8388608", "setpriv", "--reuid",
+                                            "63999",   "--clear-groups",    program};
+  const Finished alone = run_to_end(command);
+  const Finished with = run_to_end(command, {std::string("LD_PRELOAD=") + AGENT, "PLATEAU_PPROF=127.0.0.1:0"});
+  EXPECT_EQ(alone.out, "0\n") << alone.error;
+  EXPECT_EQ(with.out, alone.out) << with.error;
 }
 
 }  // namespace

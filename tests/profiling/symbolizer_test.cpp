@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -152,6 +153,19 @@ TEST_F(SeparateDebugFile, IsFoundByBuildId) {
 TEST_F(SeparateDebugFile, IsFoundByDebugLink) {
   ASSERT_EQ(run("/usr/bin/objcopy", {"--strip-all", "--add-gnu-debuglink=" + debug_, program_}).status, 0);
   expect_all(dump_of(program_));
+}
+
+// Without build ids the CRC tells.
+TEST_F(SeparateDebugFile, IsFoundByDebugLinkAndCrc) {
+  for (const std::string& file : {program_, debug_})
+    ASSERT_EQ(run("/usr/bin/objcopy", {"--remove-section=.note.gnu.build-id", file}).status, 0);
+  ASSERT_EQ(run("/usr/bin/objcopy", {"--strip-all", "--add-gnu-debuglink=" + debug_, program_}).status, 0);
+  std::filesystem::create_directories(folder_ / ".debug");
+  std::filesystem::rename(debug_, folder_ / ".debug/program.debug");
+  expect_all(dump_of(program_));
+  std::ofstream(folder_ / ".debug/program.debug", std::ios::app) << "another build";
+  Symbolizer symbolizer;
+  EXPECT_THAT(names(symbolized(dump_of(program_).profile, symbolizer)), Not(Contains(HasSubstr("fixture"))));
 }
 
 TEST_F(SeparateDebugFile, WithoutItElfSymbolsAreLeft) {

@@ -134,6 +134,7 @@ void deep_recursion(Host& host, const std::string& argument) {
 
 // The rest of the program runs in another thread, and the main thread is gone.
 void main_thread_exits(Host& host, const std::string& /*argument*/) {
+  say("main_exits: goes");  // before the other thread says anything
   pthread_t thread{};
   const int error = ::pthread_create(
       &thread, nullptr, [](void* at) -> void* { end(*static_cast<Host*>(at)); }, &host);
@@ -142,7 +143,6 @@ void main_thread_exits(Host& host, const std::string& /*argument*/) {
     return;
   }
   ::pthread_detach(thread);
-  say("main_exits: goes");
   ::pthread_exit(nullptr);
 }
 

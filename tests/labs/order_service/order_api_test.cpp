@@ -12,6 +12,7 @@
 #include <boost/json.hpp>
 
 #include "tests/labs/served_lab.hpp"
+#include "tests/profiling/flood.hpp"
 
 namespace plateau::testing {
 namespace {
@@ -39,6 +40,14 @@ HttpReply post_orders(std::uint16_t port, std::string_view body) {
   HttpClient client(port);
   client.send(request("POST", "/api/orders", {}, body));
   return client.receive();
+}
+
+TEST_F(ServeOrders, RequestsThatDoNotEndTakeNoMemory) {
+  for (const Flood& flood : floods("/api/orders")) {
+    const FloodCost cost = send_flood(flood, lab_->port(), lab_->program().pid());
+    EXPECT_THAT(cost.status, ::testing::AnyOf(413U, 431U)) << flood.name;
+    EXPECT_LT(cost.grown_kb, 16 * 1024) << flood.name;
+  }
 }
 
 TEST_F(ServeOrders, OrdersFromOutsideAreHandledAndCanBeAskedFor) {
