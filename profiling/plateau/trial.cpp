@@ -137,7 +137,7 @@ Ratio ratio_of(const std::vector<double>& with, const std::vector<double>& witho
   std::vector<double> ratios;
   for (std::size_t i = 0; i < with.size(); ++i) ratios.push_back(without[i] > 0 ? with[i] / without[i] : 1);
   const auto [least, most] = std::minmax_element(ratios.begin(), ratios.end());
-  return {median_of(ratios), *least, *most};
+  return {median_of(ratios), *least, *most, ratios.size()};
 }
 
 }  // namespace plateau

@@ -1,6 +1,7 @@
 // One run of a program, measured from outside; and what several of them say when they are compared.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -37,8 +38,13 @@ struct Ratio {
   double least = 0;
   double most = 0;
 
-  // Whether all pairs say the same.
-  bool is_clear() const { return least > 1 || most < 1; }
+  std::size_t pairs = 0;
+
+  // Fewer say the same by chance too often: two of a kind every second time, five once in sixteen.
+  static constexpr std::size_t least_pairs = 5;
+  bool is_judged() const { return pairs >= least_pairs; }
+  // Whether all pairs say the same, and are enough.
+  bool is_clear() const { return is_judged() && (least > 1 || most < 1); }
 };
 
 // Of pairs that ran one after the other; both have the same number, at least one.

@@ -54,7 +54,9 @@ void print(const std::vector<TrialArm>& arms, const std::vector<std::vector<Tria
       }
       const Ratio ratio = ratio_of(values, column(trials[0], figure.value));
       fmt::print("  x {:.2f} ({:.2f} to {:.2f}){}\n", ratio.median, ratio.least, ratio.most,
-                 ratio.is_clear() ? "" : "  no difference beyond the spread");
+                 !ratio.is_judged() ? "  fewer than 5 runs: not judged"
+                 : ratio.is_clear() ? ""
+                                    : "  no difference beyond the spread");
     }
   }
 }
