@@ -11,7 +11,9 @@
 #include "allocators/system/whole_file.hpp"
 #include "profiling/formats/call_tree.hpp"
 #include "profiling/formats/flame_graph.hpp"
+#include "profiling/formats/gzip.hpp"
 #include "profiling/formats/pprof_import.hpp"
+#include "profiling/formats/pprof_reader.hpp"
 #include "profiling/formats/top_table.hpp"
 #include "profiling/holders.hpp"
 #include "profiling/plateau/process_record.hpp"
@@ -25,6 +27,7 @@ namespace {
 
 constexpr std::size_t most_drawn = 20;  // processes; the others are in the index
 constexpr std::size_t rows_of_holders = 12;
+constexpr EncodeOptions without_haste{.symbol_budget = std::chrono::steady_clock::duration::max()};
 
 class Draftsman {
  public:
@@ -54,14 +57,15 @@ class Draftsman {
   }
 
  private:
-  // Names are compared where a profile has them, since its addresses are gone.
+  // What the process answered has names; what it left has addresses, and is compared in the form that it is saved in.
   std::optional<Profile> growth_of(const ProcessRecord& record) {
     if (!record.first) return std::nullopt;
     try {
-      const bool same = record.end->profile.has_named_frames() == record.first->profile.has_named_frames();
-      if (same) return difference(record.end->profile, record.first->profile);
-      return difference(with_names(record.end->profile, symbolizer_), with_names(record.first->profile, symbolizer_));
-    } catch (const std::invalid_argument&) {
+      if (record.end->profile.has_named_frames()) return difference(record.end->profile, record.first->profile);
+      constexpr std::size_t most_bytes = std::size_t{512} << 20;
+      const std::string saved = gunzipped(encode_pprof(record.end->profile, &symbolizer_, without_haste));
+      return difference(profile_of(decode_pprof(saved, most_bytes)), record.first->profile);
+    } catch (const std::exception&) {
       return std::nullopt;
     }
   }
@@ -89,7 +93,6 @@ class Draftsman {
   }
 
   void save(const Profile& profile, const std::string& name, PageProcess& page) {
-    constexpr EncodeOptions without_haste{.symbol_budget = std::chrono::steady_clock::duration::max()};
     write_whole_file(folder_ + "/" + name, encode_pprof(profile, &symbolizer_, without_haste));
     page.files.push_back(name);
   }

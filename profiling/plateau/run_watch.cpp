@@ -6,7 +6,6 @@
 #include "allocators/process_memory.hpp"
 #include "profiling/host/announced_processes.hpp"
 #include "profiling/plateau/debug_client.hpp"
-#include "profiling/plateau/program_file.hpp"
 
 namespace plateau {
 namespace {
@@ -17,8 +16,9 @@ constexpr double first_seconds = 2;
 constexpr double stays_seconds = 0.3;
 constexpr double first_age = 0.2;  // at which a process is asked: a shorter one leaves its profile itself
 constexpr std::chrono::seconds patience{10};
-constexpr double share_of_time = 0.05;  // that answers take
-constexpr double seconds_at_first = 1;  // beside it: the first answer reads symbols, which stay
+constexpr int share_of_time = 20;  // answers take one part of so many
+// What may be asked before that counts: the first answer reads symbols, which stay.
+constexpr std::chrono::seconds time_at_first{1};
 constexpr std::size_t most_profiles = 8;
 constexpr std::size_t most_points = 2000;
 constexpr std::size_t most_processes = 500;
@@ -81,8 +81,7 @@ void RunWatch::find_new() {
   const auto is_unknown = [this](const AnnouncedProcess& one) {
     return !tree_.has(one.process) && !strangers_.contains(one.process);
   };
-  const bool is_time = Clock::now() - looked_at_tree_ >= between_looks;
-  if (is_time || std::any_of(announced.begin(), announced.end(), is_unknown)) {
+  if (Clock::now() - looked_at_tree_ >= between_looks || std::any_of(announced.begin(), announced.end(), is_unknown)) {
     tree_.look();  // after the others were read, so that those that are not in it now never will be
     looked_at_tree_ = Clock::now();
   }
@@ -95,34 +94,16 @@ void RunWatch::find_new() {
       return known.process == one.process && known.program == one.program && known.address == one.address;
     };
     if (std::any_of(processes_.begin(), processes_.end(), is_it) || processes_.size() >= most_processes) continue;
-    add(one.process, std::move(one.program), std::move(one.address));
+    // A process that has become another program is another one to its user.
+    for (std::size_t i = 0; i < processes_.size(); ++i) {
+      if (processes_[i].process == one.process) schedules_[i].ended = true;
+    }
+    WatchedProcess& process = processes_.emplace_back();
+    process.process = one.process;
+    process.program = std::move(one.program);
+    process.address = std::move(one.address);
+    schedules_.emplace_back();
   }
-  if (is_time) find_unserved();
-}
-
-void RunWatch::find_unserved() {
-  std::set<pid_t> unserved;
-  for (const pid_t member : tree_.members()) {
-    const auto is_it = [&](const WatchedProcess& known) { return known.process == member; };
-    if (std::any_of(processes_.begin(), processes_.end(), is_it)) continue;
-    std::string program = executable_of(member);
-    if (program.empty() || is_shell(program)) continue;
-    unserved.insert(member);
-    if (unserved_before_.contains(member) && processes_.size() < most_processes) add(member, std::move(program), {});
-  }
-  unserved_before_ = std::move(unserved);
-}
-
-void RunWatch::add(pid_t number, std::string program, std::string address) {
-  // A process that has become another program is another one to its user.
-  for (std::size_t i = 0; i < processes_.size(); ++i) {
-    if (processes_[i].process == number) schedules_[i].ended = true;
-  }
-  WatchedProcess& process = processes_.emplace_back();
-  process.process = number;
-  process.program = std::move(program);
-  process.address = std::move(address);
-  schedules_.emplace_back();
 }
 
 void RunWatch::look_at(std::size_t index) {
@@ -139,8 +120,7 @@ void RunWatch::look_at(std::size_t index) {
   const double age = seconds() - process.rss.front().seconds;
   if (on_first_ && age >= stays_seconds && !process.address.empty()) std::exchange(on_first_, nullptr)(process);
   process.peak_rss_bytes = std::max({process.peak_rss_bytes, memory->rss_bytes, memory->peak_rss_bytes});
-  const bool may_ask = age >= first_age && schedule.asked_seconds <= seconds_at_first + share_of_time * age;
-  if (process.address.empty() || !may_ask) return;
+  if (process.address.empty() || age < first_age || Clock::now() < schedule.not_before) return;
   const bool at_peak =
       memory->rss_bytes > schedule.asked_at_rss + std::max(schedule.asked_at_rss / 10, least_growth_bytes);
   if (!at_peak && age < schedule.next_profile) return;
@@ -156,7 +136,8 @@ void RunWatch::ask(std::size_t index, std::uint64_t rss_bytes, bool at_peak) {
   DebugReply profile = process.no_profile.empty() ? ask_debug_server(process.address, "/debug/pprof/heap", patience)
                                                   : DebugReply{501, process.no_profile};
   DebugReply footprint = ask_debug_server(process.address, "/debug/footprint", patience);
-  schedule.asked_seconds += std::chrono::duration<double>(Clock::now() - begin).count();
+  schedule.not_before = std::max(schedule.not_before, begin - share_of_time * Clock::duration(time_at_first)) +
+                        share_of_time * (Clock::now() - begin);
   if (profile.status == 501) process.no_profile = profile.body.substr(0, profile.body.find_last_not_of('\n') + 1);
   if (at_peak) schedule.asked_at_rss = rss_bytes;
   const bool is_due = now - process.rss.front().seconds >= schedule.next_profile;

@@ -42,9 +42,8 @@ struct WatchedProcess {
   std::string no_profile;              // why there is none, as the process says
 };
 
-// Asks at most so often that the answers take a twentieth of the time, and a second at first. Of processes that are not
-// served, and stay for a second, there is RSS only; shells are left out. Has a thread, in which `on_first` is called
-// for the first process that is served for some tenths of a second. The functions are called by one thread.
+// Asks at most so often that the answers take a twentieth of the time. Has a thread, in which `on_first` is called for
+// the first process that is served for some tenths of a second. The functions are called by one thread.
 class RunWatch {
  public:
   // `mark`: see ProcessTree. `unserved`, if not empty, is the name of the program, which will not be served.
@@ -63,7 +62,7 @@ class RunWatch {
  private:
   using Clock = std::chrono::steady_clock;
   struct Schedule {
-    double asked_seconds = 0;  // that answers have taken
+    Clock::time_point not_before{};
     double next_profile = 0.5;
     double step = 0.5;
     std::uint64_t asked_at_rss = 0;  // the highest RSS at which it was asked
@@ -72,16 +71,13 @@ class RunWatch {
 
   void run();
   void find_new();
-  void find_unserved();
-  void add(pid_t process, std::string program, std::string address);
   void look_at(std::size_t index);
   void ask(std::size_t index, std::uint64_t rss_bytes, bool at_peak);
   bool stopping();
 
   const Clock::time_point begin_ = Clock::now();
   ProcessTree tree_;
-  std::set<pid_t> unserved_before_;  // members of the tree, at the last look
-  std::set<pid_t> strangers_;        // that are served, and of no concern
+  std::set<pid_t> strangers_;  // that are served, and of no concern
   std::function<void(const WatchedProcess&)> on_first_;
   std::vector<WatchedProcess> processes_;
   std::vector<Schedule> schedules_;  // by the same index
