@@ -5,7 +5,7 @@
 //   PLATEAU_PPROF               where to listen: ADDRESS:PORT; ADDRESS:PORT+ for the next port that is free, of 64; or
 //                               unix:/run/app-%p.sock, a unix socket, in which %p is the number of the process
 //   PLATEAU_PPROF_PROGRAM       name[,...]: only these programs are served; a name is that of the executable, of
-//                               argv[0], or of an interpreter's script, without folders
+//                               argv[0], or of an interpreter's script, without folders; !name[,...]: not these
 //   PLATEAU_PPROF_CHILDREN      1: forked children that go on are served as well, each at a port or socket of its own,
 //                               or at the parent's when the parent is gone, as after daemon()
 //   PLATEAU_PPROF_HOSTS         name[,...]: by which clients may call (the field Host), beside localhost and numbers;
@@ -14,6 +14,8 @@
 //   PLATEAU_BLACK_BOX           a directory: near the memory limit the last heap profiles are kept there (see
 //                               profiling/black_box.hpp), as PROGRAM-PID-N.heap, the allocator's own text, which takes
 //                               no memory to write and which heap2pprof converts
+//   PLATEAU_EXIT_PROFILE        a directory: a program that ends by exit() leaves its last heap profile and its
+//                               footprint there, see profiling/agent_exit_profile.hpp
 //   PLATEAU_PPROF_VERBOSE       1: says on standard error where it listens, or why it does not and who has the address
 //   PLATEAU_TRACE               purge=1: a line on standard error for every purge, see allocators/purge_lines.hpp, and
 //                               purges in the profile of pauses; also without PLATEAU_PPROF
@@ -53,6 +55,7 @@
 #include "allocators/runtime_symbol.hpp"
 #include "allocators/system/kernel_file.hpp"
 #include "profiling/agent_children.hpp"
+#include "profiling/agent_exit_profile.hpp"
 #include "profiling/agent_last_thread.hpp"
 #include "profiling/agent_mappings.hpp"
 #include "profiling/agent_one_thread.hpp"
@@ -99,6 +102,7 @@ void stop() {
     services->wait_until_idle(std::chrono::seconds(1));
   } else {
     services->end();
+    keep_exit_profile();
   }
 }
 
@@ -178,9 +182,7 @@ std::string why_not_here(std::span<char* const> arguments, const ProgramNames& n
     return "not served: the program has its own malloc, and another allocator is preloaded, whose operator new does "
            "not go with it";
   }
-  const std::vector<std::string> chosen = comma_separated(text_of("PLATEAU_PPROF_PROGRAM"));
-  const auto is_meant = [&names](const std::string& name) { return names.include(name); };
-  if (!chosen.empty() && std::none_of(chosen.begin(), chosen.end(), is_meant)) {
+  if (!names.are_chosen(comma_separated(text_of("PLATEAU_PPROF_PROGRAM")))) {
     return "not served: PLATEAU_PPROF_PROGRAM names other programs, not " + names.shown();
   }
   if (is_short_of_memory()) {
@@ -218,6 +220,7 @@ std::string why_not_here(std::span<char* const> arguments, const ProgramNames& n
     return;
   }
   if (std::atexit(stop) != 0) return;
+  prepare_exit_profile(text_of("PLATEAU_EXIT_PROFILE"));
   prepare_for_the_last_thread();
   prepare_for_calls_of_one_thread();
   watch_system_calls();

@@ -70,6 +70,19 @@ bool ProgramNames::include(std::string_view name) const {
   return !name.empty() && (name == executable || name == called || name == script);
 }
 
+bool ProgramNames::are_chosen(std::span<const std::string> list) const {
+  bool is_named = false;
+  bool names_any = false;
+  for (const std::string& name : list) {
+    const bool excludes = name.starts_with('!');
+    const bool matches = include(std::string_view(name).substr(excludes ? 1 : 0));
+    if (excludes && matches) return false;
+    names_any = names_any || !excludes;
+    is_named = is_named || (!excludes && matches);
+  }
+  return is_named || !names_any;
+}
+
 ProgramNames program_names(std::span<char* const> arguments) {
   ProgramNames names{.executable = executable_name(), .called = {}, .script = {}};
   if (!arguments.empty()) names.called = without_folders(arguments.front());

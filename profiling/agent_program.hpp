@@ -16,6 +16,9 @@ struct ProgramNames {
   // "service", or "python3 app.py".
   std::string shown() const;
   bool include(std::string_view name) const;
+  // Whether a list of names, of which those behind a `!` are not meant, is of this program: none of the latter, and one
+  // of the former, if there are any.
+  bool are_chosen(std::span<const std::string> list) const;
 };
 
 // `arguments` are those of the process, from argv[0] on.

@@ -1,5 +1,5 @@
-// heap2pprof: heap dumps of jemalloc, gperftools and Go as pprof reads them, symbolised; or a quick look without pprof,
-// which profiles that are written already get too.
+#include "profiling/heap2pprof.hpp"
+
 #include <fmt/format.h>
 #include <malloc.h>
 #include <sys/mman.h>
@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -39,11 +40,10 @@
 #include "profiling/profile_difference.hpp"
 #include "profiling/symbolizer.hpp"
 
-namespace {
+namespace plateau {
 
-using namespace plateau;
-
-struct Options {
+struct DumpConversion::Options {
+  std::string program;  // whose name stands before what is said
   std::vector<std::string> files;
   std::string output;
   std::string binary;
@@ -58,6 +58,10 @@ struct Options {
   std::uint64_t rows = 30;
   Symbolizer::Options symbols;
 };
+
+namespace {
+
+using Options = DumpConversion::Options;
 
 // Half of a conversion's time would be page faults. glibc's heap is grown once, and asks for huge pages; what it needs
 // past that are small pages again.
@@ -108,9 +112,12 @@ std::string in_one_line(std::string message) {
   return message;
 }
 
-void warn(const std::string& file, const std::vector<std::string>& notes) {
-  if (notes.empty()) return;
-  fmt::print(stderr, "heap2pprof: {}\n", in_one_line(fmt::format("{}: {}", name_of(file), fmt::join(notes, "; "))));
+void say(const Options& options, const std::string& line) {
+  fmt::print(stderr, "{}: {}\n", options.program, in_one_line(line));
+}
+
+void warn(const Options& options, const std::string& file, const std::vector<std::string>& notes) {
+  if (!notes.empty()) say(options, fmt::format("{}: {}", name_of(file), fmt::join(notes, "; ")));
 }
 
 Profile read_dump(CompressedInput& input, const std::string& file, const Options& options) {
@@ -123,7 +130,7 @@ Profile read_dump(CompressedInput& input, const std::string& file, const Options
     notes.emplace_back("the compressed data has no end: were mappings cut short?");
     heap.profile.comments.push_back(notes.back());
   }
-  warn(file, notes);
+  warn(options, file, notes);
   return std::move(heap.profile);
 }
 
@@ -216,7 +223,7 @@ void show_holders(const Profile& later, const std::string& file, Symbolizer& sym
     earlier = read(options.base, options);
     const std::int64_t nanoseconds = later.time_nanos - earlier->time_nanos;
     const bool is_known = later.time_nanos > 0 && earlier->time_nanos > 0 && nanoseconds > 0;
-    if (!is_known) warn(file, {"the dumps do not say when they were taken: growth is as if in one second"});
+    if (!is_known) warn(options, file, {"the dumps do not say when they were taken: growth is as if in one second"});
     seconds = is_known ? static_cast<double>(nanoseconds) / 1e9 : 1;
   }
   const Holders found = find_holders(later, earlier ? &*earlier : nullptr, seconds, symbolizer);
@@ -257,24 +264,10 @@ void check(const Options& options) {
   }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  Options options;
-  CLI::App app{
-      "heap dumps of jemalloc, gperftools and Go (by gzip, by zstd or plain) to profile.proto, symbolised; "
-      "profile.proto "
-      "itself is read too",
-      "heap2pprof"};
-  app.footer(
-      "Without -o, --top, --holders or --flame each FILE.heap becomes FILE.pb.gz; standard input goes to standard "
-      "output.");
-  app.add_option("FILE", options.files, "dumps; - or nothing: standard input");
+void add_options_of_both(CLI::App& app, Options& options) {
   app.add_option("-o,--output", options.output, "write the profile here; - is standard output");
   app.add_option("--binary", options.binary, "the program, when it is not where it ran");
-  app.add_option("--base", options.base, "subtract this earlier dump: what is left is what changed");
   app.add_flag("--top", options.top, "print the functions that hold most");
-  app.add_flag("--holders", options.holders, "print who holds the heap: made, alive, and with --base what grows");
   add_whole_number(app, "--rows", options.rows, "of --top and --holders", 1, 1'000'000)->capture_default_str();
   app.add_option("--flame", options.flame, "draw a flame graph into this .svg or .html");
   app.add_option("--sample-index", options.sample_index,
@@ -287,22 +280,51 @@ int main(int argc, char** argv) {
   app.add_flag("--partial", options.partial, "read what is there of a dump that is cut short");
   app.add_option("--debug-path", options.symbols.debug_path, "where separate debug files are")->capture_default_str();
   app.add_flag("--debuginfod", options.symbols.debuginfod, "fetch missing debug files from DEBUGINFOD_URLS");
+}
+
+}  // namespace
+
+DumpConversion::DumpConversion(CLI::App& app, std::string program, Kind kind) : options_(std::make_unique<Options>()) {
+  Options& options = *options_;
+  options.program = std::move(program);
+  if (kind == Kind::difference) {
+    app.add_option("EARLIER", options.base, "a dump or profile")->required();
+    app.add_option("LATER", options.files, "one of the same program")->required()->expected(1);
+    app.add_flag("--holders", options.holders, "print who holds what grew");
+    app.footer("Without -o, --holders or --flame it prints the functions that grew, as --top does.");
+    app.final_callback([&options] {
+      options.top = options.top || (!options.holders && options.flame.empty() && options.output.empty());
+    });
+  } else {
+    app.add_option("FILE", options.files, "dumps; - or nothing: standard input");
+    app.add_option("--base", options.base, "subtract this earlier dump: what is left is what changed");
+    app.add_flag("--holders", options.holders, "print who holds the heap: made, alive, and with --base what grows");
+    app.footer(
+        "Without -o, --top, --holders or --flame each FILE.heap becomes FILE.pb.gz; standard input goes to standard "
+        "output.");
+  }
+  add_options_of_both(app, options);
+}
+
+DumpConversion::~DumpConversion() = default;
+
+int DumpConversion::run() {
+  Options& options = *options_;
   use_huge_pages();
   try {
-    app.parse(argc, argv);
     if (options.files.empty()) options.files.emplace_back("-");
     check(options);
     options.symbols.names = style_of(options);
     Symbolizer symbolizer(options.symbols);
     for (const std::string& file : options.files) convert(file, symbolizer, options);
     if (const std::vector<std::string> unused = symbolizer.unused_files(); !unused.empty()) {
-      fmt::print(stderr, "heap2pprof: {}\n", in_one_line(fmt::format("{}", fmt::join(unused, "; "))));
+      say(options, fmt::format("{}", fmt::join(unused, "; ")));
     }
     return 0;
-  } catch (const CLI::CallForHelp& help) {
-    return app.exit(help);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "heap2pprof: {}\n", in_one_line(error.what()));
+    say(options, error.what());
     return 2;
   }
 }
+
+}  // namespace plateau
