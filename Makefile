@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 BIN := $(BUILD)/bin
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j 2
 
-.PHONY: help labs batch tests build-cost lint leaks measured-leaks run run-full test test-quick build bench ablate verdicts list measured measured-batch matrix measured-matrix foreign-frees picture pprof report report-pictures serve pages fuzz host-conformance sanitize \
+.PHONY: help labs batch statistics tests build-cost lint leaks measured-leaks run run-full test test-quick build bench ablate verdicts list measured measured-batch measured-statistics matrix measured-matrix foreign-frees picture pprof report report-pictures serve pages fuzz host-conformance sanitize \
         bench-allocators bench-retention bench-conversion bench-profiling bench-purge-trace bench-snapshot setup setup-limiter setup-pprof setup-fuzz \
         setup-pages setup-browser clean format
 
@@ -27,7 +27,11 @@ batch: labs ## the order-batch lab: ten thousand orders, 100 s and then 2 s (abo
 	@mkdir -p out
 	@$(BIN)/order_batch --json out/order_batch.json
 
-RESULTS := order_service gc_pause ablation gc_pause-ablation order_batch order_batch-ablation order_batch-matrix
+statistics: labs ## the order-statistics lab: a query of seconds, and then of milliseconds (about two minutes; the first time, a minute more)
+	@mkdir -p out
+	@$(BIN)/order_statistics --json out/order_statistics.json
+
+RESULTS := order_service gc_pause ablation gc_pause-ablation order_batch order_batch-ablation order_batch-matrix order_statistics order_statistics-ablation
 report: labs pages ## out/report.html: one self-contained page from the results in out/
 	@results="$(wildcard $(RESULTS:%=out/%.json))"; \
 	  [ -n "$$results" ] || { echo "plateau: no results in out/; make run writes out/order_service.json" >&2; exit 2; }; \
@@ -67,11 +71,12 @@ lint: setup ## formatting, and clang-tidy over the libraries
 	@.ci/build $(PRESET)
 	@.ci/lint
 
-ablate: labs ## each fix alone, all but each, and the wrong fixes: what each one bought (about 25 minutes)
+ablate: labs ## each fix alone, all but each, and the wrong fixes: what each one bought (about 40 minutes)
 	@mkdir -p out
 	@$(BIN)/order_service ablate --json out/ablation.json
 	@$(BIN)/gc_pause ablate --heap 512MiB --period 3s --periods 6 --json out/gc_pause-ablation.json
 	@$(BIN)/order_batch ablate --orders-total 5000 --json out/order_batch-ablation.json
+	@$(BIN)/order_statistics ablate --steady 15 --rush 5 --json out/order_statistics-ablation.json
 
 verdicts: labs ## how often both verdicts hold here, idle and beside a busy neighbour: N=20, FLAGS=--profile (hours for 20)
 	@mkdir -p out
@@ -84,8 +89,9 @@ list: labs ## the fixes, the wrong fixes and the mechanisms
 	@$(BIN)/order_service list
 	@$(BIN)/gc_pause list
 	@$(BIN)/order_batch list
+	@$(BIN)/order_statistics list
 
-LABS ?= order_service gc_pause order_batch
+LABS ?= order_service gc_pause order_batch order_statistics
 bench: setup ## each before/after pair as a benchmark, with calls and bytes: LABS=order_service FLAGS=--benchmark_filter=items
 	@mkdir -p out
 	@.ci/build $(PRESET) $(LABS:%=%_bench)
@@ -173,6 +179,12 @@ foreign-frees: labs ## threads that allocate and others that only free, on each 
 	@for library in "" libjemalloc.so.2 libtcmalloc.so.4 $(BIN)/libplateau_sampler.so:libmimalloc.so.2; do \
 	  LD_PRELOAD=$$library $(BIN)/foreign_frees || exit; echo; \
 	  LD_PRELOAD=$$library $(BIN)/foreign_frees --producers 10 --freers 64 --bytes 2KiB --most-bytes 32KiB --live 16MiB --turns 100 || exit; echo; done
+
+measured-statistics: labs ## writes anew what the order statistics' README quotes (about 15 minutes)
+	@mkdir -p out
+	@$(BIN)/order_statistics --json out/order_statistics.json > out/measured-statistics.txt; status=$$?; [ $$status -le 1 ]
+	@$(BIN)/order_statistics ablate --steady 15 --rush 5 --json out/order_statistics-ablation.json >> out/measured-statistics.txt
+	@cp out/measured-statistics.txt labs/order_statistics/measured.txt
 
 picture: ## the picture of the README, from out/order_service.json
 	@test -r out/order_service.json || { echo "plateau: make run first; it writes out/order_service.json" >&2; exit 2; }

@@ -9,7 +9,7 @@ namespace plateau::order_batch {
 
 Shares measure_shares(const BatchOptions& options, std::uint64_t seed, const std::string& store_file) {
   const std::string file = store_file + "-measured";
-  remove_store(file);
+  sqlite::remove_database(file);
   BatchReport report;
   {
     Store store(file);
@@ -20,7 +20,7 @@ Shares measure_shares(const BatchOptions& options, std::uint64_t seed, const std
     Batch batch(alone, *source, store, {});
     report = batch.run({});
   }
-  remove_store(file);
+  sqlite::remove_database(file);
   if (report.acknowledged == 0)
     throw std::runtime_error("no order could be done before the batch: " + report.failures.at(0).reason);
   const auto orders = static_cast<double>(report.acknowledged);

@@ -22,7 +22,7 @@
 #include "allocators/process_memory.hpp"
 #include "allocators/system/cpu_clock.hpp"
 #include "allocators/system/descriptor.hpp"
-#include "labs/harness/arm/service_controls.hpp"
+#include "labs/harness/arm/started_once.hpp"
 #include "labs/order_batch/batch.hpp"
 #include "labs/order_batch/gauges.hpp"
 #include "labs/order_batch/prediction.hpp"
@@ -104,19 +104,6 @@ class AcknowledgedFile {
 
  private:
   Descriptor file_;
-};
-
-// Of a service: the pool, the store's thread and the arenas are made at its start.
-class StartedOnce final : public harness::ServiceControls {
- public:
-  explicit StartedOnce(const ArmSpec& spec) : spec_(spec) {}
-  void switch_fixes(const std::vector<std::string>& names) override {
-    if (names != spec_.fixes) throw std::runtime_error("fixes of this lab are chosen when it is started");
-  }
-  std::optional<bool> works_with(std::string_view fix) const override { return spec_.has(fix); }
-
- private:
-  const ArmSpec& spec_;
 };
 
 std::unique_ptr<OrderSource> source_of(const ArmSpec& spec) {
@@ -221,7 +208,7 @@ void run_batch_arm(ArmContext& context) {
   const std::uint64_t orders = spec.service_rate ? 0 : source->total();
   const std::string& kept_store = spec.options.text("store");
   const std::string file = kept_store.empty() ? spec.options.text("folder") + "/" + spec.name + ".db" : kept_store;
-  if (kept_store.empty()) remove_store(file);
+  if (kept_store.empty()) sqlite::remove_database(file);
 
   const Shares shares = measure_shares(options, spec.seed, file);
   const std::size_t cores = std::max(std::thread::hardware_concurrency(), 1U);
@@ -268,7 +255,7 @@ void run_batch_arm(ArmContext& context) {
   context.set_gauge(gauge_start_rss, start_rss);
   context.set_gauge(gauge_predicted_rate, unknown_in_a_service(predicted_orders_per_second(shares, options, cores)));
   context.set_gauge(gauge_predicted_peak, unknown_in_a_service(start_rss + growth));
-  StartedOnce controls(spec);
+  harness::StartedOnce controls(spec);  // pool, the store's thread and arenas are made by now
   if (spec.service_rate) context.offer(controls);
   context.ready();
   const auto begin = ArmContext::Clock::now();

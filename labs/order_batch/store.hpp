@@ -8,9 +8,7 @@
 #include <vector>
 
 #include "labs/order_batch/order.hpp"
-
-struct sqlite3;
-struct sqlite3_stmt;
+#include "labs/sqlite/sqlite.hpp"
 
 namespace plateau::order_batch {
 
@@ -19,7 +17,6 @@ class Store {
  public:
   // Opens the file or makes it. `most_pages` of 4 KiB: it is full then; 0: when the disk is.
   explicit Store(const std::string& file, std::uint64_t most_pages = 0);
-  ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
@@ -33,18 +30,10 @@ class Store {
   std::vector<OrderNumber> numbers();
 
  private:
-  void close() noexcept;
-  void run(const char* sql);
-  void finish(sqlite3_stmt* statement);
-  [[noreturn]] void fail();
-
-  sqlite3* database_ = nullptr;
-  sqlite3_stmt* begin_ = nullptr;
-  sqlite3_stmt* insert_ = nullptr;
-  sqlite3_stmt* commit_ = nullptr;
+  sqlite::Database database_;
+  sqlite::Statement begin_;
+  sqlite::Statement insert_;
+  sqlite::Statement commit_;
 };
-
-// Removes the file with what SQLite keeps beside it.
-void remove_store(const std::string& file);
 
 }  // namespace plateau::order_batch
