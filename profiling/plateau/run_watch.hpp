@@ -42,7 +42,9 @@ struct WatchedProcess {
   std::string no_profile;              // why there is none, as the process says
 };
 
-// Asks at most so often that the answers take a twentieth of the time. Has a thread, in which `on_first` is called for
+// Asks at most so often that the answers take a twentieth of the time, beside a second of credit.
+//
+// Has a thread, in which `on_first` is called for
 // the first process that is served for some tenths of a second. The functions are called by one thread.
 class RunWatch {
  public:
