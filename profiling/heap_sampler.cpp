@@ -58,7 +58,7 @@ void add_comments(Profile& profile, const SamplerCounts& counts, double in_use_b
   Heap& heap = Heap::process();
   const double standard_error = sampler::standard_error_bytes(in_use_bytes, counts.period_bytes);
   profile.comments.push_back("allocator: " + std::string(to_string(heap.kind())) + " " + heap.version());
-  profile.comments.push_back("sampled in front of malloc, once in " + std::to_string(counts.period_bytes) +
+  profile.comments.push_back(std::string(counts_frees_comment) + ", once in " + std::to_string(counts.period_bytes) +
                              " bytes on average; standard error of the bytes in use: at most " +
                              std::to_string(rounded(standard_error)));
   add_unseen_frees(profile, in_use_bytes, standard_error, heap);

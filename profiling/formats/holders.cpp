@@ -261,6 +261,9 @@ Bounded Holders::bounded(const HolderRow& row) const {
 Holders find_holders(const Profile& later, const Profile* earlier, double seconds, Symbolizer& symbolizer) {
   Holders holders;
   holders.period = later.period;
+  holders.tells_made = std::any_of(later.comments.begin(), later.comments.end(), [](const std::string& comment) {
+    return std::string_view(comment).starts_with(counts_frees_comment);
+  });
   Table table(holders, symbolizer);
   table.add_alive(later);
   if (earlier != nullptr) {

@@ -37,7 +37,7 @@ struct AllocationTotals {
   }
 };
 
-// At most 23 MiB for stacks and 32 MiB for their frames.
+// At most 24 MiB for stacks, in the order in which they came, and 32 MiB for their frames.
 using AllocatingStacks = StackTable<AllocationTotals, std::size_t{1} << 16, std::size_t{1} << 22>;
 
 }  // namespace plateau::sampler

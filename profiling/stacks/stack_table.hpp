@@ -16,7 +16,8 @@ namespace plateau {
 
 // `Totals` is what is counted for each stack: atomics that start at zero. `capacity` stacks, with `frame_capacity`
 // frames in all. Memory is mapped in pieces as they are needed, and is not locked by mlockall(MCL_FUTURE); where the
-// kernel gives none, the table counts as full.
+// kernel gives none, the table counts as full. Stacks lie in the order in which they came, so that few of them take few
+// pages, and a visit of all touches no others.
 //
 // Thread-safe; usable in a child after fork, whatever other threads were doing. Stacks are never forgotten. Two threads
 // that add the same new stack at the same moment may both get a place for it: readers sum by stack.
@@ -30,16 +31,19 @@ class StackTable {
   std::uint32_t find_or_add(std::span<const std::uintptr_t> stack) {
     const std::uint64_t hash = hash_of(stack);
     for (std::size_t i = 0; i < longest_probe; ++i) {
-      const auto place = static_cast<std::uint32_t>((hash / 2 + i) % capacity);
-      if (place == overflow) continue;
-      EntryBlock* const block = entries_[place / entries_a_block].find_or_map();
+      const std::size_t slot = (hash / 2 + i) % capacity;
+      SlotBlock* const block = slots_[slot / slots_a_block].find_or_map();
       if (block == nullptr) return overflow;
-      Entry& entry = (*block)[place % entries_a_block];
-      std::uint64_t found = entry.hash.load(std::memory_order_acquire);
-      if (found == 0 && entry.hash.compare_exchange_strong(found, hash, std::memory_order_acq_rel)) {
-        return write(entry, stack) ? place : overflow;
+      Slot& candidate = (*block)[slot % slots_a_block];
+      std::uint64_t found = candidate.hash.load(std::memory_order_acquire);
+      if (found == 0 && candidate.hash.compare_exchange_strong(found, hash, std::memory_order_acq_rel)) {
+        const std::uint32_t place = add(stack);
+        candidate.place.store(place, std::memory_order_release);
+        return place;
       }
-      if (found == hash && same(entry, stack)) return place;
+      if (found != hash) continue;
+      const std::uint32_t place = candidate.place.load(std::memory_order_acquire);
+      if (place != overflow && same(entry(place), stack)) return place;
     }
     return overflow;
   }
@@ -55,19 +59,21 @@ class StackTable {
   template <class Visit>
   void for_each(Visit visit) const {
     visit(std::span<const std::uintptr_t>{}, overflow_totals_);
-    for (const auto& mapped : entries_) {
-      const EntryBlock* const block = mapped.find();
+    const std::size_t used = std::min(entries_used_.load(std::memory_order_acquire), capacity);
+    for (std::size_t i = 0; i < used; ++i) {
+      const EntryBlock* const block = entries_[i / entries_a_block].find();
       if (block == nullptr) continue;
-      for (const Entry& entry : *block) {
-        if (entry.written.load(std::memory_order_acquire)) visit(frames_of(entry), entry.totals);
-      }
+      const Entry& one = (*block)[i % entries_a_block];
+      if (one.written.load(std::memory_order_acquire)) visit(frames_of(one), one.totals);
     }
   }
 
   // Forgets all, and gives the memory back. Requires that no other thread uses the table.
   void clear() noexcept {
+    for (auto& block : slots_) block.release();
     for (auto& block : entries_) block.release();
     for (auto& block : frames_) block.release();
+    entries_used_ = 0;
     frames_used_ = 0;
     std::destroy_at(&overflow_totals_);
     std::construct_at(&overflow_totals_);
@@ -75,25 +81,35 @@ class StackTable {
 
  private:
   static constexpr std::size_t longest_probe = 64;
-  static constexpr std::size_t entries_a_block = std::min<std::size_t>(capacity, 1024);
+  static constexpr std::size_t slots_a_block = std::min<std::size_t>(capacity, 1024);
+  static constexpr std::size_t entries_a_block = std::min<std::size_t>(capacity, 512);
   static constexpr std::size_t frames_a_block = std::min<std::size_t>(frame_capacity, 8192);
-  static_assert(capacity % entries_a_block == 0 && frame_capacity % frames_a_block == 0);
+  static_assert(capacity % slots_a_block == 0 && capacity % entries_a_block == 0);
+  static_assert(frame_capacity % frames_a_block == 0);
+
+  // Found by its hash.
+  struct Slot {
+    std::atomic<std::uint64_t> hash{0};  // 0: free
+    std::atomic<std::uint32_t> place{overflow};
+  };
 
   struct Entry {
-    std::atomic<std::uint64_t> hash{0};  // 0: free
     std::atomic<bool> written{false};
     std::uint32_t depth = 0;
     std::size_t first_frame = 0;
     Totals totals;
   };
 
+  using SlotBlock = std::array<Slot, slots_a_block>;
   using EntryBlock = std::array<Entry, entries_a_block>;
   using FrameBlock = std::array<std::uintptr_t, frames_a_block>;
 
-  // Requires a place that find_or_add gave: its block is mapped.
-  Entry& entry(std::uint32_t place) { return (*entries_[place / entries_a_block].find())[place % entries_a_block]; }
+  // Requires a place that find_or_add gave: its block is mapped. Places count from 1.
+  Entry& entry(std::uint32_t place) {
+    return (*entries_[(place - 1) / entries_a_block].find())[(place - 1) % entries_a_block];
+  }
   const Entry& entry(std::uint32_t place) const {
-    return (*entries_[place / entries_a_block].find())[place % entries_a_block];
+    return (*entries_[(place - 1) / entries_a_block].find())[(place - 1) % entries_a_block];
   }
 
   std::span<const std::uintptr_t> frames_of(const Entry& entry) const {
@@ -112,7 +128,6 @@ class StackTable {
   }
 
   bool same(const Entry& entry, std::span<const std::uintptr_t> stack) const {
-    if (!entry.written.load(std::memory_order_acquire)) return false;
     const auto frames = frames_of(entry);
     return std::equal(stack.begin(), stack.end(), frames.begin(), frames.end());
   }
@@ -128,23 +143,30 @@ class StackTable {
     }
   }
 
-  // Where it fails, the place stays taken and unwritten: there is no room for its frames anyway.
-  bool write(Entry& entry, std::span<const std::uintptr_t> stack) {
+  // Gives its place, or `overflow`: a slot that leads nowhere stays taken, since there is no room for others either.
+  std::uint32_t add(std::span<const std::uintptr_t> stack) {
     const auto first = take_frames(stack.size());
-    if (!first) return false;
+    if (!first) return overflow;
     if (!stack.empty()) {
       FrameBlock* const block = frames_[*first / frames_a_block].find_or_map();
-      if (block == nullptr) return false;
+      if (block == nullptr) return overflow;
       std::copy(stack.begin(), stack.end(), block->data() + *first % frames_a_block);
     }
-    entry.first_frame = *first;
-    entry.depth = static_cast<std::uint32_t>(stack.size());
-    entry.written.store(true, std::memory_order_release);
-    return true;
+    const std::size_t index = entries_used_.fetch_add(1, std::memory_order_acq_rel);
+    if (index >= capacity) return overflow;
+    EntryBlock* const block = entries_[index / entries_a_block].find_or_map();
+    if (block == nullptr) return overflow;
+    Entry& added = (*block)[index % entries_a_block];
+    added.first_frame = *first;
+    added.depth = static_cast<std::uint32_t>(stack.size());
+    added.written.store(true, std::memory_order_release);
+    return static_cast<std::uint32_t>(index + 1);
   }
 
+  std::array<MappedOnDemand<SlotBlock>, capacity / slots_a_block> slots_{};
   std::array<MappedOnDemand<EntryBlock>, capacity / entries_a_block> entries_{};
   std::array<MappedOnDemand<FrameBlock>, frame_capacity / frames_a_block> frames_{};
+  std::atomic<std::size_t> entries_used_{0};
   std::atomic<std::size_t> frames_used_{0};
   Totals overflow_totals_{};
 };

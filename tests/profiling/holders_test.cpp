@@ -146,6 +146,16 @@ TEST(Holders, OfAProfilerThatForgetsFreedBlocksTellNoSurvival) {
   EXPECT_THAT(to_json(holders), HasSubstr(R"("survival":null)"));
 }
 
+TEST(Holders, OfAPureLeakSurviveWhollyByAProfilerThatCountsFrees) {
+  MadeProfile profile;
+  profile.profile.comments.push_back(std::string(counts_frees_comment) + ", once in 524288 bytes on average");
+  profile.add(payload, {5, 500, 5, 500});
+  Symbolizer symbolizer;
+  const Holders holders = find_holders(profile.profile, nullptr, 0, symbolizer);
+  EXPECT_TRUE(holders.tells_made);
+  EXPECT_DOUBLE_EQ(holders.rows[0].survival(), 1);
+}
+
 const Names made_for_names{"malloc", "text", "Names::add", "main"};
 const Names made_for_paths{"malloc", "text", "Paths::open", "main"};
 

@@ -16,8 +16,11 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 TopMoment moment() {
-  TopMoment result{.program = "service", .process = 4711, .rss_bytes = 2e8};
-  result.verdict = std::string(30, 'v') + " " + std::string(60, 'w') + " " + std::string(200, 'x');
+  TopMoment result;
+  result.program = "service";
+  result.process = 4711;
+  result.rss_bytes = 2e8;
+  result.verdict.append(30, 'v').append(" ").append(60, 'w').append(" ").append(200, 'x');
   result.parts = {{"live blocks", 1.9e8}, {"untracked (residual)", 1e7}, {"metadata", 10}};
   for (int i = 0; i < 50; ++i) result.functions.push_back({"geführt::" + std::string(100, 'f'), 1e6, 1e3});
   return result;
