@@ -65,6 +65,12 @@ void unless_refused(Watch watch) noexcept {
   }
 }
 
+// A thread of ours that has just begun is not in the list yet, and looks like one of the program's.
+bool are_all_of_ours_listed() {
+  std::array<pid_t, most_service_threads> threads;
+  return service_threads(threads) >= service_threads_begun();
+}
+
 // Nothing while the main thread runs; its status when it has left.
 std::optional<int> status_of_the_main_thread() {
   std::array<char, 2048> buffer;
@@ -86,8 +92,9 @@ void watch_the_main_thread(const PrivateDescriptors& descriptors) {
     const auto status = status_of_the_main_thread();
     if (!status) continue;
     // The kernel takes the status of the last thread (since 5.17), and threads leave with 0.
+    const bool all_listed = are_all_of_ours_listed();
     if (!has_a_thread_of_the_program()) ::_exit(is_outlived ? 0 : *status);
-    is_outlived = true;
+    if (all_listed) is_outlived = true;
   }
 }
 
