@@ -148,7 +148,7 @@ TEST(Holders, OfAProfilerThatForgetsFreedBlocksTellNoSurvival) {
 
 TEST(Holders, OfAPureLeakSurviveWhollyByAProfilerThatCountsFrees) {
   MadeProfile profile;
-  profile.profile.comments.push_back(std::string(counts_frees_comment) + ", once in 524288 bytes on average");
+  profile.profile.comments.emplace_back(counts_frees_comment);
   profile.add(payload, {5, 500, 5, 500});
   Symbolizer symbolizer;
   const Holders holders = find_holders(profile.profile, nullptr, 0, symbolizer);
