@@ -20,7 +20,8 @@ using HeapValues = std::array<std::int64_t, 4>;  // by HeapColumn
 // mean number of bytes between two samples; 0 or 1 when every allocation was recorded.
 Profile heap_profile(std::int64_t period);
 
-// Begins the comment of profiles in which what was freed stays counted as allocated, though nothing may have been freed.
+// Begins the comment of profiles in which what was freed stays counted as allocated, though nothing may have been
+// freed.
 inline constexpr std::string_view counts_frees_comment = "sampled in front of malloc";
 
 // Gives the code of allocators' shared libraries a name, by which pprof hides what of it has no symbol, as it hides
