@@ -307,7 +307,14 @@ TEST_P(Locking, PinsTheProgramsMemory) {
       std::to_string(GetParam()) +
       "))\n"
       "kept = ['x' * 1000 for _ in range(10000)]\n"
-      "threading.Thread(target=spin, args=(60,), daemon=True).start()\n"
+      "has_its_heap = threading.Event()\n"
+      "def work():\n"
+      "  global block\n"
+      "  block = bytearray(5000)\n"
+      "  has_its_heap.set()\n"
+      "  spin(60)\n"
+      "threading.Thread(target=work, daemon=True).start()\n"
+      "has_its_heap.wait()\n"
       "sys.stdin.readline()\n"
       "say([line.split()[1] for line in open('/proc/self/status') if line.startswith('VmLck')][0])\n"
       "os._exit(0)\n";
