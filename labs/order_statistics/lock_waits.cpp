@@ -14,7 +14,7 @@ LockWaits::LockWaits(sqlite::Database& database, const std::atomic<bool>& stoppi
 
 bool LockWaits::wait() {
   if (stopping_.load(std::memory_order_relaxed) || now_ > lock_patience) return false;
-  if (now_.count() == 0) ++waits_;
+  if (now_.count() == 0) waits_.fetch_add(1, std::memory_order_relaxed);
   const auto begin = std::chrono::steady_clock::now();
   std::this_thread::sleep_for(lock_poll);
   now_ += std::chrono::steady_clock::now() - begin;

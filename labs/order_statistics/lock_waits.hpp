@@ -23,7 +23,8 @@ class LockWaits {
   // What the operation has waited; 0 when it met no lock.
   std::chrono::nanoseconds of_operation() const { return now_; }
   std::chrono::nanoseconds longest() const { return longest_; }
-  std::uint64_t operations_that_waited() const { return waits_; }
+  // Also for other threads, while it waits.
+  std::uint64_t operations_that_waited() const { return waits_.load(std::memory_order_relaxed); }
 
  private:
   bool wait();
@@ -31,7 +32,7 @@ class LockWaits {
   const std::atomic<bool>& stopping_;
   std::chrono::nanoseconds now_{};
   std::chrono::nanoseconds longest_{};
-  std::uint64_t waits_ = 0;
+  std::atomic<std::uint64_t> waits_{0};
   std::function<bool(int)> handler_;
 };
 

@@ -41,7 +41,7 @@ void on_tick(const siginfo_t& info, void* ucontext) {
   handlers_under_way.fetch_sub(1, std::memory_order_acq_rel);
 }
 
-bool is_nobodys(const struct sigaction& action) {
+[[maybe_unused]] bool is_nobodys(const struct sigaction& action) {
   return (action.sa_flags & SA_SIGINFO) == 0 && (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN);
 }
 
