@@ -46,7 +46,7 @@ serve: labs pages ## the order service under load, with the live dashboard on ht
 pages: labs | setup-pages
 	@ninja -C $(BUILD) --quiet pages > $(BUILD)/pages.log || { cat $(BUILD)/pages.log >&2; exit 2; }
 
-test: tests pages build/pprof build/rate_original | setup-browser ## every test: unit, end to end, and one full-length experiment (about 15 minutes)
+test: tests pages build/pprof build/rate_original | setup-browser ## every test: unit, end to end, and one full-length experiment (about 20 minutes)
 	@$(CTEST)
 
 test-quick: tests pages build/pprof build/rate_original | setup-browser ## the tests without the full-length experiment
