@@ -1,4 +1,4 @@
-// What glibc's caches of threads (tcache) keep: malloc_info(3) counts those blocks as in use.
+// The walk of glibc's caches of threads (tcache): malloc_info(3) counts the blocks in them as in use.
 #pragma once
 
 #include <sys/types.h>
@@ -13,9 +13,9 @@ struct GlibcThreadCaches {
   std::uint64_t threads = 0;  // that have a cache
 };
 
-// Of all threads but those that `leaves_out` says. Nothing where it cannot be known: on another allocator, where caches
-// are off (glibc.malloc.tcache_count=0), with a glibc whose caches have another form than those of 2.30 to 2.41, on
-// another processor than x86-64, and where a sandbox forbids get_robust_list.
+// Sums over all threads but those that `leaves_out` says. Gives nothing where it cannot be known: on another allocator,
+// where caches are off (glibc.malloc.tcache_count=0), with a glibc whose caches have another form than those of 2.30
+// to 2.41, on another processor than x86-64, and where a sandbox forbids get_robust_list.
 //
 // Where a cache lies is found out by the calling thread, which frees a block and looks which of libc's own variables
 // then leads to it; it is at the same place in each thread. The kernel tells where a thread's own variables are

@@ -1,4 +1,4 @@
-// Which files lie in memory, by their paths: those of tmpfs, and what the kernel makes there itself.
+// Tells files that lie in memory by their paths: those of tmpfs, and what the kernel makes there itself.
 #pragma once
 
 #include <istream>
@@ -10,8 +10,8 @@ namespace plateau {
 
 class MemoryFilesystems {
  public:
-  // As this process has them mounted; none where /proc is not there. Throws std::bad_alloc. Asks no file system, of
-  // which one may not answer.
+  // Gives those that this process has mounted; none where /proc is not there. Throws std::bad_alloc. Asks no file
+  // system, of which one may not answer.
   static MemoryFilesystems own();
   // From a text in the form of /proc/PID/mountinfo, see proc(5).
   explicit MemoryFilesystems(std::istream& mountinfo);

@@ -1,4 +1,5 @@
-// What the profiles of how an arm's blocks ended ask for: the fix of its lab, or what a fix would be.
+// Findings in the profiles of how an arm's blocks ended, each with the fix that it asks for: one of the lab, or what
+// one would be.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +19,7 @@ struct BlockFinding {
   std::string function;  // under which most of it was allocated; empty: no stack has a name of the program's own
 };
 
-// Of an arm with profiles, what is more than a fifth of the bytes that it freed, the largest first. Throws
+// Gives what is more than a fifth of the bytes that an arm with profiles freed, the largest first. Throws
 // std::runtime_error when a profile cannot be read.
 std::vector<BlockFinding> block_findings(const std::map<std::string, std::string>& profiles);
 
