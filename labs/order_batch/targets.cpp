@@ -184,6 +184,9 @@ std::string figures_of_wrong_fix(const ArmResult& wrong, const ArmResult& all) {
                        gauge(wrong, gauge_not_durable), gauge(all, gauge_not_durable));
   }
   if (wrong.spec.has("unbounded-queue")) {
+    if (std::isnan(at_once(wrong))) {
+      return fmt::format("what was in flight it could not tell any more, with all fixes {:.0f} MB", at_once(all) / 1e6);
+    }
     return fmt::format("{:.0f} MB of orders in flight at once, with all fixes {:.0f}", at_once(wrong) / 1e6,
                        at_once(all) / 1e6);
   }
