@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "allocators/system/descriptor.hpp"
+#include "profiling/plateau/exec_vectors.hpp"
 #include "profiling/plateau/subcommand.hpp"
 
 namespace plateau {
@@ -32,26 +33,6 @@ sigset_t signals_to_hand_on() {
     ::sigdelset(&set, number);
   }
   return set;
-}
-
-std::vector<std::string> environment_with(const std::vector<std::pair<std::string, std::string>>& changes) {
-  std::vector<std::string> result;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view one = *entry;
-    const auto is_changed = [one](const auto& change) {
-      return one.starts_with(change.first) && one.substr(change.first.size()).starts_with('=');
-    };
-    if (std::none_of(changes.begin(), changes.end(), is_changed)) result.emplace_back(one);
-  }
-  for (const auto& [name, value] : changes) result.push_back(name + "=" + value);
-  return result;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> result;
-  for (std::string& text : texts) result.push_back(text.data());
-  result.push_back(nullptr);
-  return result;
 }
 
 // From the terminal, or the kernel otherwise, or this process itself.

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "allocators/process_memory.hpp"
+#include "profiling/plateau/exec_vectors.hpp"
 #include "profiling/plateau/process_tree.hpp"
 
 namespace plateau {
@@ -30,26 +31,8 @@ double seconds_of(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
-std::vector<std::string> environment_with(const TrialArm& arm) {
-  std::vector<std::string> result;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view one = *entry;
-    const auto is_changed = [one](const auto& change) { return one.starts_with(change.first + "="); };
-    if (std::none_of(arm.environment.begin(), arm.environment.end(), is_changed)) result.emplace_back(one);
-  }
-  for (const auto& [name, value] : arm.environment) result.push_back(name + "=" + value);
-  return result;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> result;
-  for (std::string& text : texts) result.push_back(text.data());
-  result.push_back(nullptr);
-  return result;
-}
-
 pid_t start(const std::string& file, std::vector<std::string> arguments, const TrialArm& arm) {
-  std::vector<std::string> variables = environment_with(arm);
+  std::vector<std::string> variables = environment_with(arm.environment);
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
